@@ -1,0 +1,1 @@
+//! Speaks HTTP: signalling socket, WHIP and WHEP, health, metrics, the page.

@@ -1,0 +1,1 @@
+//! Configuration: defaults, file, environment and flags, laid over each other and checked once.

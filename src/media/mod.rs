@@ -1,0 +1,1 @@
+//! Decides about packets. Pure: no sockets, no clocks, no locks.

@@ -1,0 +1,1 @@
+//! Runs it all: room tasks, handshake tasks, shards, named queues. The only home of spawn.

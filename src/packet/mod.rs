@@ -1,0 +1,15 @@
+//! Bytes. Total functions over untrusted slices: RTP headers and extensions, RTCP, codec descriptors.
+//!
+//! Nothing here allocates on the packet path, reads a clock or keeps state between packets; every function
+//! takes any bytes and answers with a value or a [`Malformed`], never with a panic.
+
+pub mod codec;
+pub mod frame;
+
+pub use codec::{Codec, Kind};
+pub use frame::{FrameInfo, Picture};
+
+/// Bytes that are not what they claim to be. The name says where reading stopped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("malformed {0}")]
+pub struct Malformed(pub &'static str);

@@ -1,0 +1,1 @@
+//! Decides about people: who is here, what is published, who wants what, who sits in which seat. Pure.

@@ -1,0 +1,1 @@
+//! Runs the media plane: one thread, one socket.

@@ -1,0 +1,1 @@
+//! One secure path to one device: ICE-lite, DTLS, SRTP, SCTP, and the offer/answer that sets it up. Knows no rooms.

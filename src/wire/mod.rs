@@ -1,0 +1,1 @@
+//! What crosses the network as JSON: ids, signalling messages, error codes, versions, size limits.
