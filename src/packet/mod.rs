@@ -3,11 +3,16 @@
 //! Nothing here allocates on the packet path, reads a clock or keeps state between packets; every function
 //! takes any bytes and answers with a value or a [`Malformed`], never with a panic.
 
+mod bytes;
 pub mod codec;
+pub mod extension;
 pub mod frame;
+pub mod rtp;
 
 pub use codec::{Codec, Kind};
+pub use extension::{AudioLevel, ExtensionKind, ExtensionMap, Extensions};
 pub use frame::{FrameInfo, Picture};
+pub use rtp::RtpHeader;
 
 /// Bytes that are not what they claim to be. The name says where reading stopped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]

@@ -1,1 +1,6 @@
 //! One secure path to one device: ICE-lite, DTLS, SRTP, SCTP, and the offer/answer that sets it up. Knows no rooms.
+
+pub mod demux;
+pub mod ice;
+pub mod srtp;
+pub mod stun;
