@@ -7,6 +7,7 @@ mod bytes;
 pub mod codec;
 pub mod extension;
 pub mod frame;
+pub mod rtcp;
 pub mod rtp;
 
 pub use codec::{Codec, Kind};
