@@ -5,7 +5,8 @@
 //! leaves Wi-Fi nominates another pair and media follows. The client's checks are also its consent to receive (RFC 7675).
 //!
 //! Nothing is sent to, and nothing remembered about, an address that has not authenticated; and no answer is
-//! longer than its request, so a forged source address gains an attacker nothing.
+//! longer than its request, so a forged source address gains an attacker nothing. What a lite agent cannot see is a
+//! captured nomination sent again from another address: media, encrypted, goes astray until the client's next check.
 
 use arrayvec::ArrayVec;
 use std::net::SocketAddr;

@@ -193,10 +193,11 @@ pub enum SrtpError {
     },
 }
 
-/// The session keys of one direction, with the transform that uses them.
+/// The session keys of one direction, with the transform that uses them. Counter mode's are large (expanded keys and
+/// hash states in place), so they are boxed and the usual GCM stays small.
 enum Suite {
     Gcm(Gcm),
-    Cm(Cm),
+    Cm(Box<Cm>),
 }
 
 impl Suite {
@@ -205,7 +206,7 @@ impl Suite {
             Profile::AeadAes128Gcm | Profile::AeadAes256Gcm => {
                 Suite::Gcm(Gcm::derive(&master.key, &master.salt))
             }
-            Profile::Aes128CmHmacSha1_80 => Suite::Cm(Cm::derive(&master.key, &master.salt)),
+            Profile::Aes128CmHmacSha1_80 => Suite::Cm(Box::new(Cm::derive(&master.key, &master.salt))),
         }
     }
 }
