@@ -43,8 +43,7 @@ pub struct Credentials {
 impl Credentials {
     /// Fresh credentials of ICE characters, from the operating system's randomness.
     pub fn random() -> Credentials {
-        const ICE_CHARS: &[u8; 64] =
-            b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+        const ICE_CHARS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
         let mut bytes = [0u8; UFRAG_LEN + PWD_LEN];
         aws_lc_rs::rand::fill(&mut bytes).expect("the operating system gives random bytes");
         let text: String = bytes

@@ -105,10 +105,7 @@ pub struct IntegrityKey(hmac::Key);
 impl IntegrityKey {
     /// The key of a password. SASLprep changes nothing about the characters that ICE allows.
     pub fn new(pwd: &str) -> IntegrityKey {
-        IntegrityKey(hmac::Key::new(
-            hmac::HMAC_SHA1_FOR_LEGACY_USE_ONLY,
-            pwd.as_bytes(),
-        ))
+        IntegrityKey(hmac::Key::new(hmac::HMAC_SHA1_FOR_LEGACY_USE_ONLY, pwd.as_bytes()))
     }
 
     /// HMAC-SHA1 over the message up to MESSAGE-INTEGRITY at `end`, with the header's length reaching to its end.
@@ -204,11 +201,7 @@ impl<'a> BindingRequest<'a> {
                 true
             }
         };
-        if length_fits {
-            Ok(())
-        } else {
-            Err(StunDrop::Malformed)
-        }
+        if length_fits { Ok(()) } else { Err(StunDrop::Malformed) }
     }
 
     /// Checks MESSAGE-INTEGRITY. Only now may the request have any effect.
@@ -221,8 +214,7 @@ impl<'a> BindingRequest<'a> {
             .datagram
             .get(at + ATTRIBUTE_HEADER_LEN..at + ATTRIBUTE_HEADER_LEN + INTEGRITY_LEN)
             .ok_or(StunDrop::Malformed)?;
-        verify_slices_are_equal(key.sign(self.datagram, at).as_ref(), sent)
-            .map_err(|_| StunDrop::Integrity)
+        verify_slices_are_equal(key.sign(self.datagram, at).as_ref(), sent).map_err(|_| StunDrop::Integrity)
     }
 }
 
@@ -259,14 +251,10 @@ struct Attributes<'a> {
 impl<'a> Attributes<'a> {
     /// The attributes behind a valid STUN header whose length is that of the datagram.
     fn of_message(datagram: &'a [u8]) -> Result<Attributes<'a>, StunDrop> {
-        let header = datagram
-            .first_chunk::<HEADER_LEN>()
-            .ok_or(StunDrop::Malformed)?;
+        let header = datagram.first_chunk::<HEADER_LEN>().ok_or(StunDrop::Malformed)?;
         let len = usize::from(u16::from_be_bytes([header[2], header[3]]));
-        let well_formed = header[0] < 4
-            && header[4..8] == MAGIC_COOKIE
-            && len % 4 == 0
-            && len == datagram.len() - HEADER_LEN;
+        let well_formed =
+            header[0] < 4 && header[4..8] == MAGIC_COOKIE && len % 4 == 0 && len == datagram.len() - HEADER_LEN;
         if well_formed {
             Ok(Attributes {
                 datagram,

@@ -37,24 +37,14 @@ impl Call {
     }
 
     fn datagram(&mut self, from: SocketAddr, datagram: &[u8]) -> BindingOutcome {
-        let outcome = self
-            .ice
-            .handle_binding(self.now, from, datagram, &mut self.response);
+        let outcome = self.ice.handle_binding(self.now, from, datagram, &mut self.response);
         // T4, for every datagram of every test.
         assert!(self.response.len() <= datagram.len());
-        assert_eq!(
-            self.response.is_empty(),
-            matches!(outcome, BindingOutcome::Ignored(_))
-        );
+        assert_eq!(self.response.is_empty(), matches!(outcome, BindingOutcome::Ignored(_)));
         outcome
     }
 
-    fn check_as(
-        &mut self,
-        ufrag: &str,
-        from: SocketAddr,
-        extra: &[(u16, &[u8])],
-    ) -> BindingOutcome {
+    fn check_as(&mut self, ufrag: &str, from: SocketAddr, extra: &[(u16, &[u8])]) -> BindingOutcome {
         let local = credentials(ufrag);
         let username = format!("{ufrag}:abcd");
         let datagram = Check {
@@ -66,10 +56,7 @@ impl Call {
         .build();
         let outcome = self.datagram(from, &datagram);
         if matches!(outcome, BindingOutcome::Answered { .. }) {
-            assert_eq!(
-                judge(&self.response, &datagram, &local.pwd),
-                (None, vec![], Some(from))
-            );
+            assert_eq!(judge(&self.response, &datagram, &local.pwd), (None, vec![], Some(from)));
         }
         outcome
     }
@@ -155,12 +142,7 @@ fn at_most_eight_tuples_and_the_selected_one_stays() {
             assert!(valid.remove(&gone));
         }
         assert!(valid.len() <= MAX_TUPLES);
-        assert_eq!(
-            call.ice
-                .validated()
-                .collect::<std::collections::HashSet<_>>(),
-            valid
-        );
+        assert_eq!(call.ice.validated().collect::<std::collections::HashSet<_>>(), valid);
         assert!(call.ice.is_validated(addr(0)));
     }
     assert_eq!(call.ice.selected(), Some(addr(0)));
@@ -236,10 +218,7 @@ fn a_restart_keeps_the_old_credentials_until_the_new_ones_are_used() {
         }
     );
     assert_eq!(call.ice.selected(), Some(addr(1)));
-    assert_eq!(
-        call.check(addr(1)),
-        BindingOutcome::Ignored(StunDrop::UnknownUser)
-    );
+    assert_eq!(call.check(addr(1)), BindingOutcome::Ignored(StunDrop::UnknownUser));
     let nominated = call.check_as("ufragtwo", addr(2), &[CONTROLLING, USE_CANDIDATE]);
     assert_eq!(nominated, answered(false, Some(addr(2))));
 }
@@ -249,10 +228,7 @@ fn a_second_restart_forgets_what_was_never_used() {
     let mut call = Call::new();
     call.nominate(addr(1));
     assert_eq!(call.ice.set_local(credentials("ufragtwo")), None);
-    assert_eq!(
-        call.ice.set_local(credentials("ufragtre")),
-        Some("ufragtwo".to_owned())
-    );
+    assert_eq!(call.ice.set_local(credentials("ufragtre")), Some("ufragtwo".to_owned()));
     assert_eq!(call.check(addr(1)), answered(false, None));
     assert_eq!(
         call.check_as("ufragtwo", addr(1), &[CONTROLLING]),
@@ -270,10 +246,7 @@ fn a_controlled_client_is_told_of_the_role_conflict() {
     let mut call = Call::new();
     let outcome = call.check_as("ufragone", addr(1), &[CONTROLLED, USE_CANDIDATE]);
     assert_eq!(outcome, BindingOutcome::Refused(487));
-    assert_eq!(
-        (call.ice.selected(), call.ice.is_validated(addr(1))),
-        (None, false)
-    );
+    assert_eq!((call.ice.selected(), call.ice.is_validated(addr(1))), (None, false));
     let datagram = Check {
         username: "ufragone:abcd",
         pwd: &credentials("ufragone").pwd,
@@ -301,14 +274,8 @@ fn unknown_required_attributes_are_refused_only_to_the_authentic() {
         behind: &[],
     }
     .build();
-    assert_eq!(
-        call.datagram(addr(1), &datagram),
-        BindingOutcome::Refused(420)
-    );
-    assert_eq!(
-        judge(&call.response, &datagram, &pwd),
-        (Some(420), vec![0x7777], None)
-    );
+    assert_eq!(call.datagram(addr(1), &datagram), BindingOutcome::Refused(420));
+    assert_eq!(judge(&call.response, &datagram, &pwd), (Some(420), vec![0x7777], None));
     let datagram = Check {
         username: "ufragone:abcd",
         pwd: "a guess",
@@ -391,10 +358,7 @@ fn strangers_get_nothing_and_leave_nothing() {
             StunDrop::UnknownUser,
         ),
     ];
-    let datagrams: Vec<_> = wrong
-        .iter()
-        .map(|(check, reason)| (check.build(), *reason))
-        .collect();
+    let datagrams: Vec<_> = wrong.iter().map(|(check, reason)| (check.build(), *reason)).collect();
     for n in 0..60_000u32 {
         let (datagram, reason) = &datagrams[n as usize % datagrams.len()];
         let outcome = call.datagram(SocketAddr::from(([198, 51, 100, 7], n as u16)), datagram);
@@ -459,15 +423,9 @@ fn an_ipv4_client_of_an_ipv6_socket_learns_its_ipv4_address() {
         behind: &[],
     }
     .build();
-    assert_eq!(
-        call.datagram(mapped, &datagram),
-        answered(true, Some(mapped))
-    );
+    assert_eq!(call.datagram(mapped, &datagram), answered(true, Some(mapped)));
     let want = "203.0.113.9:4321".parse().unwrap();
-    assert_eq!(
-        judge(&call.response, &datagram, &pwd),
-        (None, vec![], Some(want))
-    );
+    assert_eq!(judge(&call.response, &datagram, &pwd), (None, vec![], Some(want)));
 }
 
 #[test]

@@ -13,17 +13,12 @@ pub(super) fn hex(text: &str) -> Vec<u8> {
         .filter_map(|c| c.to_digit(16))
         .map(|digit| digit as u8)
         .collect();
-    digits
-        .chunks(2)
-        .map(|pair| pair[0] << 4 | pair[1])
-        .collect()
+    digits.chunks(2).map(|pair| pair[0] << 4 | pair[1]).collect()
 }
 
 /// Keys that look random and are the same in every run.
 fn keys(profile: Profile) -> KeyingMaterial {
-    let block: Vec<u8> = (0..profile.exporter_len())
-        .map(|n| (n * 37 + 11) as u8)
-        .collect();
+    let block: Vec<u8> = (0..profile.exporter_len()).map(|n| (n * 37 + 11) as u8).collect();
     KeyingMaterial::from_exporter(profile, &block).unwrap()
 }
 
@@ -88,10 +83,7 @@ const RFC_7714_RTCP: &str = "81c8000d4d6172734e5450314e545032525450200000042a000
 fn rfc_7714(profile: Profile) -> (Sealer, Opener) {
     let key: Vec<u8> = (0..profile.key_len() as u8).collect();
     let suite = || Suite::Gcm(Gcm::from_session_keys(&key, *b"Quid pro quo"));
-    (
-        Sealer::with_suite(suite()),
-        Opener::with_suite(suite(), profile),
-    )
+    (Sealer::with_suite(suite()), Opener::with_suite(suite(), profile))
 }
 
 #[test]
@@ -154,10 +146,7 @@ fn rfc_7714_rtcp_tagged_only_vectors() {
         for at in 0..packet.len() * 8 {
             let mut altered = packet.clone();
             altered[at / 8] ^= 1 << (at % 8);
-            assert_eq!(
-                opened_rtcp(&mut opener, &altered),
-                Err(SrtpError::Authentication)
-            );
+            assert_eq!(opened_rtcp(&mut opener, &altered), Err(SrtpError::Authentication));
         }
         assert_eq!(opened_rtcp(&mut opener, &packet), Ok(plain));
     }

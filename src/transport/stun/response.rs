@@ -1,8 +1,8 @@
 //! Writing: success and error responses, and the checksum that both directions need.
 
 use super::{
-    ATTRIBUTE_HEADER_LEN, BINDING_ERROR, BINDING_SUCCESS, BindingRequest, FINGERPRINT_LEN,
-    FINGERPRINT_XOR, HEADER_LEN, IntegrityKey, MAGIC_COOKIE, MAX_UNKNOWN, attribute,
+    ATTRIBUTE_HEADER_LEN, BINDING_ERROR, BINDING_SUCCESS, BindingRequest, FINGERPRINT_LEN, FINGERPRINT_XOR, HEADER_LEN,
+    IntegrityKey, MAGIC_COOKIE, MAX_UNKNOWN, attribute,
 };
 use arrayvec::ArrayVec;
 use std::net::{IpAddr, SocketAddr};
@@ -41,11 +41,8 @@ impl BindingRequest<'_> {
             &[0, 0, (code / 100) as u8, (code % 100) as u8],
         );
         if !self.unknown.is_empty() {
-            let list: ArrayVec<u8, { 2 * MAX_UNKNOWN }> = self
-                .unknown
-                .iter()
-                .flat_map(|kind| kind.to_be_bytes())
-                .collect();
+            let list: ArrayVec<u8, { 2 * MAX_UNKNOWN }> =
+                self.unknown.iter().flat_map(|kind| kind.to_be_bytes()).collect();
             push_attribute(response, attribute::UNKNOWN_ATTRIBUTES, &list);
         }
         finish_response(response, key);
@@ -100,7 +97,7 @@ pub(super) fn crc32(bytes: &[u8]) -> u32 {
         }
         table
     };
-    !bytes.iter().fold(!0, |crc, byte| {
-        TABLE[usize::from(crc as u8 ^ byte)] ^ (crc >> 8)
-    })
+    !bytes
+        .iter()
+        .fold(!0, |crc, byte| TABLE[usize::from(crc as u8 ^ byte)] ^ (crc >> 8))
 }

@@ -4,9 +4,7 @@
 use super::*;
 use rtc_crypto::RTCCryptoProvider;
 use rtc_crypto::providers::AwsLcRsProvider;
-use rtc_stun::attributes::{
-    ATTR_FINGERPRINT, ATTR_ICE_CONTROLLING, ATTR_PRIORITY, ATTR_USERNAME, AttrType,
-};
+use rtc_stun::attributes::{ATTR_FINGERPRINT, ATTR_ICE_CONTROLLING, ATTR_PRIORITY, ATTR_USERNAME, AttrType};
 use rtc_stun::error_code::ErrorCodeAttribute;
 use rtc_stun::fingerprint::FINGERPRINT;
 use rtc_stun::integrity::MessageIntegrity;
@@ -105,10 +103,7 @@ fn hex(text: &str) -> Vec<u8> {
         .filter_map(|c| c.to_digit(16))
         .map(|digit| digit as u8)
         .collect();
-    digits
-        .chunks(2)
-        .map(|pair| pair[0] << 4 | pair[1])
-        .collect()
+    digits.chunks(2).map(|pair| pair[0] << 4 | pair[1]).collect()
 }
 
 #[test]
@@ -145,10 +140,7 @@ fn writes_the_mapped_addresses_of_rfc_5769() {
         assert_eq!(response[HEADER_LEN..HEADER_LEN + want.len()], want);
         let (code, _, mapped) = judge(&response, &datagram, RFC_5769_PWD);
         let canonical: SocketAddr = from.parse().unwrap();
-        assert_eq!(
-            (code, mapped.unwrap().ip()),
-            (None, canonical.ip().to_canonical())
-        );
+        assert_eq!((code, mapped.unwrap().ip()), (None, canonical.ip().to_canonical()));
     }
 }
 
@@ -159,8 +151,7 @@ fn any_flipped_bit_is_noticed() {
     for at in 0..datagram.len() * 8 {
         let mut flipped = datagram.clone();
         flipped[at / 8] ^= 1 << (at % 8);
-        let accepted =
-            BindingRequest::parse(&flipped).is_ok_and(|request| request.verify(&key).is_ok());
+        let accepted = BindingRequest::parse(&flipped).is_ok_and(|request| request.verify(&key).is_ok());
         // A flip in FINGERPRINT's own type makes it another optional attribute behind MESSAGE-INTEGRITY, which is
         // ignored; one that makes it comprehension-required is ignored there as well.
         let fingerprint_type = datagram.len() - 8..datagram.len() - 6;
@@ -184,12 +175,8 @@ fn every_attribute_at_every_length() {
             }
             let _ = username_local_ufrag(&whole);
             if len % 16 == 1 || len == 64 {
-                let cut =
-                    message_with(kind, len, &body[..usize::from(len).next_multiple_of(4) - 4]);
-                assert_eq!(
-                    BindingRequest::parse(&cut).unwrap_err(),
-                    StunDrop::Malformed
-                );
+                let cut = message_with(kind, len, &body[..usize::from(len).next_multiple_of(4) - 4]);
+                assert_eq!(BindingRequest::parse(&cut).unwrap_err(), StunDrop::Malformed);
                 assert!(username_local_ufrag(&cut).is_none());
             }
         }
@@ -258,10 +245,7 @@ fn attributes_behind_message_integrity_mean_nothing() {
 fn unknown_required_attributes_are_named_and_optional_ones_are_not() {
     let many: Vec<(u16, &[u8])> = (0x7000..0x7014).map(|kind| (kind, &[][..])).collect();
     for (extra, want) in [
-        (
-            &[(0x7abc, &b"xyz"[..]), (0xC057, &[0; 4][..])][..],
-            vec![0x7abc],
-        ),
+        (&[(0x7abc, &b"xyz"[..]), (0xC057, &[0; 4][..])][..], vec![0x7abc]),
         (&many[..], (0x7000..0x7000 + MAX_UNKNOWN as u16).collect()),
     ] {
         let datagram = Check {
@@ -274,10 +258,7 @@ fn unknown_required_attributes_are_named_and_optional_ones_are_not() {
         let request = BindingRequest::parse(&datagram).unwrap();
         let mut response = Vec::new();
         request.write_error(420, &IntegrityKey::new("password"), &mut response);
-        assert_eq!(
-            judge(&response, &datagram, "password"),
-            (Some(420), want, None)
-        );
+        assert_eq!(judge(&response, &datagram, "password"), (Some(420), want, None));
     }
 }
 
@@ -302,8 +283,5 @@ fn fingerprint_has_to_be_last() {
     let mut datagram = hex(RFC_5769_REQUEST);
     datagram.extend_from_slice(&[0x80, 0x22, 0, 0]);
     datagram[3] += 4;
-    assert_eq!(
-        BindingRequest::parse(&datagram).unwrap_err(),
-        StunDrop::Malformed
-    );
+    assert_eq!(BindingRequest::parse(&datagram).unwrap_err(), StunDrop::Malformed);
 }

@@ -80,10 +80,7 @@ fn every_flipped_bit_is_noticed() {
         for at in 0..rtcp_packet.len() * 8 {
             let mut altered = rtcp_packet.clone();
             altered[at / 8] ^= 1 << (at % 8);
-            assert!(
-                opener.open_rtcp(&mut altered).is_err(),
-                "{profile:?} RTCP bit {at}"
-            );
+            assert!(opener.open_rtcp(&mut altered).is_err(), "{profile:?} RTCP bit {at}");
         }
         assert_eq!(opener.ssrc_count(), 0);
         assert!(opened(&mut opener, &rtp_packet).is_ok());
@@ -97,32 +94,16 @@ fn bad_tags_leave_no_trace() {
     for profile in Profile::ALL {
         let (mut client_sealer, _) = client(profile);
         let mut opener = Opener::new(&keys(profile));
-        assert!(
-            opened(
-                &mut opener,
-                &sealed(&client_sealer, &rtp(1, 0, b"before"), 0)
-            )
-            .is_ok()
-        );
+        assert!(opened(&mut opener, &sealed(&client_sealer, &rtp(1, 0, b"before"), 0)).is_ok());
         let mut template = rtp(0, 0, &[0x5a; 60]);
         for n in 0..50_000u32 {
             // Half of them from ever new SSRCs, half on the victim's own stream, ahead of it.
-            let ssrc = if n % 2 == 0 {
-                n.wrapping_mul(0x9e37_79b9) | 2
-            } else {
-                1
-            };
+            let ssrc = if n % 2 == 0 { n.wrapping_mul(0x9e37_79b9) | 2 } else { 1 };
             template[2..4].copy_from_slice(&((n as u16 | 1) & 0x7fff).to_be_bytes());
             template[8..12].copy_from_slice(&ssrc.to_be_bytes());
-            assert_eq!(
-                opened(&mut opener, &template).unwrap_err(),
-                SrtpError::Authentication
-            );
+            assert_eq!(opened(&mut opener, &template).unwrap_err(), SrtpError::Authentication);
             let mut report = rtcp(ssrc, &[0x5a; 40]);
-            assert_eq!(
-                opener.open_rtcp(&mut report),
-                Err(SrtpError::Authentication)
-            );
+            assert_eq!(opener.open_rtcp(&mut report), Err(SrtpError::Authentication));
         }
         assert_eq!(opener.ssrc_count(), 1);
         let next = sealed(&client_sealer, &rtp(1, 1, b"after"), 0);
@@ -158,8 +139,7 @@ fn many_valid_ssrcs_stay_bounded() {
 fn keys_of_others_open_nothing() {
     for profile in Profile::ALL {
         let keys = keys(profile);
-        let other =
-            KeyingMaterial::from_exporter(profile, &vec![7; profile.exporter_len()]).unwrap();
+        let other = KeyingMaterial::from_exporter(profile, &vec![7; profile.exporter_len()]).unwrap();
         let mut opener = Opener::new(&keys);
         for sealer in [Sealer::new(&other.mirrored()), Sealer::new(&keys)] {
             let packet = sealed(&sealer, &rtp(1, 1, b"hello"), 0);
@@ -186,10 +166,7 @@ fn sealing_without_room_is_refused() {
         }
         let mut sealer = sealer;
         for len in 0..8 {
-            assert_eq!(
-                sealer.seal_rtcp(&mut vec![0x80; len]),
-                Err(SrtpError::TooShort)
-            );
+            assert_eq!(sealer.seal_rtcp(&mut vec![0x80; len]), Err(SrtpError::TooShort));
         }
     }
 }

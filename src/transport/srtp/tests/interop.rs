@@ -14,15 +14,7 @@ fn theirs(profile: Profile, master: &MasterKey) -> Context {
         Profile::Aes128CmHmacSha1_80 => ProtectionProfile::Aes128CmHmacSha1_80,
     };
     let provider = AwsLcRsProvider::new();
-    Context::new(
-        &master.key,
-        &master.salt,
-        their_profile,
-        None,
-        None,
-        provider.crypto(),
-    )
-    .unwrap()
+    Context::new(&master.key, &master.salt, their_profile, None, None, provider.crypto()).unwrap()
 }
 
 /// A packet with CSRCs, a header extension and a payload.
@@ -95,8 +87,7 @@ proptest! {
 fn both_ways_across_rollovers() {
     for profile in Profile::ALL {
         let keys = keys(profile);
-        let (mut their_sealer, mut their_opener) =
-            (theirs(profile, &keys.client), theirs(profile, &keys.server));
+        let (mut their_sealer, mut their_opener) = (theirs(profile, &keys.client), theirs(profile, &keys.server));
         let (sealer, mut opener) = (Sealer::new(&keys), Opener::new(&keys));
         for index in (65_500..3 * 65_536 + 100u64).step_by(7) {
             let plain = rtp(1, index as u16, b"frame");

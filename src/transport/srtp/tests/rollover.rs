@@ -11,11 +11,7 @@ fn stream(profile: Profile, indices: impl Iterator<Item = u64>) -> Vec<(u64, Vec
         .map(|index| {
             (
                 index,
-                sealed(
-                    &sealer,
-                    &rtp(1, index as u16, &[3; 40]),
-                    (index >> 16) as u32,
-                ),
+                sealed(&sealer, &rtp(1, index as u16, &[3; 40]), (index >> 16) as u32),
             )
         })
         .collect()
@@ -97,10 +93,7 @@ fn a_wrong_guess_changes_nothing() {
         let packets = stream(profile, [1000, 1000 + 40_000, 1001].into_iter());
         assert!(opened(&mut opener, &packets[0].1).is_ok());
         assert!(opened(&mut opener, &packets[1].1).is_err());
-        assert_eq!(
-            opened(&mut opener, &packets[2].1).map(|(_, index)| index),
-            Ok(1001)
-        );
+        assert_eq!(opened(&mut opener, &packets[2].1).map(|(_, index)| index), Ok(1001));
     }
 }
 
@@ -138,18 +131,11 @@ fn no_nonce_is_used_twice() {
             .iter()
             .flat_map(|ssrc| (0..4).map(move |roc| (*ssrc, roc)))
         {
-            let step = if profile == Profile::AeadAes128Gcm {
-                1
-            } else {
-                16
-            };
+            let step = if profile == Profile::AeadAes128Gcm { 1 } else { 16 };
             for seq in (0..=u16::MAX).step_by(step) {
                 let packet = sealed(&sealer, &rtp(ssrc, seq, &[0; 16]), roc);
                 let keystream: [u8; 16] = packet[12..28].try_into().unwrap();
-                assert!(
-                    seen.insert(keystream),
-                    "{profile:?} ssrc {ssrc} roc {roc} seq {seq}"
-                );
+                assert!(seen.insert(keystream), "{profile:?} ssrc {ssrc} roc {roc} seq {seq}");
             }
         }
         // RTCP has keys of its own, and an index that only grows.
