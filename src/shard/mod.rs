@@ -1,1 +1,5 @@
 //! Runs the media plane: one thread, one socket.
+
+mod config;
+
+pub use config::MediaConfig;
