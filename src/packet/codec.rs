@@ -11,9 +11,7 @@ pub enum Kind {
 }
 
 /// A codec as it is on the wire. Two H264 packetization modes are two codecs (RFC 6184 section 5.2).
-#[derive(
-    Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize, serde::Deserialize,
-)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Codec {
     /// RFC 7587.

@@ -7,11 +7,16 @@ mod bytes;
 pub mod codec;
 pub mod extension;
 pub mod frame;
+pub mod h264;
+pub mod red;
+pub mod rtcp;
 pub mod rtp;
+pub mod vp8;
+pub mod vp9;
 
 pub use codec::{Codec, Kind};
 pub use extension::{AudioLevel, ExtensionKind, ExtensionMap, Extensions};
-pub use frame::{FrameInfo, Picture};
+pub use frame::{FrameInfo, Picture, PictureField, PictureId};
 pub use rtp::RtpHeader;
 
 /// Bytes that are not what they claim to be. The name says where reading stopped.
