@@ -1,8 +1,9 @@
 //! Bytes. Total functions over untrusted slices: RTP headers and extensions, RTCP, codec descriptors.
 //!
-//! Nothing here allocates on the packet path, reads a clock or keeps state between packets; every function
-//! takes any bytes and answers with a value or a [`Malformed`], never with a panic.
+//! Nothing here allocates on the packet path or reads a clock, and only AV1's dependency descriptors need anything kept between
+//! packets; every function takes any bytes and answers with a value or a [`Malformed`], never with a panic.
 
+pub mod av1;
 mod bytes;
 pub mod codec;
 pub mod extension;
