@@ -25,12 +25,12 @@ pub(super) fn fuzz(context: &Context) -> Outcome {
         let targets = targets(&root)?;
         let program = install::cargo_tool(context, "cargo-fuzz", CARGO_FUZZ_VERSION)?;
         // Without a sanitizer: the project denies unsafe code, so what a target can find is a panic, a hang or a
-        // swollen memory, and those need none. The build takes half the time and the toolchain may stay the stable one.
+        // swollen memory, and those need none. The build takes half the time and the toolchain stays the stable one.
         let fuzz = |arguments: &[&str], limit| {
             let target_dir = context.root.join("target/fuzz").to_string_lossy().into_owned();
             let common = ["--fuzz-dir", "fuzz", "--sanitizer", "none", "--target-dir", &target_dir];
             let mut fuzz: Command = command(&program, &arguments[..1], &context.root);
-            fuzz.args(common).args(&arguments[1..]).env("RUSTC_BOOTSTRAP", "1");
+            fuzz.args(common).args(&arguments[1..]);
             run(fuzz, limit)
         };
         if !fuzz(&["build"], BUILD_LIMIT).success {
