@@ -1,1 +1,4 @@
 //! Runs the media plane: one thread, one socket.
+
+pub mod command;
+pub mod event;
