@@ -1,39 +1,35 @@
 //! Decides about packets. Pure: no sockets, no clocks, no locks.
-use crate::packet::Codec;
-/// Names one source within its node.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct SourceKey(pub u64);
-/// Names one outgoing SSRC within its shard.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct EgressKey(pub u64);
-/// What the subscriber asked for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Limits {
-    /// Highest encoding.
-    pub max_encoding: u8,
-    /// Highest spatial layer.
-    pub max_spatial: u8,
-    /// Highest temporal layer.
-    pub max_temporal: u8,
-    /// Nothing at all.
-    pub paused: bool,
-}
-impl Default for Limits {
-    fn default() -> Self {
-        Limits {
-            max_encoding: u8::MAX,
-            max_spatial: u8::MAX,
-            max_temporal: u8::MAX,
-            paused: false,
-        }
-    }
-}
-/// The payload types a subscriber's answer agreed.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct PayloadTypes(Vec<(Codec, u8, Option<u8>)>);
-impl PayloadTypes {
-    /// Adds a codec.
-    pub fn add(&mut self, codec: Codec, payload_type: u8, rtx: Option<u8>) {
-        self.0.push((codec, payload_type, rtx));
-    }
-}
+//!
+//! [`Source`] is the body of the hot loop: a packet comes in once, is kept once in the [`history`], and every
+//! [`Forwarder`] in a dense vector says either which numbers it gets on its way out or why it stays behind.
+//! The rest stands around that loop: [`Stream`] watches what arrives, [`report`] tells subscribers the time,
+//! [`keyframe`] merges requests, [`feedback`] tells publishers what arrived, [`speaker`] who is heard.
+
+pub mod drop_reason;
+pub mod feedback;
+pub mod flow;
+pub mod forwarder;
+pub mod history;
+pub mod keyframe;
+pub mod report;
+pub mod rewriter;
+pub mod selector;
+pub mod source;
+pub mod speaker;
+pub mod stream;
+pub mod timeline;
+
+pub use drop_reason::DropReason;
+pub use flow::{
+    DescriptorOut, EgressKey, Inbound, OutExtensions, Outbound, Patch, Sink, SourceKey,
+    TransportSlot,
+};
+pub use forwarder::{EgressConfig, Forwarder, PayloadTypes};
+pub use keyframe::KeyframeRequest;
+pub use report::SenderNumbers;
+pub use selector::{Limits, Target};
+pub use source::{Source, SourceConfig};
+pub use stream::{Stream, StreamConfig};
+
+/// Most encodings (simulcast streams) one source has. Browsers send up to three.
+pub const ENCODINGS_MAX: usize = 4;

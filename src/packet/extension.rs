@@ -51,28 +51,20 @@ impl ExtensionKind {
             ExtensionKind::Mid => "urn:ietf:params:rtp-hdrext:sdes:mid",
             ExtensionKind::Rid => "urn:ietf:params:rtp-hdrext:sdes:rtp-stream-id",
             ExtensionKind::RepairedRid => "urn:ietf:params:rtp-hdrext:sdes:repaired-rtp-stream-id",
-            ExtensionKind::AbsSendTime => {
-                "http://www.webrtc.org/experiments/rtp-hdrext/abs-send-time"
-            }
-            ExtensionKind::TransportCc => {
-                "http://www.ietf.org/id/draft-holmer-rmcat-transport-wide-cc-extensions-01"
-            }
+            ExtensionKind::AbsSendTime => "http://www.webrtc.org/experiments/rtp-hdrext/abs-send-time",
+            ExtensionKind::TransportCc => "http://www.ietf.org/id/draft-holmer-rmcat-transport-wide-cc-extensions-01",
             ExtensionKind::AudioLevel => "urn:ietf:params:rtp-hdrext:ssrc-audio-level",
             ExtensionKind::VideoOrientation => "urn:3gpp:video-orientation",
             ExtensionKind::DependencyDescriptor => {
                 "https://aomediacodec.github.io/av1-rtp-spec/#dependency-descriptor-rtp-header-extension"
             }
-            ExtensionKind::PlayoutDelay => {
-                "http://www.webrtc.org/experiments/rtp-hdrext/playout-delay"
-            }
+            ExtensionKind::PlayoutDelay => "http://www.webrtc.org/experiments/rtp-hdrext/playout-delay",
         }
     }
 
     /// The kind with this URI, compared exactly.
     pub fn from_uri(uri: &str) -> Option<ExtensionKind> {
-        ExtensionKind::ALL
-            .into_iter()
-            .find(|kind| kind.uri() == uri)
+        ExtensionKind::ALL.into_iter().find(|kind| kind.uri() == uri)
     }
 }
 
@@ -103,9 +95,7 @@ impl ExtensionMap {
     pub fn kind(&self, id: u8) -> Option<ExtensionKind> {
         match self.kinds.get(usize::from(id)) {
             Some(kind) => *kind,
-            None => ExtensionKind::ALL
-                .into_iter()
-                .find(|kind| self.id(*kind) == Some(id)),
+            None => ExtensionKind::ALL.into_iter().find(|kind| self.id(*kind) == Some(id)),
         }
     }
 

@@ -55,9 +55,7 @@ impl RtpHeader {
         let mut header_len = FIXED_HEADER_LEN + 4 * usize::from(fixed[0] & 0x0f);
         let mut extension = None;
         if fixed[0] & 0x10 != 0 {
-            let (Some(profile), Some(words)) =
-                (be16(packet, header_len), be16(packet, header_len + 2))
-            else {
+            let (Some(profile), Some(words)) = (be16(packet, header_len), be16(packet, header_len + 2)) else {
                 return Err(Malformed("RTP extension"));
             };
             let block = ExtensionBlock {
@@ -92,9 +90,7 @@ impl RtpHeader {
 /// its own header.
 #[inline]
 pub fn payload_len_without_padding(header: &RtpHeader, packet: &[u8]) -> Result<usize, Malformed> {
-    let payload = packet
-        .get(header.header_len..)
-        .ok_or(Malformed("RTP header"))?;
+    let payload = packet.get(header.header_len..).ok_or(Malformed("RTP header"))?;
     if !header.padding {
         return Ok(payload.len());
     }
@@ -164,10 +160,7 @@ mod tests {
     fn reads_every_fixed_field() {
         let header = RtpHeader::parse(&packet(0x80, b"x")).unwrap();
         assert!(header.marker && !header.padding);
-        assert_eq!(
-            (header.payload_type, header.sequence_number),
-            (0x60, 0x1234)
-        );
+        assert_eq!((header.payload_type, header.sequence_number), (0x60, 0x1234));
         assert_eq!((header.timestamp, header.ssrc), (1, 0xcafe_babe));
         assert_eq!((header.header_len, header.extension), (12, None));
     }

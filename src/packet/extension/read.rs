@@ -10,11 +10,7 @@ const TWO_BYTE_PROFILE: u16 = 0x1000;
 ///
 /// Never refuses a packet: reading ends at the first element that does not fit, an unknown id or a value of the wrong
 /// length is passed over, and where an element comes twice the later one counts.
-pub fn read_extensions<'a>(
-    packet: &'a [u8],
-    header: &RtpHeader,
-    map: &ExtensionMap,
-) -> Extensions<'a> {
+pub fn read_extensions<'a>(packet: &'a [u8], header: &RtpHeader, map: &ExtensionMap) -> Extensions<'a> {
     let mut found = Extensions::default();
     let Some(block) = header.extension else {
         return found;

@@ -38,10 +38,7 @@ fn every_uri_leads_back_to_its_kind() {
     for kind in ExtensionKind::ALL {
         assert_eq!(ExtensionKind::from_uri(kind.uri()), Some(kind));
     }
-    assert_eq!(
-        ExtensionKind::from_uri("urn:ietf:params:rtp-hdrext:toffset"),
-        None
-    );
+    assert_eq!(ExtensionKind::from_uri("urn:ietf:params:rtp-hdrext:toffset"), None);
 }
 
 #[test]
@@ -60,10 +57,7 @@ fn an_id_belongs_to_the_last_kind_that_took_it() {
             (Some(ExtensionKind::Rid), None)
         );
         map.set(ExtensionKind::Rid, 4);
-        assert_eq!(
-            (map.kind(id), map.kind(4)),
-            (None, Some(ExtensionKind::Rid))
-        );
+        assert_eq!((map.kind(id), map.kind(4)), (None, Some(ExtensionKind::Rid)));
         map.set(ExtensionKind::Rid, 0);
         assert_eq!((map.kind(4), map.kind(0)), (None, None));
     }
@@ -198,19 +192,13 @@ fn other_profiles_are_opaque() {
 #[test]
 fn nothing_to_write_means_no_block() {
     let mut buffer = [0xff; 64];
-    assert_eq!(
-        write_extensions(&mut buffer, &plain_map(), &Extensions::default()),
-        12
-    );
+    assert_eq!(write_extensions(&mut buffer, &plain_map(), &Extensions::default()), 12);
     assert_eq!(buffer[0] & 0x10, 0);
     let all = Extensions {
         mid: Some(b"a"),
         ..Default::default()
     };
-    assert_eq!(
-        write_extensions(&mut buffer, &ExtensionMap::default(), &all),
-        12
-    );
+    assert_eq!(write_extensions(&mut buffer, &ExtensionMap::default(), &all), 12);
 }
 
 #[test]
@@ -232,14 +220,7 @@ fn a_long_descriptor_brings_the_two_byte_form() {
         let mut buffer = [0; 512];
         buffer[..12].copy_from_slice(&header.to_bytes());
         let header_len = write_extensions(&mut buffer, &plain_map(), &extensions);
-        assert_eq!(
-            RtpHeader::parse(&buffer)
-                .unwrap()
-                .extension
-                .unwrap()
-                .profile,
-            profile
-        );
+        assert_eq!(RtpHeader::parse(&buffer).unwrap().extension.unwrap().profile, profile);
         assert_eq!(read(&buffer[..header_len], &plain_map()), extensions);
     }
 }
@@ -288,20 +269,13 @@ fn reference(profile: u16, block: &[u8]) -> Vec<(u8, Vec<u8>)> {
         if start + len > block.len() {
             break;
         }
-        elements.push((
-            u8::try_from(id).unwrap(),
-            block[start..start + len].to_vec(),
-        ));
+        elements.push((u8::try_from(id).unwrap(), block[start..start + len].to_vec()));
         at = start + len;
     }
     elements
 }
 
-fn last(
-    elements: &[(u8, Vec<u8>)],
-    id: Option<u8>,
-    lawful: impl Fn(usize) -> bool,
-) -> Option<&[u8]> {
+fn last(elements: &[(u8, Vec<u8>)], id: Option<u8>, lawful: impl Fn(usize) -> bool) -> Option<&[u8]> {
     let value = elements
         .iter()
         .rev()

@@ -99,11 +99,7 @@ impl<'p> ExtensionWriter<'p> {
 
 /// Writes those of `extensions` that `map` has an id for behind the fixed header in `packet`, in the shortest form that
 /// holds them all, and returns the length of the whole RTP header. An element the buffer has no room for is left out.
-pub fn write_extensions(
-    packet: &mut [u8],
-    map: &ExtensionMap,
-    extensions: &Extensions<'_>,
-) -> usize {
+pub fn write_extensions(packet: &mut [u8], map: &ExtensionMap, extensions: &Extensions<'_>) -> usize {
     let mut form = ExtensionForm::OneByte;
     extensions.each(map, |id, value| {
         if ExtensionForm::needed(id, value.len()) == ExtensionForm::TwoByte {
@@ -141,10 +137,7 @@ impl Extensions<'_> {
             ExtensionKind::TransportCc,
             transport_cc.as_ref().map(|bytes| &bytes[..]),
         );
-        visit(
-            ExtensionKind::AudioLevel,
-            audio_level.as_ref().map(|bytes| &bytes[..]),
-        );
+        visit(ExtensionKind::AudioLevel, audio_level.as_ref().map(|bytes| &bytes[..]));
         visit(
             ExtensionKind::VideoOrientation,
             video_orientation.as_ref().map(|bytes| &bytes[..]),
@@ -153,9 +146,6 @@ impl Extensions<'_> {
             ExtensionKind::PlayoutDelay,
             self.playout_delay.as_ref().map(|bytes| &bytes[..]),
         );
-        visit(
-            ExtensionKind::DependencyDescriptor,
-            self.dependency_descriptor,
-        );
+        visit(ExtensionKind::DependencyDescriptor, self.dependency_descriptor);
     }
 }

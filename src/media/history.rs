@@ -1,0 +1,1 @@
+//! What an encoding sent lately, kept once for every subscriber.

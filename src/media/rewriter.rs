@@ -1,0 +1,1 @@
+//! The numbers a packet gets on its way to one subscriber.
