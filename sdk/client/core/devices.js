@@ -10,8 +10,8 @@
  */
 export class Devices {
   #room;
-  /** @type {Promise<unknown>} */
-  #tail = Promise.resolve();
+  /** @type {Map<string, Promise<unknown>>} each switch has a queue of its own */
+  #tails = new Map();
 
   /** @param {Room} room */
   constructor(room) {
@@ -38,7 +38,7 @@ export class Devices {
    * @returns {Promise<void>} rejects with the codes of capture and of publish
    */
   setMicrophone(on, { track, ...options } = {}) {
-    return this.#inTurn(async () => {
+    return this.#inTurn('microphone', async () => {
       const publication = this.#find('microphone');
       if (!on) return publication?.mute();
       const open = async () => track ?? (await this.#room.capture.microphone(options));
@@ -55,7 +55,7 @@ export class Devices {
    * @returns {Promise<void>} rejects with the codes of capture and of publish
    */
   setCamera(on, { track, ...options } = {}) {
-    return this.#inTurn(async () => {
+    return this.#inTurn('camera', async () => {
       const publication = this.#find('camera');
       if (!on) return publication?.mute({ release: true });
       const fresh = track ?? (await this.#room.capture.camera(options));
@@ -74,7 +74,7 @@ export class Devices {
     // Asked before its turn: the browser wants the click to be fresh.
     const opened = on && !this.screenOn ? (track ? Promise.resolve({ video: track, audio: null }) : this.#room.capture.screen(options)) : null;
     opened?.catch(() => {});
-    return this.#inTurn(async () => {
+    return this.#inTurn('screen', async () => {
       if (!on || this.screenOn) {
         if (!on) await Promise.all([this.#find('screen')?.unpublish(), this.#find('screenAudio')?.unpublish()]);
         return;
@@ -114,12 +114,13 @@ export class Devices {
   }
 
   /**
+   * @param {import('./protocol.js').Source} source
    * @param {() => Promise<void> | undefined | void} job
    * @returns {Promise<void>}
    */
-  #inTurn(job) {
-    const turn = this.#tail.then(job);
-    this.#tail = turn.catch(() => {});
+  #inTurn(source, job) {
+    const turn = (this.#tails.get(source) ?? Promise.resolve()).then(job);
+    this.#tails.set(source, turn.catch(() => {}));
     return turn;
   }
 }

@@ -187,7 +187,7 @@ export class LocalPublication extends Emitter {
     track.addEventListener('ended', this.#onTrackEnded);
     if (this.kind === 'video') {
       const { width, height } = track.getSettings?.() ?? {};
-      if (width && height) this.#size = { width, height };
+      if (width && height) this.#size = { width: Math.round(width), height: Math.round(height) };
     }
   }
 

@@ -288,7 +288,7 @@ export class Room extends Emitter {
     const { token, room, participant, displayName, metadata, autoSubscribe } = this.#options;
     const fresh = typeof token === 'function' ? await token() : token;
     // Once named, by us or by the server, we come back under that name.
-    return { token: fresh, room, participant: this.#self?.id ?? participant, displayName, metadata, autoSubscribe };
+    return { token: fresh, room, participant: this.#self?.id ?? participant, displayName: displayName || undefined, metadata, autoSubscribe };
   }
 
   /**
