@@ -15,7 +15,7 @@ export class Controls {
     this.#controls = controls;
     byId('controls').replaceChildren(
       ...controls.flatMap((control) => {
-        const button = h('button', { type: 'button', class: `control ${control.id}`, id: `control-${control.id}`, 'aria-keyshortcuts': control.key, onclick: () => control.act() }, icon(control.icon));
+        const button = h('button', { type: 'button', class: `control to-${control.id}`, id: `control-${control.id}`, 'aria-keyshortcuts': control.key, onclick: () => control.act() }, icon(control.icon));
         this.#buttons.set(control.id, button);
         this.set(control.id, { label: control.label });
         return control.id === 'chat' || control.id === 'leave' ? [h('span', { class: 'gap' }), button] : [button];

@@ -26,9 +26,9 @@ export function announce(text) {
 
 /** The same colour for the same person everywhere. @param {string} id */
 export function hueOf(id) {
-  let hash = 7;
-  for (const c of id) hash = (hash * 31 + c.codePointAt(0)) % 360;
-  return hash;
+  let hash = 2166136261;
+  for (const c of id) hash = Math.imul(hash ^ c.codePointAt(0), 16777619);
+  return ((hash ^ (hash >>> 13)) >>> 0) % 360;
 }
 
 /** @param {string} name */

@@ -56,11 +56,12 @@ export class Tile {
       this.#video.remove();
       this.#video = null;
     }
-    this.avatar.hidden = Boolean(track);
+    this.avatar.hidden = false;
     if (!track) return;
     // A new element each time: an old one would show the last picture of whoever sat there before.
     const video = (this.#video = h('video', { playsinline: true, class: this.local && !this.screen ? 'mirror' : '' }));
     video.muted = true;
+    video.addEventListener('loadeddata', () => (this.avatar.hidden = this.#video === video), { once: true }); // until then the initials
     video.srcObject = new MediaStream([track]);
     this.element.prepend(video);
     video.play().catch(() => {});
