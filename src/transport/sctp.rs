@@ -277,22 +277,21 @@ impl Sctp {
         }
     }
 
+    #[expect(
+        clippy::wildcard_enum_match_arm,
+        reason = "the library's enums grow, and most of them does not concern us"
+    )]
     fn handle_event(&mut self, event: Event) {
         match event {
             // Our INIT ACK said how many streams there are. The library makes any that is used, and looks through all
             // of them for every packet.
             Event::Stream(StreamEvent::Opened { id }) if usize::from(id) >= MAX_CHANNELS => self.abort(),
             Event::Stream(StreamEvent::Opened { id } | StreamEvent::Readable { id }) => self.read_stream(id),
-            Event::Stream(StreamEvent::Finished { id }) => {
-                if self.channels.remove(&id).is_some() {
-                    self.outputs.push_back(SctpOutput::ChannelClosed { channel: id });
-                }
-            }
+            Event::Stream(StreamEvent::Finished { id }) => self.forget_channel(id),
             Event::Stream(StreamEvent::BufferedAmountLow { id }) if self.channels.contains_key(&id) => {
                 self.outputs.push_back(SctpOutput::BufferedLow { channel: id });
             }
             Event::HandshakeFailed { .. } | Event::AssociationLost { .. } => self.closed = true,
-            // The enums are the library's and may grow; the rest of them does not concern us.
             _ => {}
         }
     }
@@ -343,9 +342,7 @@ impl Sctp {
             Ok(Dcep::Ack) => {}
             // A second OPEN, one too many, or one that cannot be read closes the stream (RFC 8832 section 6).
             Ok(Dcep::Open(_)) | Err(_) => {
-                if self.channels.remove(&id).is_some() {
-                    self.outputs.push_back(SctpOutput::ChannelClosed { channel: id });
-                }
+                self.forget_channel(id);
                 self.reset_stream(id);
             }
         }
@@ -375,6 +372,12 @@ impl Sctp {
                 ordered: open.ordered,
                 reliability: open.reliability,
             });
+        }
+    }
+
+    fn forget_channel(&mut self, id: u16) {
+        if self.channels.remove(&id).is_some() {
+            self.outputs.push_back(SctpOutput::ChannelClosed { channel: id });
         }
     }
 
