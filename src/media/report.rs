@@ -31,7 +31,7 @@ pub fn round_trip(ntp: u64, block: &ReportBlock) -> Option<Duration> {
     let now = (ntp >> 16) as u32;
     let trip = now.wrapping_sub(block.last_sr).wrapping_sub(block.delay_since_last_sr);
     // A clock that was set back or a lying receiver gives a large value.
-    let trip = Duration::from_micros(u64::from(trip) * 1_000_000 >> 16);
+    let trip = Duration::from_micros((u64::from(trip) * 1_000_000) >> 16);
     (trip <= ROUND_TRIP_MAX).then_some(trip)
 }
 
