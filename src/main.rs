@@ -1,1 +1,5 @@
-fn main() {}
+//! The binary: hands the command line to [`enfilade::cli`].
+
+fn main() -> std::process::ExitCode {
+    enfilade::cli::main()
+}

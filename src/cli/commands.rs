@@ -1,0 +1,95 @@
+//! What the subcommands do.
+
+use std::io::{IsTerminal, Write};
+use std::time::SystemTime;
+
+use anyhow::{Context, bail};
+use tracing_subscriber::EnvFilter;
+
+use super::TokenArgs;
+use crate::api::token::{Key, Permissions, TokenRequest, issue};
+use crate::config::{Config, LogConfig, LogFormat, Sources, load};
+
+pub(super) fn serve(sources: &Sources) -> anyhow::Result<()> {
+    let config = load(sources)?.config;
+    start_logging(&config.log)?;
+    for warning in config.warnings() {
+        tracing::warn!("{warning}");
+    }
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .context("no runtime")?;
+    runtime.block_on(crate::node::serve(config))
+}
+
+pub(super) fn token(args: &TokenArgs, sources: &Sources) -> anyhow::Result<()> {
+    let config = load(sources)?.config;
+    let key = signing_key(&config, args.key.as_deref())?;
+    let words = if args.permissions.is_empty() {
+        vec!["allow_join"]
+    } else {
+        args.permissions.iter().map(String::as_str).collect()
+    };
+    let request = TokenRequest {
+        room: Some(args.room.clone()),
+        participant: Some(args.participant.clone()),
+        permissions: Permissions::from_words(words),
+        ttl: args.ttl,
+        token_id: None,
+    };
+    print_line(&issue(key, &request, SystemTime::now())?)
+}
+
+pub(super) fn check(sources: &Sources) -> anyhow::Result<()> {
+    let config = load(sources)?.config;
+    for warning in config.warnings() {
+        eprintln!("enfilade: warning: {warning}");
+    }
+    print_line(&format!("the configuration is lawful (mode {})", config.mode.as_str()))
+}
+
+pub(super) fn print(sources: &Sources) -> anyhow::Result<()> {
+    print_line(load(sources)?.to_toml().trim_end())
+}
+
+/// The named key; without a name the only one.
+fn signing_key<'a>(config: &'a Config, id: Option<&str>) -> anyhow::Result<&'a Key> {
+    let ids = || {
+        config
+            .keys
+            .iter()
+            .map(|key| key.id.as_str())
+            .collect::<Vec<_>>()
+            .join(", ")
+    };
+    match (id, config.keys.as_slice()) {
+        (None, [key]) => Ok(key),
+        (None, _) => bail!("several keys are configured; choose one by --key: {}", ids()),
+        (Some(id), keys) => match keys.iter().find(|key| key.id == id) {
+            Some(key) => Ok(key),
+            None => bail!("there is no key {id:?}; the keys are {}", ids()),
+        },
+    }
+}
+
+/// Logs go to standard error: standard output belongs to what a command was asked for.
+fn start_logging(log: &LogConfig) -> anyhow::Result<()> {
+    let filter = EnvFilter::builder().parse(&log.filter).context("log.filter")?;
+    let lines = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr);
+    let started = match log.format {
+        LogFormat::Text => lines.with_ansi(std::io::stderr().is_terminal()).try_init(),
+        LogFormat::Json => lines.json().flatten_event(true).try_init(),
+    };
+    started.map_err(|error| anyhow::anyhow!("logging cannot be started: {error}"))
+}
+
+/// A reader that went away, such as `head`, is no error of ours.
+fn print_line(line: &str) -> anyhow::Result<()> {
+    match writeln!(std::io::stdout().lock(), "{line}") {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(error).context("standard output"),
+        Ok(()) | Err(_) => Ok(()),
+    }
+}

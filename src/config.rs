@@ -1,1 +1,0 @@
-//! Configuration: defaults, file, environment and flags, laid over each other and checked once.

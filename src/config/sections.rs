@@ -1,0 +1,284 @@
+//! The sections, their ranges and the rules between them.
+
+use std::collections::BTreeSet;
+use std::net::IpAddr;
+use std::path::Path;
+use std::time::Duration;
+
+use toml::{Table, Value};
+
+use super::layers::{Layers, read_table};
+use super::problem::{Origin, Problem};
+use super::reader::Reader;
+use super::{Config, DEFAULT_TOML, LogConfig, LogFormat, Mode};
+use crate::api::HttpConfig;
+use crate::api::token::{Key, Secret};
+use crate::node::ShutdownConfig;
+use crate::room::RoomConfig;
+use crate::shard::MediaConfig;
+use crate::wire::limits::SEATS_MAX;
+
+const KIB: usize = 1024;
+const MIB: usize = 1024 * KIB;
+/// Longest id of a key, in bytes.
+const KEY_ID_LEN_MAX: usize = 128;
+
+pub(super) fn read(layers: &Layers, problems: &mut Vec<Problem>) -> Config {
+    let mut reader = Reader { layers, problems };
+    let mode = reader.choice(
+        "mode",
+        &[("development", Mode::Development), ("production", Mode::Production)],
+    );
+    Config {
+        mode,
+        http: http(&mut reader),
+        media: media(&mut reader),
+        room: room(&mut reader),
+        keys: keys(&mut reader, mode),
+        log: log(&mut reader),
+        shutdown: ShutdownConfig {
+            grace: reader.duration("shutdown.grace", secs(0)..=hours(24)),
+        },
+    }
+}
+
+fn http(reader: &mut Reader<'_>) -> HttpConfig {
+    HttpConfig {
+        listen: reader.socket_address("http.listen"),
+        allowed_origins: reader.list(
+            "http.allowed_origins",
+            "expected a list of origins like [\"https://meet.example.org\"], in lower case, without a path, or [\"*\"]",
+            |text| (text == "*" || is_origin(text)).then(|| text.to_owned()),
+        ),
+        max_body: reader.size("http.max_body", KIB..=16 * MIB),
+        max_header: reader.size("http.max_header", 8 * KIB..=MIB),
+        ping_interval: reader.duration("http.ping_interval", secs(1)..=secs(300)),
+        first_message_timeout: reader.duration("http.first_message_timeout", secs(1)..=secs(60)),
+    }
+}
+
+fn media(reader: &mut Reader<'_>) -> MediaConfig {
+    let problems_before = reader.problems.len();
+    let media = MediaConfig {
+        listen: reader.address("media.listen"),
+        first_port: reader.count("media.first_port", 1..=u16::MAX),
+        shards: usize::from(reader.count("media.shards", 0..=256_u16)),
+        advertised: reader.list(
+            "media.advertised",
+            "expected a list of addresses clients can send to, like [\"203.0.113.7\", \"2001:db8::7\"]",
+            |text| text.parse().ok().filter(is_sendable),
+        ),
+        consent_timeout: reader.duration("media.consent_timeout", secs(5)..=secs(120)),
+        gso: reader.flag("media.gso"),
+        history_age: reader.duration("media.history_age", Duration::from_millis(50)..=secs(10)),
+        history_size: reader.size("media.history_size", 64 * KIB..=64 * MIB),
+    };
+    let last_port = usize::from(media.first_port) + media.shards.saturating_sub(1);
+    if reader.problems.len() == problems_before && last_port > usize::from(u16::MAX) {
+        let expected = format!(
+            "expected at most {}: media.shards ports begin here",
+            65_536 - media.shards
+        );
+        reader.refuse("media.first_port", &expected, ());
+    }
+    media
+}
+
+fn room(reader: &mut Reader<'_>) -> RoomConfig {
+    RoomConfig {
+        resume_window: reader.duration("room.resume_window", secs(0)..=secs(300)),
+        departure_timeout: reader.duration("room.departure_timeout", secs(0)..=hours(24)),
+        max_rooms: count(reader, "room.max_rooms", 1, 1_000_000),
+        max_participants: count(reader, "room.max_participants", 1, 100_000),
+        max_publications: count(reader, "room.max_publications", 1, 64),
+        max_seats: count(reader, "room.max_seats", 1, SEATS_MAX as u32),
+    }
+}
+
+fn log(reader: &mut Reader<'_>) -> LogConfig {
+    LogConfig {
+        format: reader.choice("log.format", &[("text", LogFormat::Text), ("json", LogFormat::Json)]),
+        filter: reader.text(
+            "log.filter",
+            String::new(),
+            "expected directives like \"info\" or \"warn,enfilade::shard=debug\"",
+            |text| {
+                let lawful = tracing_subscriber::EnvFilter::builder().parse(text).is_ok();
+                (lawful && !text.trim().is_empty()).then(|| text.to_owned())
+            },
+        ),
+    }
+}
+
+fn keys(reader: &mut Reader<'_>, mode: Mode) -> Vec<Key> {
+    let entry = reader.layers.entry("keys");
+    let (listed, origin) = (entry.value.clone(), entry.origin.clone());
+    let file = reader.text(
+        "keys_file",
+        String::new(),
+        "expected the path of a file, or nothing",
+        |text| Some(text.to_owned()),
+    );
+    let mut keys = Vec::new();
+    if file.is_empty() || origin != Origin::Default {
+        keys.extend(read_keys(&listed, &origin, reader.problems));
+    }
+    if !file.is_empty() {
+        keys.extend(keys_of_file(Path::new(&file), reader.problems));
+    }
+    let problem_of_keys = |expected: String| Problem {
+        key: "keys".to_owned(),
+        value: None,
+        origin: origin.clone(),
+        expected,
+    };
+    let mut seen = BTreeSet::new();
+    for key in &keys {
+        if !seen.insert(key.id.as_str()) {
+            reader.problems.push(problem_of_keys(format!(
+                "the id \"{}\" occurs twice; ids must differ",
+                key.id
+            )));
+        }
+    }
+    let refused = match mode {
+        Mode::Development => false,
+        Mode::Production => keys.iter().any(is_development_key),
+    };
+    if refused {
+        reader.problems.push(problem_of_keys(
+            "mode = \"production\" refuses the development key, which everybody knows; give a key of your own in [[keys]], \
+             ENFILADE_KEYS or keys_file, with a secret of at least 32 bytes (openssl rand -base64 48)"
+                .to_owned(),
+        ));
+    }
+    keys
+}
+
+/// The entries of a `[[keys]]` list. An unlawful entry is a problem and is left out.
+fn read_keys(listed: &Value, origin: &Origin, problems: &mut Vec<Problem>) -> Vec<Key> {
+    let mut problem = |index: Option<usize>, value: Option<String>, expected: String| {
+        let key = index.map_or("keys".to_owned(), |index| format!("keys[{index}]"));
+        problems.push(Problem {
+            key,
+            value,
+            origin: origin.clone(),
+            expected,
+        });
+    };
+    let Some(entries) = listed.as_array().filter(|entries| !entries.is_empty()) else {
+        problem(
+            None,
+            None,
+            "expected at least one key, written [[keys]] with id and secret".to_owned(),
+        );
+        return Vec::new();
+    };
+    let mut keys = Vec::new();
+    for (index, entry) in entries.iter().enumerate() {
+        let Some(entry) = entry.as_table() else {
+            problem(Some(index), None, "expected a table with id and secret".to_owned());
+            continue;
+        };
+        for name in entry.keys().filter(|name| *name != "id" && *name != "secret") {
+            problem(
+                Some(index),
+                None,
+                format!("there is no such key as {name}; the keys are id and secret"),
+            );
+        }
+        let id = entry.get("id").and_then(Value::as_str).filter(|id| is_key_id(id));
+        if id.is_none() {
+            let written = entry.get("id").map(|id| format!("id {id}"));
+            let expected = format!("expected an id of 1 to {KEY_ID_LEN_MAX} printable ASCII characters without spaces");
+            problem(Some(index), written, expected);
+        }
+        let secret = entry.get("secret").and_then(Value::as_str);
+        let lawful = secret.filter(|secret| (Secret::LEN_MIN..=Secret::LEN_MAX).contains(&secret.len()));
+        if lawful.is_none() {
+            let len = secret.map_or("not text".to_owned(), |secret| format!("{} bytes", secret.len()));
+            let expected = format!("expected a secret of {} to {} bytes", Secret::LEN_MIN, Secret::LEN_MAX);
+            problem(Some(index), Some(format!("a secret, {len}")), expected);
+        }
+        if let (Some(id), Some(secret)) = (id, lawful) {
+            keys.push(Key {
+                id: id.to_owned(),
+                secret: Secret::new(secret),
+            });
+        }
+    }
+    keys
+}
+
+fn keys_of_file(path: &Path, problems: &mut Vec<Problem>) -> Vec<Key> {
+    let mut table = match read_table(path) {
+        Ok(table) => table,
+        Err(problem) => {
+            problems.push(Problem {
+                key: "keys_file".to_owned(),
+                ..problem
+            });
+            return Vec::new();
+        }
+    };
+    let origin = Origin::File(path.to_owned());
+    let listed = table.remove("keys").unwrap_or_else(|| Value::Array(Vec::new()));
+    for name in table.keys() {
+        let expected = "there is no such key; a keys file holds [[keys]] and nothing else".to_owned();
+        problems.push(Problem {
+            key: name.clone(),
+            value: None,
+            origin: origin.clone(),
+            expected,
+        });
+    }
+    read_keys(&listed, &origin, problems)
+}
+
+/// Whether anybody who reads this repository knows the key's secret.
+pub(super) fn is_development_key(key: &Key) -> bool {
+    let defaults: Table = DEFAULT_TOML
+        .parse()
+        .expect("the embedded defaults are tested to be TOML");
+    let listed = defaults
+        .get("keys")
+        .and_then(Value::as_array)
+        .map_or(&[][..], Vec::as_slice);
+    let secrets = listed
+        .iter()
+        .filter_map(|known| known.get("secret").and_then(Value::as_str));
+    secrets
+        .into_iter()
+        .any(|secret| secret.as_bytes() == key.secret.expose())
+}
+
+fn is_key_id(id: &str) -> bool {
+    (1..=KEY_ID_LEN_MAX).contains(&id.len()) && id.bytes().all(|byte| byte.is_ascii_graphic())
+}
+
+/// `scheme://host[:port]` as a browser sends it (RFC 6454 section 6.2): lower case ASCII, no default port, nothing behind.
+fn is_origin(text: &str) -> bool {
+    let (host, default_port) = match text.split_once("://") {
+        Some(("https", host)) => (host, ":443"),
+        Some(("http", host)) => (host, ":80"),
+        Some(_) | None => return false,
+    };
+    let lawful = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b".-_:[]".contains(&byte);
+    !host.is_empty() && host.bytes().all(lawful) && !host.ends_with(default_port)
+}
+
+fn is_sendable(address: &IpAddr) -> bool {
+    !address.is_unspecified() && !address.is_multicast()
+}
+
+fn count(reader: &mut Reader<'_>, key: &str, low: u32, high: u32) -> usize {
+    reader.count(key, low..=high) as usize
+}
+
+const fn secs(secs: u64) -> Duration {
+    Duration::from_secs(secs)
+}
+
+const fn hours(hours: u64) -> Duration {
+    Duration::from_secs(hours * 3600)
+}

@@ -1,0 +1,1 @@
+//! Feedback to publishers about what arrived: transport-wide or REMB.

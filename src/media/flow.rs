@@ -1,0 +1,142 @@
+//! What goes into the hot loop and what comes out of it.
+
+use std::time::Instant;
+
+use crate::packet::{AudioLevel, Codec, Extensions, FrameInfo, RtpHeader};
+
+use super::DropReason;
+
+/// Names a source within its shard.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct SourceKey(pub u64);
+
+/// Names one outgoing SSRC within its shard: one half (audio or video) of one subscriber's seat.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct EgressKey(pub u64);
+
+/// Where the shard keeps a transport: an index into its slab, so that sending needs no lookup.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct TransportSlot(pub u32);
+
+/// A received packet: decrypted, free of padding and RTX wrapping, and read once.
+#[derive(Clone, Copy, Debug)]
+pub struct Inbound<'a> {
+    /// When the datagram arrived (one clock reading per receive batch).
+    pub now: Instant,
+    /// Its fixed header. For a packet restored from RTX: timestamp and marker are the original's.
+    pub header: RtpHeader,
+    /// Extended sequence number of the original stream. The caller extends it so that it never wraps.
+    pub index: u64,
+    /// Without padding. Empty when the packet was nothing but padding.
+    pub payload: &'a [u8],
+    /// Header extensions.
+    pub extensions: Extensions<'a>,
+    /// What the payload is.
+    pub codec: Codec,
+    /// What the payload says about its frame. Default for audio.
+    pub frame: FrameInfo,
+    /// Which encoding of the source, in the order of the offer's rids, low to high. 0 without simulcast.
+    pub encoding: usize,
+}
+
+/// What a forwarder gives the shard to send. The shard copies it once into its egress arena, applies the
+/// patch, writes the extensions with the ids of the subscriber's transport, and seals it.
+#[derive(Clone, Copy, Debug)]
+pub struct Outbound<'a> {
+    /// As it has to be towards this subscriber.
+    pub marker: bool,
+    /// The subscriber's number for the codec (or for its RTX).
+    pub payload_type: u8,
+    /// Extended: the low 16 bits go on the wire, `sequence >> 16` is the SRTP rollover counter.
+    pub sequence: u64,
+    /// On the seat's clock.
+    pub timestamp: u32,
+    /// The seat's SSRC, or its RTX SSRC.
+    pub ssrc: u32,
+    /// Extensions to pass on.
+    pub extensions: OutExtensions<'a>,
+    /// Goes before the payload: the original sequence number of an RTX packet (RFC 4588), else empty.
+    pub prefix: &'a [u8],
+    /// Copy this, then apply `patch` to the copy.
+    pub payload: &'a [u8],
+    /// Bytes of the payload that differ for this subscriber.
+    pub patch: Patch,
+    /// Nothing more of this frame follows (always true for audio and for resent packets): send what is held.
+    pub ends_frame: bool,
+}
+
+/// The header extensions that are the source's to say. The others (mid, transport-wide number, send time)
+/// belong to the outgoing transport.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct OutExtensions<'a> {
+    /// RFC 6464.
+    pub audio_level: Option<AudioLevel>,
+    /// 3GPP TS 26.114.
+    pub video_orientation: Option<u8>,
+    /// Minimum and maximum delay.
+    pub playout_delay: Option<[u8; 3]>,
+    /// AV1 dependency descriptor with its frame number rewritten.
+    pub dependency_descriptor: Option<DescriptorOut<'a>>,
+}
+
+/// An AV1 dependency descriptor on its way out: `head`, then `rest`. The frame number, the only field we
+/// rewrite, is the second and third byte.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DescriptorOut<'a> {
+    /// The mandatory descriptor fields.
+    pub head: [u8; 3],
+    /// Everything behind them, as received.
+    pub rest: &'a [u8],
+}
+
+impl DescriptorOut<'_> {
+    /// Bytes of the extension element.
+    pub fn len(&self) -> usize {
+        self.head.len() + self.rest.len()
+    }
+
+    /// Never: a descriptor has at least its three mandatory bytes.
+    pub fn is_empty(&self) -> bool {
+        false
+    }
+}
+
+/// A few bytes of a payload that are different for one subscriber: picture id, TL0PICIDX, KEYIDX.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Patch {
+    len: u8,
+    edits: [(u8, u8); 4],
+}
+
+impl Patch {
+    /// Adds the byte `value` at `offset` of the payload. A fifth edit is ignored: no codec needs it.
+    pub(super) fn set(&mut self, offset: u8, value: u8) {
+        if let Some(edit) = self.edits.get_mut(usize::from(self.len)) {
+            *edit = (offset, value);
+            self.len += 1;
+        }
+    }
+
+    /// Nothing to change.
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    /// Overwrites the bytes in a copy of the payload (without the prefix). Offsets behind its end are ignored.
+    #[inline]
+    pub fn apply(&self, payload: &mut [u8]) {
+        for (offset, value) in &self.edits[..usize::from(self.len.min(4))] {
+            if let Some(byte) = payload.get_mut(usize::from(*offset)) {
+                *byte = *value;
+            }
+        }
+    }
+}
+
+/// Takes what the hot loop decides. The shard's egress arena is one; tests use a vector.
+pub trait Sink {
+    /// One packet for one subscriber.
+    fn send(&mut self, to: TransportSlot, packet: Outbound<'_>);
+    /// One packet did not go to one subscriber.
+    fn dropped(&mut self, reason: DropReason);
+}

@@ -1,0 +1,288 @@
+//! ICE-lite (RFC 8445): we have host candidates, answer checks, and never send one.
+//!
+//! [`IceLite`] remembers which remote addresses have proven that they know the password, and which of them the
+//! client wants to be reached at. It follows the client's latest nomination, whenever it comes: a phone that
+//! leaves Wi-Fi nominates another pair and media follows. The client's checks are also its consent to receive (RFC 7675).
+//!
+//! Nothing is sent to, and nothing remembered about, an address that has not authenticated; and no answer is
+//! longer than its request, so a forged source address gains an attacker nothing. What a lite agent cannot see is a
+//! captured nomination sent again from another address: media, encrypted, goes astray until the client's next check.
+
+use arrayvec::ArrayVec;
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+use super::stun::{BindingRequest, IntegrityKey};
+pub use super::stun::{StunDrop, username_local_ufrag};
+
+/// How long the client may be silent before we stop sending to it (RFC 7675 section 5.1).
+pub const CONSENT_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// The most remote addresses of one transport that are remembered.
+pub const MAX_TUPLES: usize = 8;
+
+/// 8 characters are 48 bits: RFC 8445 section 5.3 asks for 24, and two transports of a shard must not collide.
+const UFRAG_LEN: usize = 8;
+/// 24 characters are 144 bits, where 128 are asked for.
+const PWD_LEN: usize = 24;
+
+/// 487: only a full agent can take the other role, and we are not one (RFC 8445 section 7.3.1.1).
+const ROLE_CONFLICT: u16 = 487;
+/// 420: an attribute that may not be ignored and is not understood (RFC 8489 section 6.3.1).
+const UNKNOWN_ATTRIBUTE: u16 = 420;
+
+/// User name fragment and password of one side. Its `Debug` does not show the password.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Credentials {
+    /// `a=ice-ufrag`.
+    pub ufrag: String,
+    /// `a=ice-pwd`.
+    pub pwd: String,
+}
+
+impl Credentials {
+    /// Fresh credentials of ICE characters, from the operating system's randomness.
+    pub fn random() -> Credentials {
+        const ICE_CHARS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+        let mut bytes = [0u8; UFRAG_LEN + PWD_LEN];
+        aws_lc_rs::rand::fill(&mut bytes).expect("the operating system gives random bytes");
+        let text: String = bytes
+            .iter()
+            .map(|byte| char::from(ICE_CHARS[usize::from(byte % 64)]))
+            .collect();
+        let (ufrag, pwd) = text.split_at(UFRAG_LEN);
+        Credentials {
+            ufrag: ufrag.to_owned(),
+            pwd: pwd.to_owned(),
+        }
+    }
+}
+
+impl std::fmt::Debug for Credentials {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Credentials")
+            .field("ufrag", &self.ufrag)
+            .finish_non_exhaustive()
+    }
+}
+
+/// What a check led to. When `response` is not empty after [`IceLite::handle_binding`], it goes back to where the check
+/// came from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum BindingOutcome {
+    /// Dropped without an answer or any effect.
+    Ignored(StunDrop),
+    /// Authentic, and answered with this error code; nothing else happened.
+    Refused(u16),
+    /// Authentic, and answered.
+    Answered {
+        /// The sender's address is new: datagrams from it belong to this transport from now on.
+        validated: bool,
+        /// An address that gave up its place, and no longer belongs to this transport.
+        evicted: Option<SocketAddr>,
+        /// Where to send from now on, when that has changed.
+        selected_changed: Option<SocketAddr>,
+        /// The user name that ended with this first check after an ICE restart.
+        retired_ufrag: Option<String>,
+    },
+}
+
+/// The ICE state of one transport.
+pub struct IceLite {
+    local: Identity,
+    /// The credentials from before an ICE restart, until the client uses the new ones.
+    previous: Option<Box<Identity>>,
+    tuples: ArrayVec<Tuple, MAX_TUPLES>,
+    selected: Option<SocketAddr>,
+    nominated: bool,
+}
+
+struct Identity {
+    credentials: Credentials,
+    key: IntegrityKey,
+}
+
+impl Identity {
+    fn new(credentials: Credentials) -> Identity {
+        let key = IntegrityKey::new(&credentials.pwd);
+        Identity { credentials, key }
+    }
+
+    /// `username` is `ufrag`, a colon, and anything.
+    fn is_addressed_by(&self, username: &[u8]) -> bool {
+        username
+            .strip_prefix(self.credentials.ufrag.as_bytes())
+            .is_some_and(|rest| rest.starts_with(b":"))
+    }
+}
+
+/// A remote address that has authenticated, and when it last did.
+struct Tuple {
+    remote: SocketAddr,
+    last_check: Instant,
+}
+
+impl IceLite {
+    /// A transport that nobody has reached yet.
+    pub fn new(local: Credentials) -> IceLite {
+        IceLite {
+            local: Identity::new(local),
+            previous: None,
+            tuples: ArrayVec::new(),
+            selected: None,
+            nominated: false,
+        }
+    }
+
+    /// ICE restart: from now on `local` is what the client should use. The credentials before stay valid until a check
+    /// with the new ones arrives, and media keeps flowing meanwhile (RFC 8445 section 9).
+    ///
+    /// Answers a user name that ended at once, because a second restart came before the first was used.
+    pub fn set_local(&mut self, local: Credentials) -> Option<String> {
+        let before = std::mem::replace(&mut self.local, Identity::new(local));
+        match &self.previous {
+            // The client has only ever used the oldest credentials; those it never used can go.
+            Some(_) => Some(before.credentials.ufrag),
+            None => {
+                self.previous = Some(Box::new(before));
+                None
+            }
+        }
+    }
+
+    /// Our current credentials.
+    pub fn local(&self) -> &Credentials {
+        &self.local.credentials
+    }
+
+    /// Handles a STUN datagram. `response` is replaced: empty, or the answer to send to `from`.
+    pub fn handle_binding(
+        &mut self,
+        now: Instant,
+        from: SocketAddr,
+        datagram: &[u8],
+        response: &mut Vec<u8>,
+    ) -> BindingOutcome {
+        response.clear();
+        let (request, with_new_credentials) = match self.authenticate(datagram) {
+            Ok(authentic) => authentic,
+            Err(reason) => return BindingOutcome::Ignored(reason),
+        };
+        let key = match &self.previous {
+            Some(previous) if !with_new_credentials => &previous.key,
+            Some(_) | None => &self.local.key,
+        };
+        let refusal = if !request.unknown.is_empty() {
+            Some(UNKNOWN_ATTRIBUTE)
+        } else if request.ice_controlled {
+            Some(ROLE_CONFLICT)
+        } else {
+            None
+        };
+        match refusal {
+            Some(code) => request.write_error(code, key, response),
+            None => request.write_success(from, key, response),
+        }
+        if response.len() > datagram.len() {
+            response.clear();
+            return BindingOutcome::Ignored(StunDrop::ShorterThanAnswer);
+        }
+        if let Some(code) = refusal {
+            return BindingOutcome::Refused(code);
+        }
+        let retired = if with_new_credentials {
+            self.previous.take()
+        } else {
+            None
+        };
+        let (validated, evicted) = self.remember(now, from);
+        BindingOutcome::Answered {
+            validated,
+            evicted,
+            selected_changed: self.select(from, request.use_candidate),
+            retired_ufrag: retired.map(|identity| identity.credentials.ufrag),
+        }
+    }
+
+    /// The request, and whether it used the current credentials rather than those before a restart.
+    fn authenticate<'a>(&self, datagram: &'a [u8]) -> Result<(BindingRequest<'a>, bool), StunDrop> {
+        let request = BindingRequest::parse(datagram)?;
+        let username = request.username.ok_or(StunDrop::NoCredentials)?;
+        if self.local.is_addressed_by(username) {
+            request.verify(&self.local.key)?;
+            return Ok((request, true));
+        }
+        match &self.previous {
+            Some(previous) if previous.is_addressed_by(username) => {
+                request.verify(&previous.key)?;
+                Ok((request, false))
+            }
+            Some(_) | None => Err(StunDrop::UnknownUser),
+        }
+    }
+
+    /// Notes a valid check. Answers whether the address is new, and who had to go: for room, or because nothing
+    /// was heard from it for [`CONSENT_TIMEOUT`]. The selected address never goes.
+    fn remember(&mut self, now: Instant, from: SocketAddr) -> (bool, Option<SocketAddr>) {
+        if let Some(known) = self.tuples.iter_mut().find(|tuple| tuple.remote == from) {
+            known.last_check = now;
+            return (false, None);
+        }
+        let selected = self.selected;
+        let oldest = self
+            .tuples
+            .iter()
+            .enumerate()
+            .filter(|(_, tuple)| Some(tuple.remote) != selected)
+            .min_by_key(|(_, tuple)| tuple.last_check)
+            .filter(|(_, tuple)| self.tuples.is_full() || now >= tuple.last_check + CONSENT_TIMEOUT)
+            .map(|(at, _)| at);
+        let evicted = oldest.map(|at| self.tuples.swap_remove(at).remote);
+        self.tuples.push(Tuple {
+            remote: from,
+            last_check: now,
+        });
+        (true, evicted)
+    }
+
+    /// The latest nomination wins. Before the first one, the latest check does, so that media need not wait for it.
+    fn select(&mut self, from: SocketAddr, nominated: bool) -> Option<SocketAddr> {
+        if !nominated && self.nominated {
+            return None;
+        }
+        self.nominated |= nominated;
+        let changed = self.selected != Some(from);
+        self.selected = Some(from);
+        changed.then_some(from)
+    }
+
+    /// Where to send, once anybody has authenticated.
+    pub fn selected(&self) -> Option<SocketAddr> {
+        self.selected
+    }
+
+    /// True when datagrams from this address are to be believed to come from the client's device.
+    pub fn is_validated(&self, remote: SocketAddr) -> bool {
+        self.tuples.iter().any(|tuple| tuple.remote == remote)
+    }
+
+    /// Every validated address, to be forgotten together with the transport.
+    pub fn validated(&self) -> impl Iterator<Item = SocketAddr> + '_ {
+        self.tuples.iter().map(|tuple| tuple.remote)
+    }
+
+    /// When consent ends if no further check arrives; `None` before the first check.
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        let selected = self.selected?;
+        let tuple = self.tuples.iter().find(|tuple| tuple.remote == selected)?;
+        Some(tuple.last_check + CONSENT_TIMEOUT)
+    }
+
+    /// True when the selected address has not checked for [`CONSENT_TIMEOUT`]: nothing may be sent to it any more.
+    pub fn is_expired(&self, now: Instant) -> bool {
+        self.poll_timeout().is_some_and(|ends| now >= ends)
+    }
+}
+
+#[cfg(test)]
+mod tests;

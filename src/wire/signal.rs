@@ -1,0 +1,49 @@
+//! Signalling messages: what a client asks ([`ClientMessage`]), what the server answers and tells ([`ServerMessage`]),
+//! and the door between text and types ([`decode`], [`encode`], [`frame`]).
+
+mod decode;
+mod event;
+mod request;
+
+use std::sync::Arc;
+
+pub use decode::{SignalError, decode};
+pub use event::{
+    AnswerPublication, AnswerSeat, ByeCode, Joined, JoinedLimits, LeaveReason, OkFields, ParticipantInfo,
+    PublicationInfo, QualityEntry, ResumeInfo, SeatEntry, ServerMessage, SpeakerEntry, SubscriptionState, TopicMessage,
+    TransportState,
+};
+pub use request::{
+    ClientMessage, Envelope, JoinRequest, Priority, PublishLine, Quality, ResumeRequest, SourceKind, Token, WishRequest,
+};
+
+/// Writes the message as a JSON object without `seq` and `re`. Done once, however many sessions it goes to.
+pub fn encode(message: &ServerMessage) -> Arc<str> {
+    Arc::from(serde_json::to_string(message).expect("our messages have only string keys, so they can be written"))
+}
+
+/// One frame for one session: the encoded message with its place in the session and the request it answers.
+pub fn frame(seq: Option<u64>, re: Option<u32>, body: &str) -> String {
+    use std::fmt::Write;
+    let mut text = String::with_capacity(body.len() + 48);
+    text.push('{');
+    if let Some(seq) = seq {
+        let _ = write!(text, "\"seq\":{seq},");
+    }
+    if let Some(re) = re {
+        let _ = write!(text, "\"re\":{re},");
+    }
+    text.push_str(body.strip_prefix('{').unwrap_or(body));
+    text
+}
+
+impl SignalError {
+    /// The answer to the message that this is about.
+    pub fn to_message(&self) -> ServerMessage {
+        ServerMessage::Error {
+            code: self.code,
+            message: self.message.clone(),
+            field: self.field.clone(),
+        }
+    }
+}
