@@ -1,6 +1,7 @@
 //! One secure path to one device: ICE-lite, DTLS, SRTP, SCTP, and the offer/answer that sets it up. Knows no rooms.
 
 pub mod demux;
+pub mod dtls;
 pub mod fingerprint;
 pub mod ice;
 pub mod negotiation;
