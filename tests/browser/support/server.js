@@ -7,10 +7,10 @@ import { fileURLToPath } from 'node:url';
 
 const root = fileURLToPath(new URL('../../../', import.meta.url));
 
-/** The binary under test: ENFILADE_BIN, or the newest of target/release and target/debug; null when it was not built. */
+/** The binary under test: SERVER_UNDER_TEST, or the newest of target/release and target/debug; null when it was not built. */
 export function binary() {
-  const found = [process.env.ENFILADE_BIN, `${root}target/release/enfilade`, `${root}target/debug/enfilade`].filter((path) => path && existsSync(path));
-  if (process.env.ENFILADE_BIN) return found[0] ?? null;
+  const found = [process.env.SERVER_UNDER_TEST, `${root}target/release/enfilade`, `${root}target/debug/enfilade`].filter((path) => path && existsSync(path));
+  if (process.env.SERVER_UNDER_TEST) return found[0] ?? null;
   return found.sort((a, b) => statSync(b).mtimeMs - statSync(a).mtimeMs)[0] ?? null;
 }
 
