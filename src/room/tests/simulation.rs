@@ -246,8 +246,8 @@ impl Story {
             self.world.read_all();
             self.world.check();
             for (client, before) in lefts.into_iter().enumerate() {
-                for (who, reason) in self.world.clients[client].left[before..].to_vec() {
-                    self.check_left(&who, reason);
+                for (who, reason) in &self.world.clients[client].left[before..] {
+                    self.check_left(who, *reason);
                 }
             }
         }

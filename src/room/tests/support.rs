@@ -1,4 +1,4 @@
-//! Offers that need no SDP, a shard that only keeps books, and clients that know only what they were sent.
+//! A room with its shards' books and its clients, and everything that has to be true of them.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -6,124 +6,23 @@ use std::{
     time::{Duration, Instant},
 };
 
+pub(super) use super::canned::{fingerprint, offer, seat_lines};
+use super::{books::Books, canned::canned, client::Client};
 use crate::{
-    media::{EgressKey, Limits, SourceKey},
-    packet::{Codec, Kind, extension::ExtensionMap},
-    room::{Grant, HttpKey, HttpOffer, HttpReply, Input, Negotiate, Output, Room, RoomConfig, SocketKey},
+    media::SourceKey,
+    room::{Grant, HttpKey, HttpOffer, HttpReply, Input, Output, Room, RoomConfig, SocketKey, seat::Half},
     shard::{
-        command::{ShardCommand, ShardId, TransportKey},
+        command::{ShardId, TransportKey},
         event::ShardEvent,
     },
-    transport::{
-        fingerprint::Fingerprint,
-        ice::Credentials,
-        negotiation::{CodecLine, LocalTransport, Negotiated, NegotiationError, ReceiveLine, SendLine},
-    },
+    transport::{fingerprint::Fingerprint, ice::Credentials, negotiation::LocalTransport},
     wire::{
-        ParticipantId, ResumeKey, RoomId,
-        signal::{
-            self, ByeCode, ClientMessage, JoinRequest, LeaveReason, ParticipantInfo, PublicationInfo, ServerMessage,
-        },
+        ErrorCode, ParticipantId, ResumeKey, RoomId,
+        signal::{self, ClientMessage, JoinRequest, ParticipantInfo, ServerMessage},
     },
 };
 
 pub(super) const WINDOW: Duration = Duration::from_secs(10);
-
-/// Reads offers such as `send 1 video vp8 3` (mid, kind, codecs, encodings), `seat 0 video 11 vp8,h264` (seat, kind,
-/// mid, codecs), `restart`, and a real `a=fingerprint` line.
-#[derive(Debug)]
-struct Canned {
-    local: LocalTransport,
-    base: u64,
-}
-
-pub(super) fn canned(local: LocalTransport, seed: u64) -> Box<dyn Negotiate> {
-    Box::new(Canned { local, base: seed })
-}
-
-fn kind(text: &str) -> Kind {
-    if text == "audio" { Kind::Audio } else { Kind::Video }
-}
-
-fn codecs(text: &str) -> Vec<CodecLine> {
-    let codec = |name: &str| match name {
-        "opus" => Codec::Opus,
-        "vp9" => Codec::Vp9,
-        "av1" => Codec::Av1,
-        _ => Codec::Vp8,
-    };
-    let line = |(n, name): (usize, &str)| CodecLine {
-        payload_type: 100 + n as u8,
-        codec: codec(name),
-        rtx_payload_type: None,
-        fmtp: String::new(),
-    };
-    text.split(',').enumerate().map(line).collect()
-}
-
-impl Negotiate for Canned {
-    fn answer(&mut self, offer: &str) -> Result<Negotiated, NegotiationError> {
-        let mut negotiated = Negotiated {
-            sdp: "answer".to_owned(),
-            remote_fingerprint: super::super::negotiate::fingerprint_of(offer).unwrap_or(Fingerprint([0; 32])),
-            ice_restarted: None,
-            receive: Vec::new(),
-            send: Vec::new(),
-            data: None,
-            extensions: ExtensionMap::default(),
-        };
-        for line in offer.lines() {
-            match line.split(' ').collect::<Vec<_>>()[..] {
-                ["send", mid, media, names, encodings] => negotiated.receive.push(ReceiveLine {
-                    mid: mid.to_owned(),
-                    kind: kind(media),
-                    codecs: codecs(names),
-                    rids: (1..=encodings.parse().unwrap()).map(|n: usize| n.to_string()).collect(),
-                    ssrcs: Vec::new(),
-                    nack: true,
-                    transport_cc: true,
-                    remb: false,
-                }),
-                ["seat", seat, media, mid, names] => negotiated.send.push(SendLine {
-                    mid: mid.to_owned(),
-                    kind: kind(media),
-                    ssrc: self.base as u32 ^ (mid.parse::<u32>().unwrap() << 8),
-                    rtx_ssrc: None,
-                    cname: "c".to_owned(),
-                    seat: seat.parse().unwrap(),
-                    codecs: codecs(names),
-                    nack: true,
-                    transport_cc: true,
-                    remb: false,
-                }),
-                ["restart"] => negotiated.ice_restarted = Some(self.local.ice.clone()),
-                ["bad"] => return Err(NegotiationError::NothingInCommon),
-                _ => {}
-            }
-        }
-        Ok(negotiated)
-    }
-}
-
-/// An offer that sends microphone (mid 0) and camera (mid 1) and has this many seats.
-pub(super) fn offer(seats: usize) -> String {
-    format!("send 0 audio opus 1\nsend 1 video vp8 3\n{}", seat_lines(seats))
-}
-
-pub(super) fn seat_lines(seats: usize) -> String {
-    let seat = |n: usize| {
-        format!(
-            "seat {n} audio {} opus\nseat {n} video {} vp8,vp9\n",
-            10 + 2 * n,
-            11 + 2 * n
-        )
-    };
-    (0..seats).map(seat).collect()
-}
-
-pub(super) fn fingerprint(byte: u8) -> String {
-    format!("a=fingerprint:{}\n", Fingerprint([byte; 32]))
-}
 
 fn local() -> LocalTransport {
     LocalTransport {
@@ -133,234 +32,6 @@ fn local() -> LocalTransport {
         },
         fingerprint: Fingerprint([9; 32]),
         candidates: vec![SocketAddr::from(([127, 0, 0, 1], 7882))],
-    }
-}
-
-/// Keeps the books a shard would keep and complains about what a shard could not do.
-#[derive(Debug, Default)]
-pub(super) struct Books {
-    pub(super) transports: BTreeMap<TransportKey, ShardId>,
-    pub(super) handshakes: BTreeSet<TransportKey>,
-    /// With the transport at home, `None` for a replica.
-    pub(super) sources: BTreeMap<(ShardId, SourceKey), Option<TransportKey>>,
-    pub(super) relays: BTreeSet<(ShardId, SourceKey, ShardId)>,
-    pub(super) egresses: BTreeMap<EgressKey, (ShardId, TransportKey)>,
-    pub(super) bound: BTreeMap<EgressKey, (SourceKey, Limits)>,
-    pub(super) muted: BTreeSet<SourceKey>,
-    pub(super) commands: usize,
-}
-
-impl Books {
-    fn apply(&mut self, shard: ShardId, command: ShardCommand) {
-        self.commands += 1;
-        match command {
-            ShardCommand::AddTransport { transport, .. } => {
-                assert!(self.transports.insert(transport, shard).is_none());
-            }
-            ShardCommand::SetIce { transport, .. } | ShardCommand::SetReceive { transport, .. } => {
-                assert_eq!(self.transports.get(&transport), Some(&shard));
-            }
-            ShardCommand::RemoveTransport { transport } => {
-                assert_eq!(self.transports.remove(&transport), Some(shard));
-                self.egresses.retain(|_, (_, of)| *of != transport);
-                let egresses = &self.egresses;
-                self.bound.retain(|egress, _| egresses.contains_key(egress));
-            }
-            ShardCommand::InstallKeys { .. } | ShardCommand::SendDtls { .. } => unreachable!("not the room's"),
-            ShardCommand::Publish { transport, source, .. } => {
-                assert_eq!(self.transports.get(&transport), Some(&shard));
-                assert!(self.sources.insert((shard, source), Some(transport)).is_none());
-            }
-            ShardCommand::AddReplica { source, home, .. } => {
-                assert!(self.sources.contains_key(&(home, source)), "a replica of nothing");
-                assert!(
-                    self.sources.insert((shard, source), None).is_none(),
-                    "one replica per shard"
-                );
-            }
-            ShardCommand::RemoveSource { source } => {
-                assert!(self.sources.remove(&(shard, source)).is_some());
-                assert!(
-                    !self
-                        .bound
-                        .iter()
-                        .any(|(e, (s, _))| *s == source && self.egresses[e].0 == shard)
-                );
-            }
-            ShardCommand::SetMuted { source, muted } => {
-                assert!(self.sources.get(&(shard, source)).is_some_and(Option::is_some));
-                if muted {
-                    self.muted.insert(source)
-                } else {
-                    self.muted.remove(&source)
-                };
-            }
-            ShardCommand::Relay { source, to, on: true } => {
-                assert!(self.sources.contains_key(&(to, source)), "the replica is there first");
-                assert!(self.relays.insert((shard, source, to)));
-            }
-            ShardCommand::Relay { source, to, on: false } => assert!(self.relays.remove(&(shard, source, to))),
-            ShardCommand::AddEgress { transport, egress, .. } => {
-                assert_eq!(self.transports.get(&transport), Some(&shard));
-                assert!(self.egresses.insert(egress, (shard, transport)).is_none());
-            }
-            ShardCommand::RemoveEgress { egress } => {
-                assert!(self.egresses.remove(&egress).is_some());
-                self.bound.remove(&egress);
-            }
-            ShardCommand::Bind { egress, source, limits } => {
-                assert_eq!(self.egresses[&egress].0, shard);
-                assert!(
-                    self.sources.contains_key(&(shard, source)),
-                    "bound to a source that is not there"
-                );
-                self.bound.insert(egress, (source, limits));
-            }
-            ShardCommand::Unbind { egress } => assert!(self.bound.remove(&egress).is_some()),
-            ShardCommand::SetLimits { egress, limits } => self.bound.get_mut(&egress).expect("bound").1 = limits,
-        }
-    }
-}
-
-/// What a client knows, from its messages alone.
-#[derive(Debug, Default)]
-pub(super) struct Client {
-    pub(super) socket: Option<SocketKey>,
-    /// Sent but not yet read.
-    pub(super) wire: Vec<String>,
-    pub(super) id: Option<ParticipantId>,
-    pub(super) key: Option<String>,
-    pub(super) next_request: u32,
-    pub(super) last_seq: u64,
-    pub(super) others: BTreeMap<ParticipantId, ParticipantInfo>,
-    pub(super) seats: BTreeMap<u16, signal::SeatEntry>,
-    pub(super) answers: BTreeMap<u32, ServerMessage>,
-    pub(super) asked: BTreeSet<u32>,
-    pub(super) pongs: usize,
-    pub(super) log: Vec<ServerMessage>,
-    pub(super) bye: Option<ByeCode>,
-    pub(super) left: Vec<(ParticipantId, LeaveReason)>,
-    pub(super) last_request: Option<u32>,
-}
-
-impl Client {
-    pub(super) fn read_all(&mut self) {
-        for frame in std::mem::take(&mut self.wire) {
-            self.read(&frame);
-        }
-    }
-
-    fn read(&mut self, frame: &str) {
-        let mut value: serde_json::Value = serde_json::from_str(frame).unwrap();
-        let fields = value.as_object_mut().unwrap();
-        let seq = fields.remove("seq").and_then(|seq| seq.as_u64());
-        let re = fields.remove("re").and_then(|re| u32::try_from(re.as_u64()?).ok());
-        let message: ServerMessage = serde_json::from_value(value).unwrap();
-        match seq {
-            Some(seq) => {
-                assert_eq!(seq, self.last_seq + 1, "no gap, nothing twice: {frame}");
-                self.last_seq = seq;
-            }
-            None => assert!(matches!(
-                message,
-                ServerMessage::Pong | ServerMessage::Resumed { .. } | ServerMessage::Error { .. }
-            )),
-        }
-        if let Some(re) = re
-            && !matches!(message, ServerMessage::Pong | ServerMessage::Resumed { .. })
-        {
-            assert!(
-                self.answers.insert(re, message.clone()).is_none(),
-                "{re} answered twice"
-            );
-        }
-        self.learn(&message);
-        self.log.push(message);
-    }
-
-    fn publications(&mut self, of: &ParticipantId) -> &mut Vec<PublicationInfo> {
-        &mut self
-            .others
-            .get_mut(of)
-            .unwrap_or_else(|| panic!("{of} is unknown"))
-            .publications
-    }
-
-    fn learn(&mut self, message: &ServerMessage) {
-        match message.clone() {
-            ServerMessage::Joined(joined) => {
-                self.id = Some(joined.participant.id);
-                self.key = Some(joined.resume.key);
-                self.others = joined
-                    .participants
-                    .into_iter()
-                    .map(|info| (info.id.clone(), info))
-                    .collect();
-            }
-            ServerMessage::ParticipantJoined { participant } => {
-                assert!(self.others.insert(participant.id.clone(), participant).is_none());
-            }
-            ServerMessage::ParticipantLeft { participant, reason } => {
-                assert!(self.others.remove(&participant).is_some());
-                self.left.push((participant, reason));
-            }
-            ServerMessage::ParticipantUpdated {
-                participant,
-                display_name,
-                metadata,
-            } => {
-                let info = self.others.get_mut(&participant).unwrap();
-                info.display_name = display_name.unwrap_or(info.display_name.clone());
-                if metadata.is_some() {
-                    info.metadata = metadata.filter(|metadata| metadata.as_str() != "null");
-                }
-            }
-            ServerMessage::PublicationAdded {
-                participant,
-                publication,
-            } => {
-                self.publications(&participant).push(publication);
-            }
-            ServerMessage::PublicationUpdated {
-                participant,
-                publication,
-            } => {
-                let all = self.publications(&participant);
-                let known = all.iter_mut().find(|known| known.id == publication.id);
-                *known.unwrap() = publication;
-            }
-            ServerMessage::PublicationRemoved {
-                participant,
-                publication,
-            } => {
-                let all = self.publications(&participant);
-                let before = all.len();
-                all.retain(|known| known.id != publication);
-                assert_eq!(all.len() + 1, before);
-            }
-            ServerMessage::Seats { seats } => {
-                for seat in seats {
-                    assert!(
-                        seat.participant.as_ref().is_none_or(|id| self.others.contains_key(id)),
-                        "{seat:?}"
-                    );
-                    self.seats.insert(seat.seat.0, seat);
-                }
-            }
-            ServerMessage::Bye { code, .. } => self.bye = Some(code),
-            ServerMessage::Resumed { last_request } => self.last_request = Some(last_request),
-            ServerMessage::Pong => self.pongs += 1,
-            ServerMessage::Ok(_)
-            | ServerMessage::Error { .. }
-            | ServerMessage::Answer { .. }
-            | ServerMessage::SeatsWanted { .. }
-            | ServerMessage::Speakers { .. }
-            | ServerMessage::Quality { .. }
-            | ServerMessage::Subscription { .. }
-            | ServerMessage::Chat { .. }
-            | ServerMessage::TopicMessage(_)
-            | ServerMessage::Transport { .. } => {}
-        }
     }
 }
 
@@ -721,7 +392,7 @@ impl World {
                 let told = client.seats.get(index).cloned();
                 assert_eq!(told.as_ref().and_then(|told| told.participant.clone()), sits);
                 let shown = |half: &Option<_>| -> Option<_> {
-                    let half: &super::super::seat::Half = half.as_ref()?;
+                    let half: &Half = half.as_ref()?;
                     half.bound.map(|bound| bound.publication)
                 };
                 assert_eq!(told.as_ref().and_then(|told| told.audio), shown(&seat.audio));
@@ -746,4 +417,21 @@ impl World {
         self.ask(client, ClientMessage::Leave);
         self.clients[client].read_all();
     }
+}
+
+pub(super) fn id(text: &str) -> ParticipantId {
+    ParticipantId::new(text).unwrap()
+}
+
+/// The code of an error.
+pub(super) fn code(message: &ServerMessage) -> Option<ErrorCode> {
+    match message {
+        ServerMessage::Error { code, .. } => Some(*code),
+        _ => None,
+    }
+}
+
+/// How many messages like this the client got.
+pub(super) fn count(world: &World, client: usize, like: impl Fn(&ServerMessage) -> bool) -> usize {
+    world.clients[client].log.iter().filter(|message| like(message)).count()
 }
