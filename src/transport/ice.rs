@@ -91,7 +91,7 @@ pub enum BindingOutcome {
 pub struct IceLite {
     local: Identity,
     /// The credentials from before an ICE restart, until the client uses the new ones.
-    previous: Option<Identity>,
+    previous: Option<Box<Identity>>,
     tuples: ArrayVec<Tuple, MAX_TUPLES>,
     selected: Option<SocketAddr>,
     nominated: bool,
@@ -144,7 +144,7 @@ impl IceLite {
             // The client has only ever used the oldest credentials; those it never used can go.
             Some(_) => Some(before.credentials.ufrag),
             None => {
-                self.previous = Some(before);
+                self.previous = Some(Box::new(before));
                 None
             }
         }

@@ -428,6 +428,38 @@ fn an_ipv4_client_of_an_ipv6_socket_learns_its_ipv4_address() {
     assert_eq!(judge(&call.response, &datagram, &pwd), (None, vec![], Some(want)));
 }
 
+/// T4: a forged source address must not receive more than its forger sent, not even with the right password.
+#[test]
+fn a_request_shorter_than_its_answer_gets_none() {
+    let mut call = Call::new();
+    let pwd = credentials("ufragone").pwd;
+    // Without PRIORITY, role and FINGERPRINT, which RFC 8445 section 7.1 requires: 60 bytes against 64 or 76.
+    let mut datagram = message_with(0x0006, 9, b"ufragone:\0\0\0");
+    datagram[3] += 24;
+    let key = aws_lc_rs::hmac::Key::new(aws_lc_rs::hmac::HMAC_SHA1_FOR_LEGACY_USE_ONLY, pwd.as_bytes());
+    let tag = aws_lc_rs::hmac::sign(&key, &datagram);
+    datagram.extend_from_slice(&[0, 8, 0, 20]);
+    datagram.extend_from_slice(tag.as_ref());
+    for from in [addr(1), "[2001:db8::7]:99".parse().unwrap()] {
+        assert_eq!(
+            call.datagram(from, &datagram),
+            BindingOutcome::Ignored(StunDrop::ShorterThanAnswer)
+        );
+        assert!(!call.ice.is_validated(from));
+    }
+    // The shortest real check: 92 bytes, for an answer of 76.
+    let shortest = Check {
+        username: "ufragone:abcd",
+        pwd: &pwd,
+        extra: &[CONTROLLING],
+        behind: &[],
+    }
+    .build();
+    assert_eq!(shortest.len(), 92);
+    call.datagram("[2001:db8::7]:99".parse().unwrap(), &shortest);
+    assert_eq!(call.response.len(), 76);
+}
+
 #[test]
 fn random_credentials_are_long_enough_and_differ() {
     let all: std::collections::HashSet<String> = (0..1000)
