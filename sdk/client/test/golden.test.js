@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import test from 'node:test';
 import { fileURLToPath } from 'node:url';
-import { scene, settle } from './support.js';
+import { camera, person, scene, settle } from './support.js';
 
 const folder = fileURLToPath(new URL('../../../tests/fixtures/protocol/', import.meta.url));
 const files = existsSync(folder) ? readdirSync(folder).filter((name) => name.endsWith('.json')) : [];
@@ -70,5 +70,31 @@ test('every bye ends or moves us', { skip }, async () => {
     s.server.send(s.server.session, event);
     await settle(2);
     assert.equal(s.room.state, message.reconnect && !message.afterMs ? 'reconnecting' : message.reconnect ? 'reconnecting' : 'closed');
+  }
+});
+
+/** How each request is made by the public API, from the fields of a fixture. */
+const MAKE = {
+  chat: (room, { text, to }) => room.chat(text, { to }),
+  'topic.publish': (room, { topic, message, to, persist }) => room.publishTopic(topic, message, { to, persist }),
+  'topic.subscribe': (room, { topic }) => room.subscribeTopic(topic),
+  'topic.unsubscribe': (room, { topic }) => room.unsubscribeTopic(topic),
+  subscribe: (room, { type: _, id: __, publication, ...limits }) => room.participants.get('bob').publications.get(publication).subscribe(limits),
+  unsubscribe: (room, { publication }) => room.participants.get('bob').publications.get(publication).unsubscribe(),
+  update: (room, { displayName, metadata }) => room.update({ displayName, metadata }),
+  remove: (room, { participant }) => room.remove(participant),
+  leave: (room) => room.leave(),
+};
+
+test('what we send is what the server reads', { skip }, async () => {
+  for (const { name, message } of of(...Object.keys(MAKE))) {
+    if (message.seq !== undefined) continue; // an event of the same name
+    const s = scene();
+    s.server.participants = [person('bob', [camera(message.publication ?? 1)])];
+    await s.joined();
+    await MAKE[message.type](s.room, message);
+    const { id: _, ...sent } = JSON.parse(JSON.stringify(s.server.requests(message.type)[0]));
+    const { id: __, ...golden } = message;
+    assert.deepEqual(sent, golden, name);
   }
 });
