@@ -10,6 +10,7 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand};
 
 use crate::config::{Sources, parse_duration};
+use crate::wire::{ParticipantId, RoomId};
 
 /// A media SFU whose rooms open onto each other.
 ///
@@ -72,10 +73,10 @@ struct ConfigArgs {
 struct TokenArgs {
     /// Room the token is for
     #[arg(long)]
-    room: String,
+    room: RoomId,
     /// Id of the participant the token is for
     #[arg(long, value_name = "ID")]
-    participant: String,
+    participant: ParticipantId,
     /// What the holder may do: allow_join, ask_join or allow_mod; may be given several times [default: allow_join]
     #[arg(long = "permission", value_name = "PERMISSION", value_parser = crate::api::token::Permissions::WORDS)]
     permissions: Vec<String>,

@@ -3,9 +3,9 @@
 //! The modules stand in reading order, and a module imports only from modules above it in this list
 //! (held by `tests/architecture.rs`). `ARCHITECTURE.md` is the map, `docs/LIFE_OF_A_PACKET.md` the tour.
 
-pub mod wire;
-
 pub mod packet;
+
+pub mod wire;
 
 pub mod media;
 

@@ -7,6 +7,7 @@ use std::time::SystemTime;
 
 use enfilade::api::token::{Keyring, TokenError};
 use enfilade::config::Config;
+use enfilade::wire::{ParticipantId, RoomId};
 
 const OWN_KEY: &str = r#"[{id = "own", secret = "a-secret-of-somebody-0123456789-0"}]"#;
 
@@ -40,11 +41,17 @@ fn token_prints_one_lawful_token_and_nothing_else() {
         .verify(token, SystemTime::now())
         .unwrap();
     assert_eq!(
-        (grant.room.as_deref(), grant.participant.as_deref()),
+        (
+            grant.room.as_ref().map(RoomId::as_str),
+            grant.participant.as_ref().map(ParticipantId::as_str)
+        ),
         (Some("standup"), Some("ada"))
     );
     assert!(grant.permissions.allow_join && !grant.permissions.allow_mod && !grant.permissions.ask_join);
-    assert_eq!(grant.check_join("another", "ada"), Err(TokenError::WrongRoom));
+    assert_eq!(
+        grant.check_join(&RoomId::new("another").unwrap(), &ParticipantId::new("ada").unwrap()),
+        Err(TokenError::WrongRoom)
+    );
     let lives = grant.expires_at.duration_since(SystemTime::now()).unwrap().as_secs();
     assert!((3590..=3600).contains(&lives), "{lives}");
 }
@@ -111,7 +118,7 @@ fn token_refuses_what_no_server_would_accept() {
 #[test]
 fn config_check_lists_every_problem_and_fails() {
     let output = enfilade(
-        &["config", "check", "--set", "room.seats=99"],
+        &["config", "check", "--set", "room.max_seats=99"],
         &[("ENFILADE_HTTP__LISTN", "x")],
     );
     assert_eq!(output.status.code(), Some(1));
@@ -121,7 +128,7 @@ fn config_check_lists_every_problem_and_fails() {
         "{shown}"
     );
     assert!(
-        shown.contains("room.seats = 99 (flag): expected a whole number from 1 to 50"),
+        shown.contains("room.max_seats = 99 (flag): expected a whole number from 1 to 50"),
         "{shown}"
     );
     assert!(enfilade(&["config", "check"], &[]).status.success());
@@ -139,7 +146,10 @@ fn config_print_shows_values_with_their_origins_and_no_secrets() {
         "--advertise",
         "::1",
     ];
-    let output = enfilade(&arguments, &[("ENFILADE_ROOM__SEATS", "7"), ("ENFILADE_KEYS", OWN_KEY)]);
+    let output = enfilade(
+        &arguments,
+        &[("ENFILADE_ROOM__MAX_SEATS", "7"), ("ENFILADE_KEYS", OWN_KEY)],
+    );
     assert!(output.status.success(), "{}", stderr(&output));
     let shown = stdout(&output);
     assert!(shown.contains("listen = \"127.0.0.1:1234\"  # flag"), "{shown}");
@@ -148,7 +158,7 @@ fn config_print_shows_values_with_their_origins_and_no_secrets() {
         "{shown}"
     );
     assert!(
-        shown.contains("seats = 7  # environment ENFILADE_ROOM__SEATS"),
+        shown.contains("max_seats = 7  # environment ENFILADE_ROOM__MAX_SEATS"),
         "{shown}"
     );
     assert!(
@@ -165,15 +175,22 @@ fn the_file_of_the_flag_wins_over_the_file_of_the_environment() {
         std::fs::write(&path, text).unwrap();
         path.display().to_string()
     };
-    let (one, two) = (file("one", "[room]\nseats = 1\n"), file("two", "[room]\nseats = 2\n"));
+    let (one, two) = (
+        file("one", "[room]\nmax_seats = 1\n"),
+        file("two", "[room]\nmax_seats = 2\n"),
+    );
     let of_environment = enfilade(&["config", "print"], &[("ENFILADE_CONFIG", &one)]);
     assert!(
-        stdout(&of_environment).contains("seats = 1  # file"),
+        stdout(&of_environment).contains("max_seats = 1  # file"),
         "{}",
         stderr(&of_environment)
     );
     let of_flag = enfilade(&["config", "print", "--config", &two], &[("ENFILADE_CONFIG", &one)]);
-    assert!(stdout(&of_flag).contains("seats = 2  # file"), "{}", stderr(&of_flag));
+    assert!(
+        stdout(&of_flag).contains("max_seats = 2  # file"),
+        "{}",
+        stderr(&of_flag)
+    );
     for path in [one, two] {
         std::fs::remove_file(path).unwrap();
     }

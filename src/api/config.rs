@@ -14,10 +14,6 @@ pub struct HttpConfig {
     pub max_body: usize,
     /// Largest request head, in bytes.
     pub max_header: usize,
-    /// Largest signalling message without an SDP offer, in bytes.
-    pub max_message: usize,
-    /// Largest signalling message that carries an SDP offer, in bytes; not less than `max_message`.
-    pub max_offer: usize,
     /// Interval of pings on a signalling socket; it closes after two silent ones.
     pub ping_interval: Duration,
     /// Time a connection has for its request head, and a signalling socket for its first message.

@@ -23,8 +23,9 @@ pub use key::{Key, Secret};
 
 use claims::{Claims, ProtectedHeader};
 
-/// Longest token accepted, in bytes.
-pub const TOKEN_LEN_MAX: usize = 8 * 1024;
+use crate::wire::limits::TOKEN_BYTES_MAX;
+use crate::wire::{ParticipantId, RoomId};
+
 /// Clocks of issuer and server may differ by this much.
 pub const LEEWAY: Duration = Duration::from_secs(30);
 
@@ -34,9 +35,9 @@ pub struct Grant {
     /// Id of the key that signed the token.
     pub key_id: String,
     /// The only room the token is for; `None`: any room.
-    pub room: Option<String>,
+    pub room: Option<RoomId>,
     /// The only participant the token is for; `None`: the client names itself.
-    pub participant: Option<String>,
+    pub participant: Option<ParticipantId>,
     /// What the holder may do.
     pub permissions: Permissions,
     /// Whether the token may be used to join rooms (role `rtc`, or no roles).
@@ -54,14 +55,14 @@ impl Grant {
     ///
     /// # Errors
     /// [`TokenError::WrongRole`], [`TokenError::WrongRoom`], [`TokenError::WrongParticipant`].
-    pub fn check_join(&self, room: &str, participant: &str) -> Result<(), TokenError> {
+    pub fn check_join(&self, room: &RoomId, participant: &ParticipantId) -> Result<(), TokenError> {
         if !self.may_join {
             return Err(TokenError::WrongRole);
         }
-        if self.room.as_deref().is_some_and(|bound| bound != room) {
+        if self.room.as_ref().is_some_and(|bound| bound != room) {
             return Err(TokenError::WrongRoom);
         }
-        if self.participant.as_deref().is_some_and(|bound| bound != participant) {
+        if self.participant.as_ref().is_some_and(|bound| bound != participant) {
             return Err(TokenError::WrongParticipant);
         }
         Ok(())
@@ -72,9 +73,9 @@ impl Grant {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct TokenRequest {
     /// The only room the token is for.
-    pub room: Option<String>,
+    pub room: Option<RoomId>,
     /// The only participant the token is for.
-    pub participant: Option<String>,
+    pub participant: Option<ParticipantId>,
     /// What the holder may do.
     pub permissions: Permissions,
     /// How long the token lives.
@@ -96,7 +97,7 @@ pub fn issue(key: &Key, request: &TokenRequest, now: SystemTime) -> Result<Strin
     let encoding_key = EncodingKey::from_secret(key.secret.expose());
     let token = jsonwebtoken::encode(&Header::new(Algorithm::HS256), &claims, &encoding_key)
         .map_err(|_| TokenError::Malformed("it cannot be written as JSON"))?;
-    if token.len() > TOKEN_LEN_MAX {
+    if token.len() > TOKEN_BYTES_MAX {
         Err(TokenError::TooLarge)
     } else {
         Ok(token)
@@ -126,7 +127,7 @@ impl Keyring {
         if token.is_empty() {
             return Err(TokenError::Missing);
         }
-        if token.len() > TOKEN_LEN_MAX {
+        if token.len() > TOKEN_BYTES_MAX {
             return Err(TokenError::TooLarge);
         }
         let (message, signature) = token
@@ -165,7 +166,7 @@ fn object_of<T: serde::de::DeserializeOwned>(part: &str) -> Result<T, TokenError
         return Err(TokenError::Malformed("a part of it is not a JSON object"));
     }
     serde_json::from_slice(&bytes)
-        .map_err(|_| TokenError::Malformed("a claim is missing, twice there, or of a wrong type"))
+        .map_err(|_| TokenError::Malformed("a claim is missing, twice there, of a wrong type or no lawful id"))
 }
 
 /// Whole seconds since 1970; a clock before 1970 counts as 1970.

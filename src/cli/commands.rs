@@ -38,11 +38,7 @@ pub(super) fn token(args: &TokenArgs, sources: &Sources) -> anyhow::Result<()> {
         ttl: args.ttl,
         token_id: None,
     };
-    let now = SystemTime::now();
-    let token = issue(key, &request, now)?;
-    // The server's own judgement before anybody relies on it: an unlawful room id shows here, not at the first join.
-    crate::api::token::Keyring::new(std::slice::from_ref(key)).verify(&token, now)?;
-    print_line(&token)
+    print_line(&issue(key, &request, SystemTime::now())?)
 }
 
 pub(super) fn check(sources: &Sources) -> anyhow::Result<()> {

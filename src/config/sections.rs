@@ -16,6 +16,7 @@ use crate::api::token::{Key, Secret};
 use crate::node::ShutdownConfig;
 use crate::room::RoomConfig;
 use crate::shard::MediaConfig;
+use crate::wire::limits::SEATS_MAX;
 
 const KIB: usize = 1024;
 const MIB: usize = 1024 * KIB;
@@ -42,8 +43,7 @@ pub(super) fn read(layers: &Layers, problems: &mut Vec<Problem>) -> Config {
 }
 
 fn http(reader: &mut Reader<'_>) -> HttpConfig {
-    let problems_before = reader.problems.len();
-    let http = HttpConfig {
+    HttpConfig {
         listen: reader.socket_address("http.listen"),
         allowed_origins: reader.list(
             "http.allowed_origins",
@@ -52,15 +52,9 @@ fn http(reader: &mut Reader<'_>) -> HttpConfig {
         ),
         max_body: reader.size("http.max_body", KIB..=16 * MIB),
         max_header: reader.size("http.max_header", 8 * KIB..=MIB),
-        max_message: reader.size("http.max_message", 4 * KIB..=16 * MIB),
-        max_offer: reader.size("http.max_offer", 64 * KIB..=16 * MIB),
         ping_interval: reader.duration("http.ping_interval", secs(1)..=secs(300)),
         first_message_timeout: reader.duration("http.first_message_timeout", secs(1)..=secs(60)),
-    };
-    if reader.problems.len() == problems_before && http.max_offer < http.max_message {
-        reader.refuse("http.max_offer", "expected no less than http.max_message", ());
     }
-    http
 }
 
 fn media(reader: &mut Reader<'_>) -> MediaConfig {
@@ -94,14 +88,10 @@ fn room(reader: &mut Reader<'_>) -> RoomConfig {
     RoomConfig {
         resume_window: reader.duration("room.resume_window", secs(0)..=secs(300)),
         departure_timeout: reader.duration("room.departure_timeout", secs(0)..=hours(24)),
+        max_rooms: count(reader, "room.max_rooms", 1, 1_000_000),
         max_participants: count(reader, "room.max_participants", 1, 100_000),
         max_publications: count(reader, "room.max_publications", 1, 64),
-        max_metadata: reader.size("room.max_metadata", 0..=256 * KIB),
-        max_message: reader.size("room.max_message", 1..=256 * KIB),
-        max_topic: count(reader, "room.max_topic", 1, 1024),
-        max_topics: count(reader, "room.max_topics", 1, 4096),
-        chat_history: count(reader, "room.chat_history", 0, 10_000),
-        seats: count(reader, "room.seats", 1, 50),
+        max_seats: count(reader, "room.max_seats", 1, SEATS_MAX as u32),
     }
 }
 

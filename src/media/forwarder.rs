@@ -1,10 +1,30 @@
 //! One subscriber's half of one source: selects, rewrites, remembers what it sent.
 
+mod resend;
+
+use std::time::{Duration, Instant};
+
 use arrayvec::ArrayVec;
 
+use crate::packet::rtcp::{ReportBlock, SenderInfo};
 use crate::packet::{Codec, Kind};
 
-use super::{EgressKey, TransportSlot};
+use super::rewriter::{Numbers, Place, Rewriter, Slot};
+use super::selector::Selector;
+use super::timeline::ticks;
+use super::{
+    DescriptorOut, DropReason, EgressKey, Inbound, KeyframeRequest, Limits, OutExtensions, Outbound, Target,
+    TransportSlot, report,
+};
+
+pub(super) use resend::Resends;
+
+/// How many outgoing numbers a forwarder remembers, for NACKs and late packets.
+const VIDEO_MEMORY: usize = 1024;
+const AUDIO_MEMORY: usize = 128;
+
+/// Runs whose packets can still be resent.
+const RUNS_MAX: usize = 4;
 
 /// The payload types a subscriber's answer agreed: RTP and, where there is one, RTX.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -25,6 +45,28 @@ impl PayloadTypes {
             .find(|entry| entry.0 == codec)
             .map(|entry| (entry.1, entry.2))
     }
+
+    /// What is sent for a packet of this codec. Redundant audio goes without its redundancy to who cannot
+    /// read it (RFC 2198).
+    fn form(&self, codec: Codec) -> Option<Form> {
+        let form = |codec, primary_only| {
+            let (payload_type, rtx) = self.get(codec)?;
+            Some(Form { payload_type, rtx, primary_only })
+        };
+        form(codec, false).or_else(|| match codec {
+            Codec::Red => form(Codec::Opus, true),
+            Codec::Opus | Codec::Vp8 | Codec::Vp9 | Codec::H264 | Codec::Av1 => None,
+        })
+    }
+}
+
+/// How packets of a codec go out.
+#[derive(Clone, Copy, Debug)]
+struct Form {
+    payload_type: u8,
+    rtx: Option<u8>,
+    /// Of a RED payload, only the primary encoding.
+    primary_only: bool,
 }
 
 /// What a forwarder is for. Agreed in the SDP once, kept while sources come and go on the seat.
@@ -49,20 +91,380 @@ pub struct EgressConfig {
     pub first_timestamp: u32,
 }
 
+/// How a forwarder fares, for statistics and for whoever sets its target.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct EgressStats {
+    /// Packets sent, without resent ones.
+    pub packets: u64,
+    /// Payload octets sent, without resent ones.
+    pub octets: u64,
+    /// Payload octets resent.
+    pub resent_octets: u64,
+    /// From the last receiver report that had one.
+    pub round_trip: Option<Duration>,
+    /// Of the last receiver report, in 1/256.
+    pub fraction_lost: u8,
+    /// The encoding that is forwarded.
+    pub encoding: Option<usize>,
+}
+
+/// What the source knows of a packet, beside the packet.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Facts<'a> {
+    /// Its timestamp on the source's clock.
+    pub(super) clock: u32,
+    /// The source's clock at its arrival.
+    pub(super) clock_now: u32,
+    pub(super) encoding: u8,
+    /// Decoding can begin here.
+    pub(super) entry: bool,
+    /// Nothing but padding.
+    pub(super) empty: bool,
+    /// Of RED, the primary encoding; otherwise the payload.
+    pub(super) primary: &'a [u8],
+}
+
 /// One outgoing SSRC at work. Survives its sources: numbers and clock run on from one to the next.
+///
+/// What the hot loop touches is here, in two cache lines; the rest is behind `cold`.
 #[derive(Debug)]
 pub struct Forwarder {
-    key: EgressKey,
+    rewriter: Rewriter,
+    selector: Selector,
+    codec: Option<Codec>,
+    payload_type: u8,
+    primary_only: bool,
+    transport: TransportSlot,
+    ssrc: u32,
+    packets: u64,
+    octets: u64,
+    cold: Box<Cold>,
+}
+
+#[derive(Debug)]
+struct Cold {
+    config: EgressConfig,
+    limits: Limits,
+    target: Target,
+    /// What is added to the source's clock, before a run had to be nudged forward.
+    offset: Option<u32>,
+    /// A moment and its timestamp, on the seat's clock, from the source before this one.
+    anchor: Option<(Instant, u32)>,
+    /// The latest runs of this source, oldest first.
+    runs: ArrayVec<Run, RUNS_MAX>,
+    /// Layers changed behind this packet; a late one from before it is judged strictly.
+    layers_since: u64,
+    report_due: bool,
+    round_trip: Option<Duration>,
+    fraction_lost: u8,
+    fir: Option<u8>,
+    resends: Resends,
+}
+
+/// What the numbers of a run mean.
+#[derive(Clone, Copy, Debug)]
+struct Run {
+    first: u64,
+    index: u64,
+    encoding: u8,
+    timestamp_offset: u32,
 }
 
 impl Forwarder {
     /// At rest, until it is attached to a source.
     pub fn new(config: EgressConfig) -> Self {
-        Forwarder { key: config.key }
+        let memory = match config.kind {
+            Kind::Audio => AUDIO_MEMORY,
+            Kind::Video => VIDEO_MEMORY,
+        };
+        Forwarder {
+            rewriter: Rewriter::new(config.first_sequence, memory),
+            selector: Selector::default(),
+            codec: None,
+            payload_type: 0,
+            primary_only: false,
+            transport: config.transport,
+            ssrc: config.ssrc,
+            packets: 0,
+            octets: 0,
+            cold: Box::new(Cold {
+                limits: Limits::default(),
+                target: Target::default(),
+                offset: None,
+                anchor: None,
+                runs: ArrayVec::new(),
+                layers_since: 0,
+                report_due: false,
+                round_trip: None,
+                fraction_lost: 0,
+                fir: None,
+                resends: Resends::new(config.first_sequence),
+                config,
+            }),
+        }
     }
 
     /// Its name.
     pub fn key(&self) -> EgressKey {
-        self.key
+        self.cold.config.key
+    }
+
+    /// Where its packets go.
+    pub fn transport(&self) -> TransportSlot {
+        self.transport
+    }
+
+    /// Its outgoing SSRC.
+    pub fn ssrc(&self) -> u32 {
+        self.ssrc
+    }
+
+    /// How it fares.
+    pub fn stats(&self) -> EgressStats {
+        EgressStats {
+            packets: self.packets,
+            octets: self.octets,
+            resent_octets: self.cold.resends.octets(),
+            round_trip: self.cold.round_trip,
+            fraction_lost: self.cold.fraction_lost,
+            encoding: self.selector.current(),
+        }
+    }
+
+    /// The payload types of a new answer. Packets sent before it are resent under the new ones.
+    pub fn set_payload_types(&mut self, payload_types: PayloadTypes) {
+        self.cold.config.payload_types = payload_types;
+        if self.codec.take().is_some_and(|codec| self.adopt(codec).is_err()) {
+            self.selector.stop();
+        }
+    }
+
+    /// What the subscriber asked for. Takes effect in a source with [`super::Source::set_limits`].
+    pub fn set_limits(&mut self, limits: Limits) {
+        self.cold.limits = limits;
+    }
+
+    pub(super) fn set_target(&mut self, target: Target) {
+        self.cold.target = target;
+    }
+
+    /// One packet: its numbers on the way out, or why it stays.
+    #[inline]
+    pub(super) fn forward<'a>(
+        &mut self,
+        packet: &Inbound<'a>,
+        facts: &Facts<'a>,
+        started: &mut bool,
+    ) -> Result<Outbound<'a>, DropReason> {
+        if !self.selector.is_on(facts.encoding) {
+            self.selector.may_start(facts.encoding, facts.entry)?;
+            self.start(packet, facts)?;
+            *started = true;
+        } else if !self.rewriter.is_new(packet.index) {
+            return self.forward_late(packet, facts);
+        } else if self.codec != Some(packet.codec) && !facts.empty {
+            self.change_codec(packet, facts)?;
+        }
+        self.rewriter.advance(packet.index);
+        if facts.empty {
+            return Err(DropReason::PaddingOnly);
+        }
+        let begins = self.rewriter.begins_picture(facts.clock);
+        if begins && self.selector.begin_picture(&packet.frame, packet.codec) {
+            self.cold.layers_since = packet.index;
+        }
+        if let Err(reason) = self.selector.admit(&packet.frame) {
+            if begins && reason == DropReason::TemporalLayer {
+                self.rewriter.skip_picture(&packet.frame.picture);
+            }
+            return Err(reason);
+        }
+        let marker = packet.header.marker || self.selector.cuts_picture_after(&packet.frame);
+        let (sequence, slot) = self.rewriter.assign(marker);
+        let outbound = self.outbound(packet, facts, sequence, slot);
+        Ok(outbound)
+    }
+
+    /// A packet of the run that others overtook: to the number kept open for it, or nowhere.
+    #[cold]
+    fn forward_late<'a>(&mut self, packet: &Inbound<'a>, facts: &Facts<'a>) -> Result<Outbound<'a>, DropReason> {
+        let sequence = match self.rewriter.place(packet.index) {
+            Place::Open(sequence) => sequence,
+            Place::Taken => return Err(DropReason::Duplicate),
+            Place::Forgotten => return Err(DropReason::TooLate),
+        };
+        if facts.empty {
+            return Err(DropReason::PaddingOnly);
+        }
+        self.selector.admit(&packet.frame)?;
+        let base = packet.frame.temporal == 0 && packet.frame.spatial == 0;
+        if !base && packet.index < self.cold.layers_since {
+            return Err(DropReason::TooLate);
+        }
+        let marker = packet.header.marker || self.selector.cuts_picture_after(&packet.frame);
+        let slot = self.rewriter.fill(sequence, marker);
+        Ok(self.outbound(packet, facts, sequence, slot))
+    }
+
+    #[inline]
+    fn outbound<'a>(&mut self, packet: &Inbound<'a>, facts: &Facts<'a>, sequence: u64, slot: Slot) -> Outbound<'a> {
+        let payload = if self.primary_only { facts.primary } else { packet.payload };
+        let (numbers, patch) = slot.rewrite(&packet.frame.picture, payload);
+        let timestamp = self.rewriter.stamp(facts.clock, numbers, sequence);
+        self.packets += 1;
+        self.octets += payload.len() as u64;
+        let marker = slot.is_marked();
+        Outbound {
+            marker,
+            payload_type: self.payload_type,
+            sequence,
+            timestamp,
+            ssrc: self.ssrc,
+            extensions: OutExtensions {
+                audio_level: packet.extensions.audio_level,
+                video_orientation: packet.extensions.video_orientation,
+                playout_delay: packet.extensions.playout_delay,
+                dependency_descriptor: packet
+                    .extensions
+                    .dependency_descriptor
+                    .and_then(|descriptor| DescriptorOut::new(descriptor, numbers)),
+            },
+            prefix: &[],
+            payload,
+            patch,
+            ends_frame: marker || packet.codec.kind() == Kind::Audio,
+        }
+    }
+
+    /// Begins a run with this packet.
+    #[cold]
+    fn start(&mut self, packet: &Inbound<'_>, facts: &Facts<'_>) -> Result<(), DropReason> {
+        self.adopt(packet.codec)?;
+        let cold = &mut *self.cold;
+        let offset = *cold.offset.get_or_insert_with(|| match cold.anchor {
+            None => cold.config.first_timestamp.wrapping_sub(facts.clock),
+            Some((then, timestamp)) => {
+                let elapsed = packet.now.saturating_duration_since(then);
+                let rate = packet.codec.clock_rate_hz();
+                timestamp.wrapping_add(ticks(elapsed, rate)).wrapping_sub(facts.clock_now)
+            }
+        });
+        let first = self.rewriter.start(packet.index, facts.clock, offset, &packet.frame.picture);
+        if cold.runs.is_full() {
+            cold.runs.remove(0);
+        }
+        cold.runs.push(Run {
+            first,
+            index: packet.index,
+            encoding: facts.encoding,
+            timestamp_offset: self.rewriter.timestamp_offset(),
+        });
+        cold.layers_since = packet.index;
+        cold.report_due |= cold.runs.len() == 1;
+        self.selector.start();
+        Ok(())
+    }
+
+    /// The publisher changed codecs within a stream. Sound goes on; a picture begins anew with a keyframe.
+    #[cold]
+    fn change_codec(&mut self, packet: &Inbound<'_>, facts: &Facts<'_>) -> Result<(), DropReason> {
+        match packet.codec.kind() {
+            Kind::Audio => self.adopt(packet.codec),
+            Kind::Video => {
+                self.selector.stop();
+                self.selector.may_start(facts.encoding, facts.entry)?;
+                self.start(packet, facts)
+            }
+        }
+    }
+
+    /// Looks up how packets of this codec go out.
+    #[cold]
+    fn adopt(&mut self, codec: Codec) -> Result<(), DropReason> {
+        let form = self.cold.config.payload_types.form(codec).ok_or(DropReason::CodecNotNegotiated)?;
+        self.codec = Some(codec);
+        self.payload_type = form.payload_type;
+        self.primary_only = form.primary_only;
+        Ok(())
+    }
+
+    /// Chooses anew what to forward. Answers with the encoding whose keyframe is needed.
+    pub(super) fn choose(&mut self, live: u8, encodings: usize) -> Option<usize> {
+        self.selector.choose(self.cold.limits, self.cold.target, live, encodings)
+    }
+
+    /// Stops until the next lawful start, when it is on this encoding.
+    pub(super) fn stop(&mut self, encoding: usize) {
+        if self.selector.current() == Some(encoding) {
+            self.selector.stop();
+        }
+    }
+
+    /// Leaves its source. `clock` is the source's clock now.
+    pub(super) fn rest(&mut self, now: Instant, clock: Option<u32>) {
+        if let (Some(clock), Some(offset)) = (clock, self.cold.offset.take())
+            && self.rewriter.has_begun()
+        {
+            self.cold.anchor = Some((now, clock.wrapping_add(offset)));
+        }
+        self.cold.runs.clear();
+        self.cold.report_due = false;
+        self.cold.fir = None;
+        self.cold.target = Target::default();
+        self.selector = Selector::default();
+    }
+
+    /// A PLI or FIR: the encoding to ask for, unless it is a repeated FIR (RFC 5104 section 4.3.1.2).
+    pub(super) fn lose(&mut self, request: KeyframeRequest) -> Option<usize> {
+        match request {
+            KeyframeRequest::Pli => {}
+            KeyframeRequest::Fir { sequence } => {
+                if self.cold.fir.replace(sequence) == Some(sequence) {
+                    return None;
+                }
+            }
+        }
+        self.selector.lose()
+    }
+
+    pub(super) fn waits_for(&self, encoding: usize) -> bool {
+        self.selector.waits_for(encoding)
+    }
+
+    pub(super) fn current(&self) -> Option<usize> {
+        self.selector.current()
+    }
+
+    /// Our sender report, when one is due. `clock` is the source's clock now.
+    pub(super) fn report(&mut self, ntp: u64, clock: u32, regular: bool) -> Option<SenderInfo> {
+        let due = std::mem::take(&mut self.cold.report_due) || regular;
+        (due && !self.cold.runs.is_empty()).then(|| SenderInfo {
+            ntp,
+            rtp_timestamp: clock.wrapping_add(self.rewriter.timestamp_offset()),
+            packet_count: self.packets as u32,
+            octet_count: self.octets as u32,
+        })
+    }
+
+    pub(super) fn handle_report(&mut self, ntp: u64, block: &ReportBlock) {
+        self.cold.fraction_lost = block.fraction_lost;
+        if let Some(round_trip) = report::round_trip(ntp, block) {
+            self.cold.round_trip = Some(round_trip);
+        }
     }
 }
+
+impl<'a> DescriptorOut<'a> {
+    /// The descriptor with the frame number that `numbers` has, or as it was when they have none.
+    fn new(descriptor: &'a [u8], numbers: Option<Numbers>) -> Option<Self> {
+        let (head, rest) = descriptor.split_first_chunk::<3>()?;
+        let mut head = *head;
+        if let Some(numbers) = numbers {
+            head[1..].copy_from_slice(&numbers.picture.to_be_bytes());
+        }
+        Some(DescriptorOut { head, rest })
+    }
+}
+
+#[cfg(test)]
+mod tests;

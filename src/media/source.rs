@@ -1,12 +1,28 @@
 //! One microphone, camera or screen, and everyone it is forwarded to. The body of the hot loop.
 
-use std::time::Instant;
+use std::collections::HashMap;
+use std::time::{Duration, Instant};
 
-use crate::packet::Kind;
+use crate::packet::rtcp::ReportBlock;
+use crate::packet::{Codec, Kind, red};
 
+use super::forwarder::{EgressStats, Facts};
+use super::history::History;
+use super::keyframe::KeyframeRequests;
+use super::report::Schedule;
+use super::speaker::LevelMeter;
+use super::timeline::Timeline;
 use super::{
-    EgressKey, Forwarder, Inbound, KeyframeRequest, Limits, SenderNumbers, Sink, SourceKey, Target,
+    DropReason, ENCODINGS_MAX, EgressKey, Forwarder, Inbound, KeyframeRequest, Limits, SenderNumbers, Sink,
+    SourceKey, Target,
 };
+
+/// An encoding that is this far behind the newest packet of its source was stopped by the publisher. Compared
+/// with the others, so that a still screen is not mistaken for a stopped one.
+const STOPPED_AFTER: Duration = Duration::from_millis(750);
+
+/// How often that is looked at.
+const LIVENESS_INTERVAL: Duration = Duration::from_millis(250);
 
 /// What a source is.
 #[derive(Clone, Copy, Debug)]
@@ -15,7 +31,7 @@ pub struct SourceConfig {
     pub key: SourceKey,
     /// Audio or video.
     pub kind: Kind,
-    /// How many encodings were agreed, at least 1, at most [`super::ENCODINGS_MAX`].
+    /// How many encodings were agreed, at least 1, at most [`ENCODINGS_MAX`].
     pub encodings: usize,
 }
 
@@ -23,12 +39,50 @@ pub struct SourceConfig {
 #[derive(Debug)]
 pub struct Source {
     config: SourceConfig,
+    /// Dense: the hot loop walks it from end to end.
+    forwarders: Vec<Forwarder>,
+    /// Where each stands in `forwarders`. Not used by the hot loop.
+    places: HashMap<EgressKey, usize>,
+    histories: [History; ENCODINGS_MAX],
+    arrivals: [Arrival; ENCODINGS_MAX],
+    /// A bit for each encoding that arrives.
+    live: u8,
+    liveness_due: Option<Instant>,
+    timeline: Timeline,
+    keyframes: KeyframeRequests,
+    reports: Schedule,
+    level: LevelMeter,
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+struct Arrival {
+    highest: Option<u64>,
+    last: Option<Instant>,
 }
 
 impl Source {
     /// A source that nobody receives yet.
     pub fn new(config: SourceConfig) -> Self {
-        Source { config }
+        let clock_rate_hz = match config.kind {
+            Kind::Audio => Codec::Opus.clock_rate_hz(),
+            Kind::Video => Codec::Vp8.clock_rate_hz(),
+        };
+        Source {
+            config: SourceConfig {
+                encodings: config.encodings.clamp(1, ENCODINGS_MAX),
+                ..config
+            },
+            forwarders: Vec::new(),
+            places: HashMap::new(),
+            histories: Default::default(),
+            arrivals: Default::default(),
+            live: 0,
+            liveness_due: None,
+            timeline: Timeline::new(clock_rate_hz),
+            keyframes: KeyframeRequests::default(),
+            reports: Schedule::default(),
+            level: LevelMeter::default(),
+        }
     }
 
     /// Its name.
@@ -36,51 +90,219 @@ impl Source {
         self.config.key
     }
 
-    /// The hot loop: keeps the packet once, then offers it to every forwarder.
-    pub fn forward(&mut self, packet: &Inbound<'_>, sink: &mut impl Sink) {
-        let _ = (packet, sink);
+    /// Audio or video.
+    pub fn kind(&self) -> Kind {
+        self.config.kind
     }
 
-    /// Adds a subscriber. A video forwarder starts on the next keyframe (requested here), audio at once.
+    /// How many subscribers it has.
+    pub fn len(&self) -> usize {
+        self.forwarders.len()
+    }
+
+    /// Whether nobody receives it.
+    pub fn is_empty(&self) -> bool {
+        self.forwarders.is_empty()
+    }
+
+    /// How loud it has been lately.
+    pub fn level(&self) -> &LevelMeter {
+        &self.level
+    }
+
+    /// How a subscriber fares.
+    pub fn stats(&self, key: EgressKey) -> Option<EgressStats> {
+        Some(self.forwarders[*self.places.get(&key)?].stats())
+    }
+
+    /// A subscriber's forwarder, for what concerns only the subscriber.
+    pub fn forwarder_mut(&mut self, key: EgressKey) -> Option<&mut Forwarder> {
+        self.forwarders.get_mut(*self.places.get(&key)?)
+    }
+
+    /// The hot loop: keeps the packet once, then offers it to every forwarder. A packet of an encoding that was
+    /// not agreed is ignored.
+    pub fn forward(&mut self, packet: &Inbound<'_>, sink: &mut impl Sink) {
+        let Some(facts) = self.observe(packet) else { return };
+        if self.forwarders.is_empty() {
+            return;
+        }
+        if !facts.empty {
+            self.histories[packet.encoding].push(packet, facts.clock);
+        }
+        let (mut awaiting, mut started) = (false, false);
+        for forwarder in &mut self.forwarders {
+            match forwarder.forward(packet, &facts, &mut started) {
+                Ok(outbound) => sink.send(forwarder.transport(), outbound),
+                Err(reason) => {
+                    awaiting |= reason == DropReason::AwaitingKeyframe;
+                    sink.dropped(reason);
+                }
+            }
+        }
+        if awaiting {
+            self.keyframes.want(packet.now, packet.encoding);
+        }
+        if started {
+            self.reports.begin(packet.now);
+        }
+    }
+
+    /// What has to be known of a packet once, whoever gets it.
+    fn observe<'a>(&mut self, packet: &Inbound<'a>) -> Option<Facts<'a>> {
+        let encoding = packet.encoding;
+        if encoding >= self.config.encodings {
+            return None;
+        }
+        let empty = packet.payload.is_empty();
+        let in_order = self.arrivals[encoding].highest.is_none_or(|highest| packet.index > highest);
+        if in_order {
+            self.arrivals[encoding].highest = Some(packet.index);
+        }
+        self.arrivals[encoding].last = Some(packet.now);
+        if self.live & (1 << encoding) == 0 || self.liveness_due.is_none_or(|due| due <= packet.now) {
+            self.watch(packet.now);
+        }
+        let clock = self.timeline.place(packet.now, encoding, packet.header.timestamp, in_order && !empty);
+        let entry = in_order
+            && !empty
+            && match self.config.kind {
+                Kind::Audio => true,
+                Kind::Video => packet.frame.keyframe && packet.frame.starts_frame && packet.frame.spatial == 0,
+            };
+        let mut primary = packet.payload;
+        match self.config.kind {
+            Kind::Audio => {
+                if packet.codec == Codec::Red {
+                    primary = red::primary(packet.payload).unwrap_or_default();
+                }
+                if let (Some(level), true) = (packet.extensions.audio_level, in_order) {
+                    self.level.push(packet.now, level);
+                }
+            }
+            Kind::Video if entry => self.enter(encoding),
+            Kind::Video => {}
+        }
+        Some(Facts {
+            clock,
+            clock_now: if entry { self.timeline.at(packet.now).unwrap_or(clock) } else { clock },
+            encoding: encoding as u8,
+            entry,
+            empty,
+            primary,
+        })
+    }
+
+    /// A keyframe begins.
+    fn enter(&mut self, encoding: usize) {
+        self.keyframes.arrived(encoding);
+    }
+
+    /// Notices encodings that began or stopped arriving, and lets everyone choose anew when one did.
+    #[cold]
+    fn watch(&mut self, now: Instant) {
+        self.liveness_due = Some(now + LIVENESS_INTERVAL);
+        let mut live = 0;
+        for (encoding, arrival) in self.arrivals.iter().enumerate() {
+            let lives = |last| now.saturating_duration_since(last) < STOPPED_AFTER;
+            if arrival.last.is_some_and(lives) {
+                live |= 1 << encoding;
+            }
+        }
+        if live != self.live {
+            self.live = live;
+            for place in 0..self.forwarders.len() {
+                self.choose(now, place);
+            }
+        }
+    }
+
+    /// Adds a subscriber. A video forwarder starts on the next keyframe (requested here), audio at once. One
+    /// with the same key is replaced.
     pub fn attach(&mut self, now: Instant, forwarder: Forwarder) {
-        let _ = (now, forwarder);
+        let _replaced = self.detach(now, forwarder.key());
+        let place = self.forwarders.len();
+        self.places.insert(forwarder.key(), place);
+        self.forwarders.push(forwarder);
+        self.choose(now, place);
     }
 
     /// Takes a subscriber out, with its numbers and clock, ready for another source.
     pub fn detach(&mut self, now: Instant, key: EgressKey) -> Option<Forwarder> {
-        let _ = (now, key);
-        None
+        let place = self.places.remove(&key)?;
+        let mut forwarder = self.forwarders.swap_remove(place);
+        if let Some(moved) = self.forwarders.get(place) {
+            self.places.insert(moved.key(), place);
+        }
+        if self.forwarders.is_empty() {
+            self.reports.end();
+            self.histories.iter_mut().for_each(History::clear);
+        }
+        forwarder.rest(now, self.timeline.at(now));
+        Some(forwarder)
+    }
+
+    /// Takes every subscriber out: the source has ended.
+    pub fn detach_all(&mut self, now: Instant) -> impl Iterator<Item = Forwarder> + use<> {
+        let clock = self.timeline.at(now);
+        self.places.clear();
+        self.reports.end();
+        let mut forwarders = std::mem::take(&mut self.forwarders);
+        for forwarder in &mut forwarders {
+            forwarder.rest(now, clock);
+        }
+        forwarders.into_iter()
     }
 
     /// What a subscriber asked for.
     pub fn set_limits(&mut self, now: Instant, key: EgressKey, limits: Limits) {
-        let _ = (now, key, limits);
+        if let Some(&place) = self.places.get(&key) {
+            self.forwarders[place].set_limits(limits);
+            self.choose(now, place);
+        }
     }
 
     /// What a subscriber's bandwidth allows.
     pub fn set_target(&mut self, now: Instant, key: EgressKey, target: Target) {
-        let _ = (now, key, target);
+        if let Some(&place) = self.places.get(&key) {
+            self.forwarders[place].set_target(target);
+            self.choose(now, place);
+        }
+    }
+
+    fn choose(&mut self, now: Instant, place: usize) {
+        let needed = self.forwarders[place].choose(self.live, self.config.encodings);
+        if let (Some(encoding), Kind::Video) = (needed, self.config.kind) {
+            self.keyframes.want(now, encoding);
+        }
     }
 
     /// A subscriber's PLI or FIR.
     pub fn request_keyframe(&mut self, now: Instant, key: EgressKey, request: KeyframeRequest) {
-        let _ = (now, key, request);
+        let Some(&place) = self.places.get(&key) else { return };
+        let needed = self.forwarders[place].lose(request);
+        if let (Some(encoding), Kind::Video) = (needed, self.config.kind) {
+            self.keyframes.want(now, encoding);
+        }
     }
 
-    /// A loss upstream that retransmission did not mend ([`super::Stream::poll_keyframe_needed`]).
+    /// A loss upstream that retransmission did not mend ([`super::Stream::take_keyframe_needed`]).
     pub fn request_keyframe_of(&mut self, now: Instant, encoding: usize) {
-        let _ = (now, encoding);
+        if self.config.kind == Kind::Video && !self.is_empty() {
+            self.keyframes.want(now, encoding);
+        }
     }
 
     /// The next encoding to send a PLI for, at most one per 500 ms each. Call until `None`.
     pub fn poll_keyframe(&mut self, now: Instant) -> Option<usize> {
-        let _ = now;
-        None
+        let forwarders = &self.forwarders;
+        self.keyframes
+            .poll(now, |encoding| forwarders.iter().any(|forwarder| forwarder.waits_for(encoding)))
     }
 
     /// When [`Self::poll_keyframe`] or [`Self::poll_reports`] has something to say.
     pub fn poll_timeout(&self) -> Option<Instant> {
-        None
+        [self.keyframes.poll_timeout(), self.reports.poll_timeout()].into_iter().flatten().min()
     }
 
     /// Answers a NACK from the shared history, as RTX. `lost` are the sequence numbers as the subscriber saw them.
@@ -91,38 +313,59 @@ impl Source {
         lost: impl IntoIterator<Item = u16>,
         sink: &mut impl Sink,
     ) {
-        let _ = (now, key, lost.into_iter(), sink);
+        let Some(&place) = self.places.get(&key) else { return };
+        for sequence in lost {
+            if let Err(reason) = self.forwarders[place].resend(now, sequence, &self.histories, sink) {
+                sink.dropped(reason);
+            }
+        }
     }
 
     /// The publisher's sender report for one encoding: aligns the encodings' clocks.
     pub fn handle_sender_report(&mut self, encoding: usize, ntp: u64, rtp_timestamp: u32) {
-        let _ = (encoding, ntp, rtp_timestamp);
+        self.timeline.report(encoding, ntp, rtp_timestamp);
+        if encoding >= self.config.encodings || self.forwarders.iter().any(|f| f.current() == Some(encoding)) {
+            return;
+        }
+        // Nobody watches this encoding, so its clock may be corrected without a jump. The reference is the one
+        // most likely to be switched from.
+        let reference = (0..self.config.encodings).find(|e| *e != encoding && self.live & (1 << e) != 0);
+        if let Some(reference) = reference {
+            self.timeline.align(encoding, reference);
+        }
     }
 
     /// A subscriber's report block about one of our SSRCs. `ntp` is now, as 32.32 seconds since 1900.
-    pub fn handle_receiver_report(
-        &mut self,
-        ntp: u64,
-        key: EgressKey,
-        fraction_lost: u8,
-        last_sr: u32,
-        delay_since_last_sr: u32,
-    ) {
-        let _ = (ntp, key, fraction_lost, last_sr, delay_since_last_sr);
+    pub fn handle_receiver_report(&mut self, ntp: u64, key: EgressKey, block: &ReportBlock) {
+        if let Some(forwarder) = self.forwarder_mut(key) {
+            forwarder.handle_report(ntp, block);
+        }
     }
 
     /// Our sender reports that are due: every 500 ms, the first right after the first packet.
-    pub fn poll_reports(
-        &mut self,
-        now: Instant,
-        ntp: u64,
-        report: impl FnMut(EgressKey, SenderNumbers),
-    ) {
-        let _ = (now, ntp, report);
+    pub fn poll_reports(&mut self, now: Instant, ntp: u64, mut report: impl FnMut(EgressKey, SenderNumbers)) {
+        let (Some(regular), Some(clock)) = (self.reports.poll(now), self.timeline.at(now)) else { return };
+        for forwarder in &mut self.forwarders {
+            if let Some(info) = forwarder.report(ntp, clock, regular) {
+                let numbers = SenderNumbers { transport: forwarder.transport(), ssrc: forwarder.ssrc(), info };
+                report(forwarder.key(), numbers);
+            }
+        }
     }
 
     /// The stream of this encoding begins anew (new SSRC, so other sequence numbers and timestamps).
     pub fn restart_encoding(&mut self, encoding: usize) {
-        let _ = encoding;
+        if encoding >= self.config.encodings {
+            return;
+        }
+        self.arrivals[encoding].highest = None;
+        self.histories[encoding].clear();
+        self.timeline.restart(encoding);
+        for forwarder in &mut self.forwarders {
+            forwarder.stop(encoding);
+        }
     }
 }
+
+#[cfg(test)]
+mod tests;

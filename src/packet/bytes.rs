@@ -18,3 +18,10 @@ pub(super) fn be32(bytes: &[u8], at: usize) -> Option<u32> {
 pub(super) fn be64(bytes: &[u8], at: usize) -> Option<u64> {
     bytes.get(at..)?.first_chunk().map(|b| u64::from_be_bytes(*b))
 }
+
+/// The octet at `at`, which moves on.
+pub(super) fn take(bytes: &[u8], at: &mut usize) -> Option<u8> {
+    let byte = *bytes.get(*at)?;
+    *at += 1;
+    Some(byte)
+}

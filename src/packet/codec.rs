@@ -1,4 +1,7 @@
-//! The codecs Enfilade forwards, and the two kinds of media.
+//! The codecs Enfilade forwards, the two kinds of media, and the one door to what a payload says.
+
+use super::av1::DependencyDescriptorReader;
+use super::{Extensions, FrameInfo, Malformed, av1, h264, vp8, vp9};
 
 /// Audio or video.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
@@ -42,6 +45,67 @@ impl Codec {
         match self.kind() {
             Kind::Audio => 48_000,
             Kind::Video => 90_000,
+        }
+    }
+}
+
+/// What a packet says about its frame. `payload` is decrypted and without padding; `descriptors` belongs to the packet's
+/// stream, and only AV1 keeps anything in it. Each packet of audio is a frame of its own.
+///
+/// # Errors
+/// When payload or descriptor cannot be read. The packet may be forwarded for all that: encrypted end to end, or of an
+/// encoder that knows better.
+pub fn frame_info(
+    codec: Codec,
+    payload: &[u8],
+    marker: bool,
+    extensions: &Extensions<'_>,
+    descriptors: &mut DependencyDescriptorReader,
+) -> Result<FrameInfo, Malformed> {
+    match codec {
+        Codec::Opus | Codec::Red => Ok(FrameInfo {
+            starts_frame: true,
+            ends_frame: true,
+            keyframe: true,
+            ..Default::default()
+        }),
+        Codec::Vp8 => vp8::frame_info(payload, marker),
+        Codec::Vp9 => vp9::frame_info(payload),
+        Codec::H264 => h264::frame_info(payload, marker),
+        Codec::Av1 => av1::frame_info(payload, marker, extensions.dependency_descriptor, descriptors),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_codec_is_read_by_its_own_reader() {
+        let mut descriptors = DependencyDescriptorReader::default();
+        let mut read =
+            |codec, payload: &[u8]| frame_info(codec, payload, true, &Extensions::default(), &mut descriptors).unwrap();
+        // The first packet of a keyframe, in each.
+        let keyframes: [(Codec, &[u8]); 6] = [
+            (Codec::Opus, &[0xfc]),
+            (Codec::Red, &[111, 0xfc]),
+            (Codec::Vp8, &[0x10, 0x00]),
+            (Codec::Vp9, &[0x08, 0x00]),
+            (Codec::H264, &[0x67, 0x42]),
+            (Codec::Av1, &[0x18, 0x0a, 0x01]),
+        ];
+        for (codec, payload) in keyframes {
+            let info = read(codec, payload);
+            assert!(info.starts_frame && info.keyframe, "{codec:?}");
+        }
+    }
+
+    #[test]
+    fn an_empty_payload_is_a_frame_of_audio_and_nothing_of_video() {
+        let mut descriptors = DependencyDescriptorReader::default();
+        for codec in [Codec::Opus, Codec::Red, Codec::Vp8, Codec::Vp9, Codec::H264, Codec::Av1] {
+            let found = frame_info(codec, &[], true, &Extensions::default(), &mut descriptors);
+            assert_eq!(found.is_ok(), codec.kind() == Kind::Audio, "{codec:?}");
         }
     }
 }

@@ -7,7 +7,8 @@ pub struct FrameInfo {
     pub starts_frame: bool,
     /// Last packet of a frame (same).
     pub ends_frame: bool,
-    /// The frame decodes with nothing before it: a lawful place to begin or to change encodings.
+    /// The frame decodes with nothing before it: a lawful place to begin or to change encodings. Known on the first packet
+    /// of the frame; on the others where the codec repeats it.
     pub keyframe: bool,
     /// Spatial layer, 0 when the codec or the stream has none.
     pub spatial: u8,
@@ -33,23 +34,41 @@ pub enum Picture {
     Vp8 {
         /// Picture id with its width, and where it lies.
         picture_id: Option<PictureId>,
-        /// TL0PICIDX and its offset.
-        tl0_pic_idx: Option<(u8, u8)>,
-        /// TID/Y/KEYIDX byte's offset, and the KEYIDX in it where the K bit is set.
-        key_idx: Option<(u8, u8)>,
+        /// TL0PICIDX.
+        tl0_pic_idx: Option<PictureField>,
+        /// KEYIDX, the lower five bits of its octet, where the K bit is set.
+        key_idx: Option<PictureField>,
     },
     /// VP9 payload descriptor (RFC 9628 section 4.2).
     Vp9 {
         /// Picture id with its width, and where it lies.
         picture_id: Option<PictureId>,
-        /// TL0PICIDX and its offset.
-        tl0_pic_idx: Option<(u8, u8)>,
+        /// TL0PICIDX.
+        tl0_pic_idx: Option<PictureField>,
     },
     /// AV1 dependency descriptor's frame number (16 bits).
     Av1 {
         /// `frame_number` of the mandatory descriptor fields.
         frame_number: u16,
     },
+}
+
+/// A field of up to one octet at its place in the payload.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PictureField {
+    /// The value, without its neighbours in the octet.
+    pub value: u8,
+    /// Offset from the start of the payload.
+    pub offset: u8,
+}
+
+impl PictureField {
+    /// Puts the bits of `value` that are in `mask` in its place. `payload` may be cut short behind it.
+    pub(super) fn write(self, payload: &mut [u8], value: u8, mask: u8) {
+        if let Some(byte) = payload.get_mut(usize::from(self.offset)) {
+            *byte = *byte & !mask | value & mask;
+        }
+    }
 }
 
 /// A 7 or 15 bit picture id at its place in the payload.
@@ -61,4 +80,46 @@ pub struct PictureId {
     pub wide: bool,
     /// Offset of its first byte from the start of the payload.
     pub offset: u8,
+}
+
+impl PictureId {
+    /// Reads the one or two octets at `offset`, the first of which has the width bit M.
+    pub(super) fn parse(payload: &[u8], offset: u8) -> Option<PictureId> {
+        let first = *payload.get(usize::from(offset))?;
+        let wide = first & 0x80 != 0;
+        let low = if wide {
+            Some(*payload.get(usize::from(offset) + 1)?)
+        } else {
+            None
+        };
+        let high = u16::from(first & 0x7f);
+        Some(PictureId {
+            value: low.map_or(high, |low| high << 8 | u16::from(low)),
+            wide,
+            offset,
+        })
+    }
+
+    /// Octets it takes.
+    pub(super) const fn len(self) -> u8 {
+        if self.wide { 2 } else { 1 }
+    }
+
+    /// The bits of a value: ids of the stream count up modulo `mask() + 1`.
+    pub const fn mask(self) -> u16 {
+        if self.wide { 0x7fff } else { 0x7f }
+    }
+
+    /// Puts the low bits of `value` in its place, in the same width. `payload` may be cut short behind it.
+    pub(super) fn write(self, payload: &mut [u8], value: u16) {
+        let at = usize::from(self.offset);
+        let value = value & self.mask();
+        if self.wide {
+            if let Some(bytes) = payload.get_mut(at..at + 2) {
+                bytes.copy_from_slice(&(0x8000 | value).to_be_bytes());
+            }
+        } else if let Some(byte) = payload.get_mut(at) {
+            *byte = value as u8;
+        }
+    }
 }

@@ -1,5 +1,367 @@
 //! Decides about people: who is here, what is published, who wants what, who sits in which seat. Pure.
+//!
+//! [`Room`] holds the maps and sends each [`Input`] to its place; what is decided is decided in the modules named after
+//! their nouns, each with its own tests. Media never comes here: the room says which source fills which seat
+//! ([`crate::shard::command::ShardCommand`]), and the shards do it.
+//!
+//! Everything that is iterated is in join order, so the same inputs give the same outputs.
 
+mod agenda;
+mod channel;
 mod config;
+mod events;
+mod feed;
+mod fill;
+mod grant;
+mod http;
+mod io;
+mod negotiate;
+mod offers;
+mod participant;
+mod people;
+mod publication;
+mod publishing;
+mod quality;
+mod rate;
+mod requests;
+mod roster;
+mod seat;
+mod session;
+mod speaker;
+mod subscription;
+#[cfg(test)]
+mod tests;
+mod topic;
+mod viewer;
+
+use std::{
+    collections::{BTreeSet, VecDeque},
+    sync::Arc,
+    time::Instant,
+};
 
 pub use config::RoomConfig;
+pub use grant::Grant;
+pub use io::{DataEvent, HttpKey, HttpOffer, HttpReply, Input, Output, SocketKey};
+pub use negotiate::{Negotiate, NewNegotiation};
+
+use agenda::{Agenda, Timer};
+use roster::{MemberKey, Owner, Roster, ViewerKey};
+
+use crate::{
+    media::SourceKey,
+    shard::command::{ShardCommand, ShardId, TransportKey},
+    wire::{
+        RoomId,
+        limits::SEATS_MAX,
+        signal::{self, ServerMessage},
+    },
+};
+
+/// Sixteen unguessable bytes, each time others.
+pub type Random = Box<dyn FnMut() -> [u8; 16] + Send>;
+
+/// Close codes of the WebSocket, from 4000 ours (RFC 6455 section 7.4.2).
+mod close {
+    /// After `leave`.
+    pub(super) const NORMAL: u16 = 1000;
+    /// The session went on on another socket.
+    pub(super) const RESUMED: u16 = 4000;
+    /// The participant joined again.
+    pub(super) const DUPLICATE: u16 = 4001;
+    /// Put out.
+    pub(super) const REMOVED: u16 = 4003;
+    /// The room is closed.
+    pub(super) const ROOM_CLOSED: u16 = 4010;
+}
+
+/// One live occurrence of a room.
+pub struct Room {
+    id: RoomId,
+    number: u32,
+    /// The id of this occurrence.
+    session: String,
+    config: RoomConfig,
+    random: Random,
+    new_negotiation: NewNegotiation,
+    roster: Roster,
+    publications: publication::Publications,
+    viewers: viewer::Viewers,
+    feeds: feed::Feeds,
+    topics: topic::Topics,
+    speakers: speaker::Speakers,
+    qualities: quality::Qualities,
+    channels: channel::Channels,
+    agenda: Agenda,
+    /// Whose seats have to be looked at before this input is done with.
+    dirty: BTreeSet<Owner>,
+    /// Sources that end once nobody is shown them any more.
+    ended: Vec<(ShardId, SourceKey)>,
+    last: Counters,
+    draining: bool,
+    outputs: VecDeque<Output>,
+}
+
+/// The last number given of each kind.
+#[derive(Debug, Default)]
+struct Counters {
+    member: u32,
+    viewer: u32,
+    publication: u32,
+    transport: u32,
+    source: u32,
+    egress: u32,
+    message: u64,
+}
+
+fn next(counter: &mut u32) -> u32 {
+    *counter += 1;
+    *counter
+}
+
+impl Room {
+    /// An empty room. `number` is unique in the node and becomes the high half of the keys of transports, sources and
+    /// egresses. `random` has to be unguessable: resume keys and HTTP resources come from it.
+    pub fn new(id: RoomId, number: u32, config: RoomConfig, random: Random) -> Self {
+        Self::with_negotiation(id, number, config, random, negotiate::by_sdp)
+    }
+
+    /// The same with another way of answering offers.
+    pub fn with_negotiation(
+        id: RoomId,
+        number: u32,
+        config: RoomConfig,
+        mut random: Random,
+        new_negotiation: NewNegotiation,
+    ) -> Self {
+        Self {
+            session: hex(&random()),
+            topics: topic::Topics::default(),
+            id,
+            number,
+            config,
+            random,
+            new_negotiation,
+            roster: Roster::default(),
+            publications: publication::Publications::default(),
+            viewers: viewer::Viewers::default(),
+            feeds: feed::Feeds::default(),
+            speakers: speaker::Speakers::default(),
+            qualities: quality::Qualities::default(),
+            channels: channel::Channels::default(),
+            agenda: Agenda::default(),
+            dirty: BTreeSet::new(),
+            ended: Vec::new(),
+            last: Counters::default(),
+            draining: false,
+            outputs: VecDeque::new(),
+        }
+    }
+
+    /// Its reusable name.
+    pub const fn id(&self) -> &RoomId {
+        &self.id
+    }
+
+    /// Its number in the node.
+    pub const fn number(&self) -> u32 {
+        self.number
+    }
+
+    /// The id of this occurrence.
+    pub fn session(&self) -> &str {
+        &self.session
+    }
+
+    /// How many participants are here (WHEP viewers are none).
+    pub fn participants(&self) -> usize {
+        self.roster.len()
+    }
+
+    /// Is nobody here, and nobody watching?
+    pub fn is_empty(&self) -> bool {
+        self.roster.len() == 0 && self.viewers.is_empty()
+    }
+
+    /// Takes in something that happened. `unix_ms`: the time for people, in milliseconds since 1970.
+    pub fn handle(&mut self, now: Instant, unix_ms: u64, input: Input) {
+        let was_empty = self.is_empty();
+        match input {
+            Input::Join {
+                socket,
+                request,
+                join,
+                grant,
+                shard,
+                local,
+            } => {
+                self.handle_join(
+                    now,
+                    unix_ms,
+                    people::Arrival {
+                        socket,
+                        request,
+                        grant,
+                        shard,
+                        local,
+                    },
+                    *join,
+                );
+            }
+            Input::Resume {
+                socket,
+                request,
+                versions,
+                key,
+                last_seq,
+            } => {
+                self.handle_resume(socket, request, &versions, &key, last_seq);
+            }
+            Input::Message { socket, message } => self.handle_message(now, unix_ms, socket, message),
+            Input::SocketClosed { socket } => self.handle_socket_closed(now, socket),
+            Input::Shard { event } => self.handle_shard(now, event),
+            Input::HandshakeClosed { transport } => self.handle_lost(now, transport),
+            Input::Data { transport, event } => self.handle_data(transport, event),
+            Input::Whip {
+                request,
+                participant,
+                offer,
+            } => {
+                self.handle_whip(now, unix_ms, request, participant, *offer);
+            }
+            Input::Whep {
+                request,
+                publisher,
+                offer,
+            } => self.handle_whep(now, request, publisher, *offer),
+            Input::HttpDelete { request, resource } => self.handle_http_delete(now, request, &resource),
+            Input::HttpPatch { request, resource } => self.handle_http_patch(request, &resource),
+            Input::Drain => self.handle_drain(now),
+            Input::Close => self.handle_close(now),
+            Input::Tick => {}
+        }
+        self.handle_due(now);
+        self.fill_seats(now);
+        self.watch_emptiness(now, was_empty);
+    }
+
+    /// The next thing to do. To be called until there is none, after each [`Room::handle`].
+    pub fn poll_output(&mut self) -> Option<Output> {
+        self.outputs.pop_front()
+    }
+
+    /// When to send [`Input::Tick`].
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        self.agenda.next()
+    }
+
+    fn handle_due(&mut self, now: Instant) {
+        while let Some(timer) = self.agenda.pop_due(now) {
+            match timer {
+                Timer::Away(owner) => self.handle_away(now, owner),
+                Timer::Speakers => self.tell_speakers(now),
+                Timer::Quality => self.tell_quality(),
+                Timer::Departure => {
+                    if self.is_empty() {
+                        self.outputs.push_back(Output::Empty);
+                    }
+                }
+            }
+        }
+    }
+
+    fn watch_emptiness(&mut self, now: Instant, was_empty: bool) {
+        match (was_empty, self.is_empty()) {
+            (false, true) if self.draining || self.config.departure_timeout.is_zero() => {
+                self.outputs.push_back(Output::Empty);
+            }
+            (false, true) => self.agenda.set(Timer::Departure, now + self.config.departure_timeout),
+            (true, false) => self.agenda.cancel(Timer::Departure),
+            // Somebody knocked at an empty room and was refused: it is as empty as before, and nobody waits for it.
+            (true, true) if self.agenda.next().is_none() => self.outputs.push_back(Output::Empty),
+            (true, true) | (false, false) => {}
+        }
+    }
+
+    fn command(&mut self, shard: ShardId, command: ShardCommand) {
+        self.outputs.push_back(Output::Shard { shard, command });
+    }
+
+    /// Seats of one participant.
+    fn seats_max(&self) -> usize {
+        self.config.max_seats.min(SEATS_MAX)
+    }
+
+    fn next_transport(&mut self) -> TransportKey {
+        TransportKey::new(self.number, next(&mut self.last.transport))
+    }
+
+    fn random_bytes(&mut self) -> [u8; 32] {
+        let mut bytes = [0; 32];
+        bytes[..16].copy_from_slice(&(self.random)());
+        bytes[16..].copy_from_slice(&(self.random)());
+        bytes
+    }
+
+    fn next_message(&mut self) -> String {
+        self.last.message += 1;
+        format!("m-{}", self.last.message)
+    }
+
+    /// Sends one message to one session, which keeps it until it was seen.
+    fn tell(&mut self, member: MemberKey, message: &ServerMessage) {
+        self.tell_encoded(member, None, signal::encode(message));
+    }
+
+    /// Sends one message to everybody with a session but one. Written out once.
+    fn tell_others(&mut self, but: Option<MemberKey>, message: &ServerMessage) {
+        let body = signal::encode(message);
+        for member in self.roster.keys() {
+            if Some(member) != but {
+                self.tell_encoded(member, None, Arc::clone(&body));
+            }
+        }
+    }
+
+    fn tell_encoded(&mut self, member: MemberKey, re: Option<u32>, body: Arc<str>) {
+        let Some(session) = self
+            .roster
+            .get_mut(member)
+            .and_then(|participant| participant.session.as_mut())
+        else {
+            return;
+        };
+        let seq = session.outbox.push(re, Arc::clone(&body));
+        if let Some(socket) = session.socket {
+            self.outputs.push_back(Output::Send {
+                socket,
+                frame: signal::frame(Some(seq), re, &body),
+            });
+        }
+    }
+}
+
+impl std::fmt::Debug for Room {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Room")
+            .field("id", &self.id)
+            .field("participants", &self.roster.len())
+            .finish_non_exhaustive()
+    }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+impl ViewerKey {
+    const fn owner(self) -> Owner {
+        Owner::Viewer(self)
+    }
+}
+
+impl MemberKey {
+    const fn owner(self) -> Owner {
+        Owner::Member(self)
+    }
+}

@@ -1,5 +1,7 @@
 //! Runs the media plane: one thread, one socket.
 
+pub mod command;
 mod config;
+pub mod event;
 
 pub use config::MediaConfig;

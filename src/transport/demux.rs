@@ -127,11 +127,7 @@ mod tests {
                     } else {
                         Class::Drop(DropClass::Unknown)
                     };
-                    assert_eq!(
-                        classify(&datagram),
-                        want,
-                        "first {first} second {second} len {len}"
-                    );
+                    assert_eq!(classify(&datagram), want, "first {first} second {second} len {len}");
                 }
             }
         }
@@ -144,10 +140,7 @@ mod tests {
 
     #[test]
     fn reasons_have_distinct_names() {
-        let names: std::collections::HashSet<_> = DropClass::ALL
-            .iter()
-            .map(|reason| reason.as_str())
-            .collect();
+        let names: std::collections::HashSet<_> = DropClass::ALL.iter().map(|reason| reason.as_str()).collect();
         assert_eq!(names.len(), DropClass::ALL.len());
     }
 }

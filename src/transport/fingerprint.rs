@@ -64,7 +64,14 @@ mod tests {
     #[test]
     fn refuses_what_is_not_32_bytes() {
         let hex = Fingerprint([7; 32]).to_string()[8..].to_owned();
-        for bad in ["", ":", &hex[..92], &format!("{hex}:00"), &hex.replace("07", "+7"), &hex.replace(':', "-")] {
+        for bad in [
+            "",
+            ":",
+            &hex[..92],
+            &format!("{hex}:00"),
+            &hex.replace("07", "+7"),
+            &hex.replace(':', "-"),
+        ] {
             assert_eq!(Fingerprint::from_hex(bad), None, "{bad}");
         }
     }

@@ -5,7 +5,8 @@
 //! leaves Wi-Fi nominates another pair and media follows. The client's checks are also its consent to receive (RFC 7675).
 //!
 //! Nothing is sent to, and nothing remembered about, an address that has not authenticated; and no answer is
-//! longer than its request, so a forged source address gains an attacker nothing.
+//! longer than its request, so a forged source address gains an attacker nothing. What a lite agent cannot see is a
+//! captured nomination sent again from another address: media, encrypted, goes astray until the client's next check.
 
 use arrayvec::ArrayVec;
 use std::net::SocketAddr;
@@ -42,8 +43,7 @@ pub struct Credentials {
 impl Credentials {
     /// Fresh credentials of ICE characters, from the operating system's randomness.
     pub fn random() -> Credentials {
-        const ICE_CHARS: &[u8; 64] =
-            b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+        const ICE_CHARS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
         let mut bytes = [0u8; UFRAG_LEN + PWD_LEN];
         aws_lc_rs::rand::fill(&mut bytes).expect("the operating system gives random bytes");
         let text: String = bytes
@@ -91,7 +91,7 @@ pub enum BindingOutcome {
 pub struct IceLite {
     local: Identity,
     /// The credentials from before an ICE restart, until the client uses the new ones.
-    previous: Option<Identity>,
+    previous: Option<Box<Identity>>,
     tuples: ArrayVec<Tuple, MAX_TUPLES>,
     selected: Option<SocketAddr>,
     nominated: bool,
@@ -144,7 +144,7 @@ impl IceLite {
             // The client has only ever used the oldest credentials; those it never used can go.
             Some(_) => Some(before.credentials.ufrag),
             None => {
-                self.previous = Some(before);
+                self.previous = Some(Box::new(before));
                 None
             }
         }

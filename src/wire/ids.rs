@@ -128,22 +128,15 @@ mod tests {
     #[test]
     fn ids_accept_what_people_write_and_refuse_what_deceives() {
         for good in ["a", "r-1", "Zoë", "会议", "a/b?c", &"x".repeat(128)] {
-            assert_eq!(
-                RoomId::new(good).map(|id| id.as_str().to_owned()),
-                Ok(good.to_owned())
-            );
+            assert_eq!(RoomId::new(good).map(|id| id.as_str().to_owned()), Ok(good.to_owned()));
         }
         assert_eq!(RoomId::new(""), Err(IdError::Empty));
         assert_eq!(RoomId::new(&"x".repeat(129)), Err(IdError::TooLong));
         assert_eq!(RoomId::new(&"é".repeat(65)), Err(IdError::TooLong));
         for bad in [
-            '@', ' ', '\n', '\0', '\u{7f}', '\u{85}', '\u{a0}', '\u{200b}', '\u{202e}', '\u{2066}',
-            '\u{feff}',
+            '@', ' ', '\n', '\0', '\u{7f}', '\u{85}', '\u{a0}', '\u{200b}', '\u{202e}', '\u{2066}', '\u{feff}',
         ] {
-            assert_eq!(
-                ParticipantId::new(&format!("a{bad}b")),
-                Err(IdError::Character(bad))
-            );
+            assert_eq!(ParticipantId::new(&format!("a{bad}b")), Err(IdError::Character(bad)));
         }
     }
 

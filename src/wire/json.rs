@@ -15,8 +15,7 @@ pub struct Json(Arc<RawValue>);
 impl Json {
     /// Writes the value down.
     pub fn new(value: &Value) -> Self {
-        let text = serde_json::value::to_raw_value(value)
-            .expect("a Value has only string keys, so it can be written");
+        let text = serde_json::value::to_raw_value(value).expect("a Value has only string keys, so it can be written");
         Self(Arc::from(text))
     }
 
@@ -135,19 +134,12 @@ mod tests {
     fn depth_and_number_of_values_are_limited_before_parsing() {
         assert_eq!(check_shape(&"[".repeat(JSON_DEPTH_MAX)), Ok(()));
         assert_eq!(check_shape(&"[".repeat(10_000)), Err(ShapeError::TooDeep));
-        assert_eq!(
-            check_shape(&"{\"a\":".repeat(10_000)),
-            Err(ShapeError::TooDeep)
-        );
+        assert_eq!(check_shape(&"{\"a\":".repeat(10_000)), Err(ShapeError::TooDeep));
         assert_eq!(
             check_shape(&format!("[{}0]", "0,".repeat(20_000))),
             Err(ShapeError::TooManyValues)
         );
-        let brackets_in_text = format!(
-            "{{\"a\":\"{}\\\"{}\"}}",
-            "[".repeat(100),
-            ",".repeat(20_000)
-        );
+        let brackets_in_text = format!("{{\"a\":\"{}\\\"{}\"}}", "[".repeat(100), ",".repeat(20_000));
         assert_eq!(check_shape(&brackets_in_text), Ok(()));
     }
 

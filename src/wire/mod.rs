@@ -20,8 +20,5 @@ pub const VERSIONS: &[u32] = &[1];
 
 /// The best version both sides speak, if there is one.
 pub fn pick_version(offered: &[u32]) -> Option<u32> {
-    VERSIONS
-        .iter()
-        .copied()
-        .find(|version| offered.contains(version))
+    VERSIONS.iter().copied().find(|version| offered.contains(version))
 }

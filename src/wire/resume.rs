@@ -17,11 +17,7 @@ pub struct ResumeKey {
 impl ResumeKey {
     /// A key for this member of the room with this number. `secret` has to be unguessable.
     pub const fn new(room: u32, member: u32, secret: [u8; 16]) -> Self {
-        Self {
-            room,
-            member,
-            secret,
-        }
+        Self { room, member, secret }
     }
 
     /// Reads a key that a client sent. `None`: it has not the form of one.
@@ -30,14 +26,10 @@ impl ResumeKey {
         if bytes.len() != 50 || bytes[8] != b'-' || bytes[17] != b'-' {
             return None;
         }
-        if !bytes
-            .iter()
-            .all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f' | b'-'))
-        {
+        if !bytes.iter().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f' | b'-')) {
             return None;
         }
-        let number =
-            |range: std::ops::Range<usize>| u128::from_str_radix(text.get(range)?, 16).ok();
+        let number = |range: std::ops::Range<usize>| u128::from_str_radix(text.get(range)?, 16).ok();
         Some(Self {
             room: u32::try_from(number(0..8)?).ok()?,
             member: u32::try_from(number(9..17)?).ok()?,
@@ -57,9 +49,7 @@ impl ResumeKey {
 
     /// Compares in constant time, so that answering tells nothing about how much of a guess was right.
     pub fn matches(&self, other: &ResumeKey) -> bool {
-        self.room == other.room
-            && self.member == other.member
-            && bool::from(self.secret.ct_eq(&other.secret))
+        self.room == other.room && self.member == other.member && bool::from(self.secret.ct_eq(&other.secret))
     }
 }
 
@@ -92,10 +82,7 @@ mod tests {
         assert!(read.matches(&key));
         assert_eq!((read.room(), read.member()), (7, 0xfedc_ba98));
         assert!(!ResumeKey::new(7, 0xfedc_ba98, *b"0123456789abcdee").matches(&key));
-        assert!(
-            !format!("{key:?}").contains("3031"),
-            "Debug keeps the secret"
-        );
+        assert!(!format!("{key:?}").contains("3031"), "Debug keeps the secret");
     }
 
     #[test]

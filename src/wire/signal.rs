@@ -9,21 +9,17 @@ use std::sync::Arc;
 
 pub use decode::{SignalError, decode};
 pub use event::{
-    AnswerPublication, AnswerSeat, ByeCode, Joined, JoinedLimits, LeaveReason, OkFields,
-    ParticipantInfo, PublicationInfo, QualityEntry, ResumeInfo, SeatEntry, ServerMessage,
-    SpeakerEntry, SubscriptionState, TopicMessage, TransportState,
+    AnswerPublication, AnswerSeat, ByeCode, Joined, JoinedLimits, LeaveReason, OkFields, ParticipantInfo,
+    PublicationInfo, QualityEntry, ResumeInfo, SeatEntry, ServerMessage, SpeakerEntry, SubscriptionState, TopicMessage,
+    TransportState,
 };
 pub use request::{
-    ClientMessage, Envelope, JoinRequest, Priority, PublishLine, Quality, ResumeRequest,
-    SourceKind, Token, WishRequest,
+    ClientMessage, Envelope, JoinRequest, Priority, PublishLine, Quality, ResumeRequest, SourceKind, Token, WishRequest,
 };
 
 /// Writes the message as a JSON object without `seq` and `re`. Done once, however many sessions it goes to.
 pub fn encode(message: &ServerMessage) -> Arc<str> {
-    Arc::from(
-        serde_json::to_string(message)
-            .expect("our messages have only string keys, so they can be written"),
-    )
+    Arc::from(serde_json::to_string(message).expect("our messages have only string keys, so they can be written"))
 }
 
 /// One frame for one session: the encoded message with its place in the session and the request it answers.

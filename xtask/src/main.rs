@@ -1,1 +1,137 @@
-fn main() {}
+//! `cargo xtask test`: installs what is lacking and runs every test there is.
+
+#![allow(clippy::print_stdout, reason = "what it says is what it is for")]
+
+mod install;
+mod process;
+mod report;
+mod steps;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Instant;
+
+use anyhow::bail;
+
+use crate::report::Report;
+use crate::steps::{STEPS, Step};
+
+const USAGE: &str = "\
+cargo xtask test                 install what is lacking and run every test
+cargo xtask test --only STEP     run one step; may be given several times
+cargo xtask test --list          list the steps
+
+With CI=true in the environment a skipped test counts as a failure.";
+
+/// The project and this run.
+pub(crate) struct Context {
+    /// The folder of the workspace.
+    pub(crate) root: PathBuf,
+    /// Whether nothing may be skipped.
+    pub(crate) ci: bool,
+}
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let chosen = match chosen_steps(&arguments) {
+        Ok(Some(chosen)) => chosen,
+        Ok(None) => return ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{error}\n\n{USAGE}");
+            return ExitCode::FAILURE;
+        }
+    };
+    let context = Context {
+        root: PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+            .parent()
+            .expect("xtask lies in the workspace")
+            .to_owned(),
+        ci: std::env::var("CI").is_ok_and(|ci| !ci.is_empty() && ci != "false" && ci != "0"),
+    };
+    let report = run(&context, &chosen);
+    eprint!("{}", report.table(context.ci));
+    println!("{}", report.last_line());
+    if report.is_success(context.ci) {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    }
+}
+
+fn run(context: &Context, steps: &[&'static Step]) -> Report {
+    let mut report = Report::default();
+    install::system_packages(steps);
+    for step in steps {
+        eprintln!("\n=== {}: {}", step.name, step.what);
+        let begun = Instant::now();
+        let outcome = (step.run)(context);
+        report.add(step.name, begun.elapsed(), outcome);
+    }
+    report
+}
+
+/// The steps to run; none when the arguments only asked to be told something.
+fn chosen_steps(arguments: &[&str]) -> anyhow::Result<Option<Vec<&'static Step>>> {
+    let mut rest = match arguments {
+        ["test", rest @ ..] => rest,
+        ["help" | "--help" | "-h"] => {
+            println!("{USAGE}");
+            return Ok(None);
+        }
+        _ => bail!("what shall be done?"),
+    };
+    let mut chosen = Vec::new();
+    while let Some((flag, behind)) = rest.split_first() {
+        match (*flag, behind.split_first()) {
+            ("--list", _) => {
+                for step in STEPS {
+                    println!("{:10} {}", step.name, step.what);
+                }
+                return Ok(None);
+            }
+            ("--only", Some((name, behind))) => {
+                match STEPS.iter().find(|step| step.name == *name) {
+                    Some(step) => chosen.push(step),
+                    None => bail!("there is no step {name}; cargo xtask test --list names them"),
+                }
+                rest = behind;
+            }
+            ("--only", None) => bail!("--only needs the name of a step"),
+            (flag, _) => bail!("{flag} is not known"),
+        }
+    }
+    Ok(Some(if chosen.is_empty() {
+        STEPS.iter().collect()
+    } else {
+        chosen
+    }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn steps_are_chosen_by_name_and_all_by_default() {
+        let names = |arguments: &[&str]| -> Vec<&str> {
+            chosen_steps(arguments)
+                .unwrap()
+                .unwrap()
+                .iter()
+                .map(|step| step.name)
+                .collect()
+        };
+        assert_eq!(names(&["test"]).len(), STEPS.len());
+        assert_eq!(names(&["test", "--only", "fmt", "--only", "clippy"]), ["fmt", "clippy"]);
+        for wrong in [
+            &[][..],
+            &["tset"],
+            &["test", "--only"],
+            &["test", "--only", "x"],
+            &["test", "--fast"],
+        ] {
+            assert!(chosen_steps(wrong).is_err(), "{wrong:?}");
+        }
+    }
+}

@@ -1,12 +1,14 @@
 //! Why a token is refused.
 
+use crate::wire::ErrorCode;
+
 /// A refusal. `Display` is the sentence for people; [`code`](Self::code) and [`number`](Self::number) are stable.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum TokenError {
     /// No token, or an empty one.
     #[error("A token is needed.")]
     Missing,
-    /// Longer than [`TOKEN_LEN_MAX`](super::TOKEN_LEN_MAX).
+    /// Longer than [`TOKEN_BYTES_MAX`](crate::wire::limits::TOKEN_BYTES_MAX).
     #[error("The token is longer than 8 KiB.")]
     TooLarge,
     /// Not three base64url parts holding JSON objects with the claims we know in the types they have.
@@ -48,23 +50,23 @@ pub enum TokenError {
 }
 
 impl TokenError {
-    /// The stable code, in kebab case.
-    pub fn code(self) -> &'static str {
+    /// The stable code of the client protocol.
+    pub fn code(self) -> ErrorCode {
         match self {
-            TokenError::Missing => "token-missing",
-            TokenError::TooLarge => "token-too-large",
-            TokenError::Malformed(_) => "token-malformed",
-            TokenError::WrongAlgorithm => "token-wrong-algorithm",
-            TokenError::CriticalHeader => "token-critical-header",
-            TokenError::UnknownKey => "token-unknown-key",
-            TokenError::WrongSignature => "token-wrong-signature",
-            TokenError::WrongVersion => "token-wrong-version",
-            TokenError::Expired => "token-expired",
-            TokenError::NotYetValid => "token-not-yet-valid",
-            TokenError::InvalidPermissions => "token-invalid-permissions",
-            TokenError::WrongRoom => "token-wrong-room",
-            TokenError::WrongParticipant => "token-wrong-participant",
-            TokenError::WrongRole => "token-wrong-role",
+            TokenError::Missing => ErrorCode::TokenMissing,
+            TokenError::TooLarge => ErrorCode::TokenTooLarge,
+            TokenError::Malformed(_)
+            | TokenError::WrongAlgorithm
+            | TokenError::CriticalHeader
+            | TokenError::WrongSignature
+            | TokenError::WrongVersion => ErrorCode::TokenInvalid,
+            TokenError::UnknownKey => ErrorCode::TokenUnknownKey,
+            TokenError::Expired => ErrorCode::TokenExpired,
+            TokenError::NotYetValid => ErrorCode::TokenNotYetValid,
+            TokenError::InvalidPermissions => ErrorCode::TokenPermissions,
+            TokenError::WrongRoom => ErrorCode::TokenRoom,
+            TokenError::WrongParticipant => ErrorCode::TokenParticipant,
+            TokenError::WrongRole => ErrorCode::TokenRole,
         }
     }
 

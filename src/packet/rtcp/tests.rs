@@ -38,17 +38,19 @@ fn a_sender_report_reads_back_and_overflows_into_receiver_reports() {
     write::sender_report(&mut out, 5, &info, &reports);
     let mut read = Vec::new();
     for (index, block) in blocks(&out).enumerate() {
-        match block {
-            RtcpBlock::SenderReport {
-                ssrc: 5,
-                info: found,
-                reports,
-            } if index == 0 => {
-                assert_eq!(found, info);
-                read.extend(reports);
-            }
-            RtcpBlock::ReceiverReport { ssrc: 5, reports } if index > 0 => read.extend(reports),
-            other => panic!("{other:?}"),
+        if let RtcpBlock::SenderReport {
+            ssrc: 5,
+            info: found,
+            reports,
+        } = block
+        {
+            assert_eq!((index, found), (0, info));
+            read.extend(reports);
+        } else {
+            let RtcpBlock::ReceiverReport { ssrc: 5, reports } = block else {
+                panic!("{block:?}")
+            };
+            read.extend(reports);
         }
     }
     assert_eq!(read, reports);

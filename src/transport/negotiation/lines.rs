@@ -19,7 +19,7 @@ pub struct LocalTransport {
 }
 
 /// One answered offer: everything that holds from now on, not only what changed.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Negotiated {
     /// The answer.
     pub sdp: String,

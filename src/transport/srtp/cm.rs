@@ -102,14 +102,11 @@ impl Cm {
         ssrc: u32,
         index: u64,
     ) -> Result<usize, SrtpError> {
-        let (sealed, tag) = packet
-            .split_last_chunk_mut::<TAG_LEN>()
-            .ok_or(SrtpError::TooShort)?;
+        let (sealed, tag) = packet.split_last_chunk_mut::<TAG_LEN>().ok_or(SrtpError::TooShort)?;
         if sealed.len() < header_len {
             return Err(SrtpError::TooShort);
         }
-        verify_slices_are_equal(&self.rtp.tag(sealed, &roc(index)), tag)
-            .map_err(|_| SrtpError::Authentication)?;
+        verify_slices_are_equal(&self.rtp.tag(sealed, &roc(index)), tag).map_err(|_| SrtpError::Authentication)?;
         self.rtp.apply(ssrc, index, &mut sealed[header_len..]);
         Ok(sealed.len())
     }
@@ -117,9 +114,7 @@ impl Cm {
     /// Encrypts and appends index and tag (RFC 3711 section 3.4). `packet` holds at least [`RTCP_CLEAR_LEN`] bytes.
     pub(super) fn seal_rtcp(&self, packet: &mut Vec<u8>, index: u32) -> Result<(), SrtpError> {
         let ssrc = rtcp_ssrc(packet);
-        let body = packet
-            .get_mut(RTCP_CLEAR_LEN..)
-            .ok_or(SrtpError::TooShort)?;
+        let body = packet.get_mut(RTCP_CLEAR_LEN..).ok_or(SrtpError::TooShort)?;
         self.rtcp.apply(ssrc, u64::from(index), body);
         packet.extend_from_slice(&(RTCP_E_BIT | index).to_be_bytes());
         let tag = self.rtcp.tag(packet, &[]);
@@ -137,21 +132,12 @@ impl Cm {
     /// Opens in place. `trailer` is what [`Cm::rtcp_trailer`] read from this packet.
     pub(super) fn open_rtcp(&self, packet: &mut [u8], trailer: u32) -> Result<usize, SrtpError> {
         let ssrc = rtcp_ssrc(packet);
-        let (sealed, tag) = packet
-            .split_last_chunk_mut::<TAG_LEN>()
-            .ok_or(SrtpError::TooShort)?;
-        verify_slices_are_equal(&self.rtcp.tag(sealed, &[]), tag)
-            .map_err(|_| SrtpError::Authentication)?;
-        let plain_len = sealed
-            .len()
-            .checked_sub(RTCP_INDEX_LEN)
-            .ok_or(SrtpError::TooShort)?;
+        let (sealed, tag) = packet.split_last_chunk_mut::<TAG_LEN>().ok_or(SrtpError::TooShort)?;
+        verify_slices_are_equal(&self.rtcp.tag(sealed, &[]), tag).map_err(|_| SrtpError::Authentication)?;
+        let plain_len = sealed.len().checked_sub(RTCP_INDEX_LEN).ok_or(SrtpError::TooShort)?;
         if trailer & RTCP_E_BIT != 0 {
-            let body = sealed
-                .get_mut(RTCP_CLEAR_LEN..plain_len)
-                .ok_or(SrtpError::TooShort)?;
-            self.rtcp
-                .apply(ssrc, u64::from(trailer & !RTCP_E_BIT), body);
+            let body = sealed.get_mut(RTCP_CLEAR_LEN..plain_len).ok_or(SrtpError::TooShort)?;
+            self.rtcp.apply(ssrc, u64::from(trailer & !RTCP_E_BIT), body);
         }
         Ok(plain_len)
     }

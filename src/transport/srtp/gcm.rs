@@ -22,13 +22,8 @@ struct Half {
 
 impl Half {
     fn new(key: &[u8], salt: [u8; SALT_LEN]) -> Half {
-        let algorithm = if key.len() == 32 {
-            &AES_256_GCM
-        } else {
-            &AES_128_GCM
-        };
-        let key =
-            UnboundKey::new(algorithm, key).expect("the profile fixed the length of this key");
+        let algorithm = if key.len() == 32 { &AES_256_GCM } else { &AES_128_GCM };
+        let key = UnboundKey::new(algorithm, key).expect("the profile fixed the length of this key");
         Half {
             key: LessSafeKey::new(key),
             salt,
@@ -110,9 +105,7 @@ impl Gcm {
         ssrc: u32,
         index: u64,
     ) -> Result<usize, SrtpError> {
-        let (header, body) = packet
-            .split_at_mut_checked(header_len)
-            .ok_or(SrtpError::TooShort)?;
+        let (header, body) = packet.split_at_mut_checked(header_len).ok_or(SrtpError::TooShort)?;
         if body.len() < TAG_LEN {
             return Err(SrtpError::TooShort);
         }
@@ -129,9 +122,7 @@ impl Gcm {
     pub(super) fn seal_rtcp(&self, packet: &mut Vec<u8>, index: u32) -> Result<(), SrtpError> {
         let nonce = self.rtcp.nonce(rtcp_ssrc(packet), u64::from(index));
         let trailer = (RTCP_E_BIT | index).to_be_bytes();
-        let (clear, body) = packet
-            .split_at_mut_checked(RTCP_CLEAR_LEN)
-            .ok_or(SrtpError::TooShort)?;
+        let (clear, body) = packet.split_at_mut_checked(RTCP_CLEAR_LEN).ok_or(SrtpError::TooShort)?;
         let aad = encrypted_rtcp_aad(clear, trailer);
         let tag = self
             .rtcp
@@ -155,9 +146,7 @@ impl Gcm {
 
     /// Opens in place. `trailer` is what [`Gcm::rtcp_trailer`] read from this packet.
     pub(super) fn open_rtcp(&self, packet: &mut [u8], trailer: u32) -> Result<usize, SrtpError> {
-        let nonce = self
-            .rtcp
-            .nonce(rtcp_ssrc(packet), u64::from(trailer & !RTCP_E_BIT));
+        let nonce = self.rtcp.nonce(rtcp_ssrc(packet), u64::from(trailer & !RTCP_E_BIT));
         let plain_len = packet
             .len()
             .checked_sub(TAG_LEN + RTCP_INDEX_LEN)
@@ -188,15 +177,9 @@ impl Gcm {
 }
 
 /// First header word, SSRC, and the trailer (RFC 7714 section 9.2).
-fn encrypted_rtcp_aad(
-    clear: &[u8],
-    trailer: [u8; RTCP_INDEX_LEN],
-) -> [u8; RTCP_CLEAR_LEN + RTCP_INDEX_LEN] {
+fn encrypted_rtcp_aad(clear: &[u8], trailer: [u8; RTCP_INDEX_LEN]) -> [u8; RTCP_CLEAR_LEN + RTCP_INDEX_LEN] {
     let mut aad = [0u8; RTCP_CLEAR_LEN + RTCP_INDEX_LEN];
-    for (to, from) in aad
-        .iter_mut()
-        .zip(clear.iter().take(RTCP_CLEAR_LEN).chain(&trailer))
-    {
+    for (to, from) in aad.iter_mut().zip(clear.iter().take(RTCP_CLEAR_LEN).chain(&trailer)) {
         *to = *from;
     }
     aad

@@ -18,11 +18,7 @@ pub(super) enum Label {
 /// The key derivation rate is zero in DTLS-SRTP (RFC 5764 section 4.1.2), so a session has one set of session keys.
 /// The PRF is AES in counter mode: its keystream at `(label * 2^48 XOR salt) * 2^16` is the derived key. A
 /// 12-byte salt is padded with zeros on the right.
-pub(super) fn derive<const N: usize>(
-    master_key: &[u8],
-    master_salt: &[u8],
-    label: Label,
-) -> [u8; N] {
+pub(super) fn derive<const N: usize>(master_key: &[u8], master_salt: &[u8], label: Label) -> [u8; N] {
     let mut iv = [0u8; 16];
     for (to, from) in iv[..14].iter_mut().zip(master_salt) {
         *to = *from;
@@ -68,10 +64,8 @@ mod tests {
         );
         assert_eq!(
             derive::<94>(&key, &salt, Label::RtpAuth)[..64],
-            hex(
-                "CEBE321F6FF7716B6FD4AB49AF256A156D38BAA48F0A0ACF3C34E2359E6CDBCE\
-                 E049646C43D9327AD175578EF72270986371C10C9A369AC2F94A8C5FBCDDDC25"
-            )
+            hex("CEBE321F6FF7716B6FD4AB49AF256A156D38BAA48F0A0ACF3C34E2359E6CDBCE\
+                 E049646C43D9327AD175578EF72270986371C10C9A369AC2F94A8C5FBCDDDC25")
         );
     }
 
@@ -85,9 +79,7 @@ mod tests {
         apply_keystream(&key, iv, &mut stream);
         assert_eq!(
             stream[..],
-            hex(
-                "E03EAD0935C95E80E166B16DD92B4EB4D23513162B02D0F72A43A2FE4A5F97AB41E95B3BB0A2E8DD477901E4FCA894C0"
-            )
+            hex("E03EAD0935C95E80E166B16DD92B4EB4D23513162B02D0F72A43A2FE4A5F97AB41E95B3BB0A2E8DD477901E4FCA894C0")
         );
     }
 

@@ -62,9 +62,7 @@ impl Profile {
 
     /// The profile with this `use_srtp` number, when it is one of ours.
     pub fn from_dtls_id(id: u16) -> Option<Profile> {
-        Profile::ALL
-            .into_iter()
-            .find(|profile| profile.dtls_id() == id)
+        Profile::ALL.into_iter().find(|profile| profile.dtls_id() == id)
     }
 
     /// Bytes of a master key (and of a session encryption key).
@@ -193,19 +191,18 @@ pub enum SrtpError {
     },
 }
 
-/// The session keys of one direction, with the transform that uses them.
+/// The session keys of one direction, with the transform that uses them. Counter mode's are large (expanded keys and
+/// hash states in place), so they are boxed and the usual GCM stays small.
 enum Suite {
     Gcm(Gcm),
-    Cm(Cm),
+    Cm(Box<Cm>),
 }
 
 impl Suite {
     fn new(profile: Profile, master: &MasterKey) -> Suite {
         match profile {
-            Profile::AeadAes128Gcm | Profile::AeadAes256Gcm => {
-                Suite::Gcm(Gcm::derive(&master.key, &master.salt))
-            }
-            Profile::Aes128CmHmacSha1_80 => Suite::Cm(Cm::derive(&master.key, &master.salt)),
+            Profile::AeadAes128Gcm | Profile::AeadAes256Gcm => Suite::Gcm(Gcm::derive(&master.key, &master.salt)),
+            Profile::Aes128CmHmacSha1_80 => Suite::Cm(Box::new(Cm::derive(&master.key, &master.salt))),
         }
     }
 }
@@ -214,10 +211,9 @@ impl Suite {
 #[inline]
 fn rtp_ssrc_and_seq(packet: &[u8]) -> (u32, u16) {
     match packet {
-        [_, _, s0, s1, _, _, _, _, a, b, c, d, ..] => (
-            u32::from_be_bytes([*a, *b, *c, *d]),
-            u16::from_be_bytes([*s0, *s1]),
-        ),
+        [_, _, s0, s1, _, _, _, _, a, b, c, d, ..] => {
+            (u32::from_be_bytes([*a, *b, *c, *d]), u16::from_be_bytes([*s0, *s1]))
+        }
         _ => (0, 0),
     }
 }

@@ -49,11 +49,7 @@ impl Opener {
     /// [`SrtpError::TooShort`], [`SrtpError::Authentication`], [`SrtpError::Replayed`]. After an error the payload bytes
     /// are worthless, and nothing is remembered.
     #[inline]
-    pub fn open_rtp(
-        &mut self,
-        packet: &mut [u8],
-        header: &RtpHeader,
-    ) -> Result<OpenedRtp, SrtpError> {
+    pub fn open_rtp(&mut self, packet: &mut [u8], header: &RtpHeader) -> Result<OpenedRtp, SrtpError> {
         let header_len = header.header_len;
         if packet.len() < header_len.saturating_add(self.tag_len) {
             return Err(SrtpError::TooShort);
@@ -74,11 +70,7 @@ impl Opener {
     /// The first packet of an SSRC. Its rollover counter is 0 (RFC 3711 section 3.3.1), or 1 when the stream began near
     /// the top of the sequence space and what came before the wrap was lost; the tag decides.
     #[cold]
-    fn open_first_rtp(
-        &mut self,
-        packet: &mut [u8],
-        header: &RtpHeader,
-    ) -> Result<OpenedRtp, SrtpError> {
+    fn open_first_rtp(&mut self, packet: &mut [u8], header: &RtpHeader) -> Result<OpenedRtp, SrtpError> {
         let mut copy = [0u8; MAX_RETRY_LEN];
         let copy = copy.get_mut(..packet.len());
         let low = u64::from(header.sequence_number);
@@ -101,12 +93,7 @@ impl Opener {
     }
 
     #[inline]
-    fn try_rtp(
-        &self,
-        packet: &mut [u8],
-        header: &RtpHeader,
-        index: u64,
-    ) -> Result<usize, SrtpError> {
+    fn try_rtp(&self, packet: &mut [u8], header: &RtpHeader, index: u64) -> Result<usize, SrtpError> {
         match &self.suite {
             Suite::Gcm(gcm) => gcm.open_rtp(packet, header.header_len, header.ssrc, index),
             Suite::Cm(cm) => cm.open_rtp(packet, header.header_len, header.ssrc, index),

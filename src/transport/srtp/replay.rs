@@ -57,11 +57,7 @@ impl ReplayWindow {
         let roc = self.highest >> 16;
         let (last, seq) = (i32::from(self.highest as u16), i32::from(sequence_number));
         let roc = if last < 0x8000 {
-            if seq - last > 0x8000 {
-                roc.checked_sub(1)?
-            } else {
-                roc
-            }
+            if seq - last > 0x8000 { roc.checked_sub(1)? } else { roc }
         } else if last - 0x8000 > seq {
             roc + 1
         } else {

@@ -20,10 +20,7 @@ impl Sealer {
     }
 
     pub(super) fn with_suite(suite: Suite) -> Sealer {
-        Sealer {
-            suite,
-            rtcp_index: 0,
-        }
+        Sealer { suite, rtcp_index: 0 }
     }
 
     /// Seals the RTP packet in `packet[..plain_len]`, whose header of `header_len` bytes stays readable, and writes
@@ -32,13 +29,7 @@ impl Sealer {
     /// Answers the sealed length, or 0, which must not be sent, when `packet` has no room for the tag
     /// ([`super::Profile::rtp_tag_len`]) or the lengths contradict each other. Allocates nothing, looks nothing up.
     #[inline]
-    pub fn seal_rtp(
-        &self,
-        packet: &mut [u8],
-        header_len: usize,
-        plain_len: usize,
-        roc: u32,
-    ) -> usize {
+    pub fn seal_rtp(&self, packet: &mut [u8], header_len: usize, plain_len: usize, roc: u32) -> usize {
         let (ssrc, sequence_number) = super::rtp_ssrc_and_seq(packet);
         let index = u64::from(roc) << 16 | u64::from(sequence_number);
         match &self.suite {

@@ -6,16 +6,15 @@
 use serde_json::Value;
 
 use super::request::{
-    ClientMessage, Envelope, JoinRequest, Priority, PublishLine, Quality, ResumeRequest,
-    SourceKind, Token, WishRequest,
+    ClientMessage, Envelope, JoinRequest, Priority, PublishLine, Quality, ResumeRequest, SourceKind, Token, WishRequest,
 };
 use crate::wire::{
     ErrorCode, Json, ParticipantId, PublicationId, RoomId,
     json::{Object, check_shape},
     limits::{
-        ADDRESSEES_MAX, CHAT_BYTES_MAX, CLIENT_BYTES_MAX, DISPLAY_NAME_BYTES_MAX, LINES_MAX,
-        MESSAGE_BYTES_MAX, METADATA_BYTES_MAX, MID_BYTES_MAX, OFFER_BYTES_MAX, PICTURE_PIXELS_MAX,
-        SDP_BYTES_MAX, TOKEN_BYTES_MAX, TOPIC_BYTES_MAX, TOPIC_PAYLOAD_BYTES_MAX, VERSIONS_MAX,
+        ADDRESSEES_MAX, CHAT_BYTES_MAX, CLIENT_BYTES_MAX, DISPLAY_NAME_BYTES_MAX, LINES_MAX, MESSAGE_BYTES_MAX,
+        METADATA_BYTES_MAX, MID_BYTES_MAX, OFFER_BYTES_MAX, PICTURE_PIXELS_MAX, SDP_BYTES_MAX, TOKEN_BYTES_MAX,
+        TOPIC_BYTES_MAX, TOPIC_PAYLOAD_BYTES_MAX, VERSIONS_MAX,
     },
 };
 
@@ -69,10 +68,9 @@ pub fn decode(text: &str) -> Result<Envelope, SignalError> {
             format!("a message has at most {OFFER_BYTES_MAX} bytes"),
         ));
     }
-    check_shape(text)
-        .map_err(|error| SignalError::new(ErrorCode::InvalidJson, error.to_string()))?;
-    let object: Object = serde_json::from_str(text)
-        .map_err(|error| SignalError::new(ErrorCode::InvalidJson, error.to_string()))?;
+    check_shape(text).map_err(|error| SignalError::new(ErrorCode::InvalidJson, error.to_string()))?;
+    let object: Object =
+        serde_json::from_str(text).map_err(|error| SignalError::new(ErrorCode::InvalidJson, error.to_string()))?;
     let id = object
         .fields
         .iter()
@@ -130,9 +128,7 @@ fn message(bytes: usize, mut fields: Fields) -> Result<Envelope, SignalError> {
                 .required("message")
                 .and_then(|value| json("message", &value, TOPIC_PAYLOAD_BYTES_MAX))?,
             to: fields.addressees()?,
-            persist: fields
-                .optional("persist", Fields::boolean)?
-                .unwrap_or(false),
+            persist: fields.optional("persist", Fields::boolean)?.unwrap_or(false),
         },
         "topic.subscribe" => ClientMessage::TopicSubscribe {
             topic: fields.name("topic", TOPIC_BYTES_MAX)?,
@@ -166,9 +162,7 @@ fn join(fields: &mut Fields) -> Result<JoinRequest, SignalError> {
         participant: fields.optional("participant", Fields::participant)?,
         display_name: fields.display_name()?,
         metadata: fields.metadata()?,
-        auto_subscribe: fields
-            .optional("autoSubscribe", Fields::boolean)?
-            .unwrap_or(true),
+        auto_subscribe: fields.optional("autoSubscribe", Fields::boolean)?.unwrap_or(true),
         client: fields.optional("client", |f, name| f.text(name, CLIENT_BYTES_MAX))?,
     })
 }
@@ -176,11 +170,7 @@ fn join(fields: &mut Fields) -> Result<JoinRequest, SignalError> {
 fn token(text: String) -> Result<Token, SignalError> {
     if text.len() > TOKEN_BYTES_MAX {
         let sentence = format!("a token has at most {TOKEN_BYTES_MAX} bytes");
-        return Err(SignalError::field(
-            ErrorCode::TokenTooLarge,
-            "token",
-            sentence,
-        ));
+        return Err(SignalError::field(ErrorCode::TokenTooLarge, "token", sentence));
     }
     Ok(Token(text))
 }
@@ -214,9 +204,7 @@ fn wish(fields: &mut Fields) -> Result<WishRequest, SignalError> {
     };
     Ok(WishRequest {
         publication: fields.publication()?,
-        quality: fields.optional("quality", |f, name| {
-            f.one_of(name, quality, "low, medium or high")
-        })?,
+        quality: fields.optional("quality", |f, name| f.one_of(name, quality, "low, medium or high"))?,
         max_width: fields.pixels("maxWidth")?,
         max_height: fields.pixels("maxHeight")?,
         max_temporal: fields
@@ -224,9 +212,7 @@ fn wish(fields: &mut Fields) -> Result<WishRequest, SignalError> {
             .map(|n| n as u8),
         paused: fields.optional("paused", Fields::boolean)?.unwrap_or(false),
         priority: fields
-            .optional("priority", |f, name| {
-                f.one_of(name, priority, "normal or pinned")
-            })?
+            .optional("priority", |f, name| f.one_of(name, priority, "normal or pinned"))?
             .unwrap_or_default(),
     })
 }
@@ -234,10 +220,7 @@ fn wish(fields: &mut Fields) -> Result<WishRequest, SignalError> {
 fn json(field: &str, value: &Value, bytes_max: usize) -> Result<Json, SignalError> {
     let json = Json::new(value);
     if json.as_str().len() > bytes_max {
-        return Err(SignalError::invalid(
-            field,
-            format!("at most {bytes_max} bytes"),
-        ));
+        return Err(SignalError::invalid(field, format!("at most {bytes_max} bytes")));
     }
     Ok(json)
 }
@@ -275,11 +258,7 @@ impl Fields {
     }
 
     fn take(&mut self, name: &str) -> Option<Value> {
-        let at = self
-            .object
-            .fields
-            .iter()
-            .position(|(known, _)| known == name)?;
+        let at = self.object.fields.iter().position(|(known, _)| known == name)?;
         Some(self.object.fields.swap_remove(at).1)
     }
 
@@ -308,11 +287,9 @@ impl Fields {
         match self.required(name)? {
             Value::String(text) if text.len() <= bytes_max => Ok(text),
             Value::String(_) => Err(self.invalid(name, format!("at most {bytes_max} bytes"))),
-            Value::Null
-            | Value::Bool(_)
-            | Value::Number(_)
-            | Value::Array(_)
-            | Value::Object(_) => Err(self.invalid(name, "a string is expected")),
+            Value::Null | Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_) => {
+                Err(self.invalid(name, "a string is expected"))
+            }
         }
     }
 
@@ -326,9 +303,7 @@ impl Fields {
     }
 
     fn display_name(&mut self) -> Result<Option<String>, SignalError> {
-        self.optional("displayName", |f, name| {
-            f.name(name, DISPLAY_NAME_BYTES_MAX)
-        })
+        self.optional("displayName", |f, name| f.name(name, DISPLAY_NAME_BYTES_MAX))
     }
 
     fn boolean(&mut self, name: &str) -> Result<bool, SignalError> {
@@ -350,12 +325,7 @@ impl Fields {
             .and_then(|number| u32::try_from(number).ok());
         number
             .filter(|number| (min..=max).contains(number))
-            .ok_or_else(|| {
-                self.invalid(
-                    name,
-                    format!("a whole number from {min} to {max} is expected"),
-                )
-            })
+            .ok_or_else(|| self.invalid(name, format!("a whole number from {min} to {max} is expected")))
     }
 
     fn pixels(&mut self, name: &str) -> Result<Option<u32>, SignalError> {
@@ -376,12 +346,7 @@ impl Fields {
         ParticipantId::new(&text).map_err(|error| self.invalid(name, error.to_string()))
     }
 
-    fn one_of<T>(
-        &mut self,
-        name: &str,
-        read: impl Fn(&str) -> Option<T>,
-        choice: &str,
-    ) -> Result<T, SignalError> {
+    fn one_of<T>(&mut self, name: &str, read: impl Fn(&str) -> Option<T>, choice: &str) -> Result<T, SignalError> {
         let text = self.text(name, 64)?;
         read(&text).ok_or_else(|| self.invalid(name, format!("{choice} is expected")))
     }
@@ -398,11 +363,9 @@ impl Fields {
         match self.required(name)? {
             Value::Array(items) if items.len() <= len_max => Ok(items),
             Value::Array(_) => Err(self.invalid(name, format!("at most {len_max} entries"))),
-            Value::Null
-            | Value::Bool(_)
-            | Value::Number(_)
-            | Value::String(_)
-            | Value::Object(_) => Err(self.invalid(name, "a list is expected")),
+            Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Object(_) => {
+                Err(self.invalid(name, "a list is expected"))
+            }
         }
     }
 
@@ -447,7 +410,6 @@ impl Fields {
             };
             items.into_iter().enumerate().map(line).collect()
         };
-        self.optional("publish", read)
-            .map(Option::unwrap_or_default)
+        self.optional("publish", read).map(Option::unwrap_or_default)
     }
 }

@@ -10,11 +10,7 @@ use crate::{
 
 /// An answer or an event. `docs/PROTOCOL.md` says what each means.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(
-    tag = "type",
-    rename_all = "camelCase",
-    rename_all_fields = "camelCase"
-)]
+#[serde(tag = "type", rename_all = "camelCase", rename_all_fields = "camelCase")]
 pub enum ServerMessage {
     /// Answer to `join`.
     Joined(Box<Joined>),
@@ -69,11 +65,7 @@ pub enum ServerMessage {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         display_name: Option<String>,
         /// New metadata; absent: as it was.
-        #[serde(
-            default,
-            skip_serializing_if = "Option::is_none",
-            deserialize_with = "present"
-        )]
+        #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "present")]
         metadata: Option<Json>,
     },
     /// Somebody publishes.

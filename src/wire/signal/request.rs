@@ -21,11 +21,7 @@ pub struct Envelope {
 
 /// A request. `docs/PROTOCOL.md` says what each does.
 #[derive(Clone, Debug, PartialEq, Serialize)]
-#[serde(
-    tag = "type",
-    rename_all = "camelCase",
-    rename_all_fields = "camelCase"
-)]
+#[serde(tag = "type", rename_all = "camelCase", rename_all_fields = "camelCase")]
 pub enum ClientMessage {
     /// Enter a room.
     Join(JoinRequest),

@@ -1,0 +1,114 @@
+import { captureError, EnfiladeError } from './errors.js';
+
+/** @typedef {import('./platform.js').Platform} Platform */
+
+/**
+ * @typedef {object} CameraOptions
+ * @property {string} [deviceId]
+ * @property {number} [width] pixels; default 1280
+ * @property {number} [height] pixels; default 720
+ * @property {number} [frameRate] per second; default 30
+ * @property {'user' | 'environment'} [facingMode]
+ *
+ * @typedef {object} MicrophoneOptions
+ * @property {string} [deviceId]
+ * @property {boolean} [echoCancellation] default true
+ * @property {boolean} [noiseSuppression] default true
+ * @property {boolean} [autoGainControl] default true
+ *
+ * @typedef {object} ScreenOptions
+ * @property {boolean} [audio] with the sound of what is shared, where the browser can; default true
+ * @property {number} [frameRate] per second; default 15
+ */
+
+/** Opens cameras, microphones and screens; every failure is an EnfiladeError with a code and a sentence. */
+export class Capture {
+  #platform;
+
+  /** @param {Platform} platform */
+  constructor(platform) {
+    this.#platform = platform;
+  }
+
+  /**
+   * @param {CameraOptions} [options]
+   * @returns {Promise<MediaStreamTrack>}
+   */
+  async camera({ deviceId, width = 1280, height = 720, frameRate = 30, facingMode } = {}) {
+    const video = {
+      width: { ideal: width },
+      height: { ideal: height },
+      frameRate: { ideal: frameRate },
+      ...(deviceId ? { deviceId: { exact: deviceId } } : {}),
+      ...(facingMode ? { facingMode } : {}),
+    };
+    return this.#open({ video }, 'Camera');
+  }
+
+  /**
+   * @param {MicrophoneOptions} [options]
+   * @returns {Promise<MediaStreamTrack>}
+   */
+  async microphone({ deviceId, echoCancellation = true, noiseSuppression = true, autoGainControl = true } = {}) {
+    const audio = { echoCancellation, noiseSuppression, autoGainControl, ...(deviceId ? { deviceId: { exact: deviceId } } : {}) };
+    return this.#open({ audio }, 'Microphone');
+  }
+
+  /**
+   * Must be called from a click or key handler.
+   * @param {ScreenOptions} [options]
+   * @returns {Promise<{video: MediaStreamTrack, audio: MediaStreamTrack | null}>}
+   */
+  async screen({ audio = true, frameRate = 15 } = {}) {
+    const devices = this.#devices();
+    if (typeof devices.getDisplayMedia !== 'function') {
+      throw new EnfiladeError('not-supported', 'This browser cannot share a screen.');
+    }
+    try {
+      const sound = { echoCancellation: false, noiseSuppression: false, autoGainControl: false };
+      const stream = await devices.getDisplayMedia({ video: { frameRate: { ideal: frameRate } }, audio: audio ? sound : false });
+      const video = /** @type {MediaStreamTrack} */ (stream.getVideoTracks()[0]);
+      if ('contentHint' in video && video.contentHint === '') video.contentHint = 'detail';
+      return { video, audio: stream.getAudioTracks()[0] ?? null };
+    } catch (thrown) {
+      throw captureError(thrown, 'Screen');
+    }
+  }
+
+  /**
+   * Labels are empty until permission was given once.
+   * @param {'videoinput' | 'audioinput' | 'audiooutput'} [kind] absent: all
+   * @returns {Promise<MediaDeviceInfo[]>}
+   */
+  async devices(kind) {
+    const all = await this.#devices().enumerateDevices();
+    return kind ? all.filter((device) => device.kind === kind) : all;
+  }
+
+  /** @param {() => void} listener @returns {() => void} stops listening */
+  onDevicesChanged(listener) {
+    const devices = this.#platform.mediaDevices;
+    devices?.addEventListener?.('devicechange', listener);
+    return () => devices?.removeEventListener?.('devicechange', listener);
+  }
+
+  #devices() {
+    const devices = this.#platform.mediaDevices;
+    if (!devices) throw new EnfiladeError('insecure-context', 'Camera and microphone need a page from https or localhost.');
+    return devices;
+  }
+
+  /**
+   * @param {MediaStreamConstraints} constraints
+   * @param {string} what
+   */
+  async #open(constraints, what) {
+    const devices = this.#devices();
+    try {
+      const stream = await devices.getUserMedia(constraints);
+      return /** @type {MediaStreamTrack} */ (stream.getTracks()[0]);
+    } catch (thrown) {
+      throw captureError(thrown, what);
+    }
+  }
+}

@@ -1,0 +1,100 @@
+/** @typedef {import('./protocol.js').Source} Source */
+
+/** Names of simulcast encodings, low to high. */
+const RIDS = ['q', 'h', 'f'];
+
+/**
+ * How many encodings a picture is worth. Chromium sends fewer than it is asked for below these sizes (a 320x240 capture
+ * would go out as one layer scaled by four), so we never ask.
+ * @param {number} width pixels
+ * @param {number} height pixels
+ */
+export function layersFor(width, height) {
+  const pixels = width * height;
+  if (pixels >= 960 * 540) return 3;
+  if (pixels >= 480 * 270) return 2;
+  return 1;
+}
+
+/**
+ * What one encoding of this size may cost, in bit/s.
+ * @param {number} pixels
+ * @param {Source} source
+ */
+function bitrateFor(pixels, source) {
+  if (source === 'screen') return pixels >= 1280 * 720 ? 2_500_000 : 700_000;
+  if (pixels >= 1920 * 1080) return 3_200_000;
+  if (pixels >= 1280 * 720) return 2_000_000;
+  if (pixels >= 960 * 540) return 1_200_000;
+  if (pixels >= 640 * 360) return 700_000;
+  if (pixels >= 320 * 180) return 250_000;
+  return 120_000;
+}
+
+/**
+ * The encodings of a source, low to high.
+ * @param {Source} source
+ * @param {{width?: number, height?: number}} size of the capture, in pixels; 1280x720 where unknown
+ * @param {{simulcast?: boolean, codec?: string, maxBitrate?: number}} [options] maxBitrate in bit/s, of the best one
+ * @returns {RTCRtpEncodingParameters[]}
+ */
+export function encodingsFor(source, size, { simulcast = true, codec, maxBitrate } = {}) {
+  if (source === 'microphone') return [{}];
+  if (source === 'screenAudio') return [{ maxBitrate: maxBitrate ?? 128_000 }];
+  const { width = 1280, height = 720 } = size;
+  const wanted = simulcast ? layersFor(width, height) : 1;
+  const layers = source === 'screen' ? Math.min(wanted, 2) : wanted;
+  return Array.from({ length: layers }, (_, i) => {
+    const scaleResolutionDownBy = 2 ** (layers - 1 - i);
+    const best = i === layers - 1;
+    const bitrate = bitrateFor((width * height) / scaleResolutionDownBy ** 2, source);
+    return /** @type {RTCRtpEncodingParameters} */ ({
+      ...(layers > 1 ? { rid: RIDS[i] } : {}),
+      scaleResolutionDownBy,
+      maxBitrate: best && maxBitrate ? maxBitrate : bitrate,
+      // Without a mode Chromium takes several VP9 encodings for spatial layers of one.
+      ...(codec === 'vp9' || codec === 'av1' ? { scalabilityMode: 'L1T3' } : {}),
+    });
+  });
+}
+
+/**
+ * Fits encodings agreed earlier to a new capture: the best ones are switched off when it is too small for all of them.
+ * @param {RTCRtpSender} sender
+ * @param {Source} source
+ * @param {{width?: number, height?: number}} size
+ * @param {{simulcast?: boolean, codec?: string, maxBitrate?: number}} [options]
+ */
+export async function refitEncodings(sender, source, size, options) {
+  const parameters = sender.getParameters();
+  const agreed = parameters.encodings?.length ?? 0;
+  if (agreed < 1 || source === 'microphone' || source === 'screenAudio') return;
+  const ideal = encodingsFor(source, size, options);
+  const used = ideal.slice(-Math.min(agreed, ideal.length));
+  parameters.encodings.forEach((encoding, i) => {
+    const want = used[i];
+    encoding.active = want !== undefined;
+    if (!want) return;
+    encoding.scaleResolutionDownBy = want.scaleResolutionDownBy;
+    encoding.maxBitrate = want.maxBitrate;
+  });
+  await sender.setParameters(parameters);
+}
+
+/**
+ * Puts the wished codec first and leaves the others behind it, so that a browser without it (Firefox ESR has no H264)
+ * still has something to agree on. Microphones prefer redundant audio (RED) where the browser has it.
+ * @param {RTCRtpTransceiver} transceiver
+ * @param {RTCRtpCapabilities | null} capabilities
+ * @param {string | undefined} wished e.g. "vp9", "red"
+ */
+export function preferCodec(transceiver, capabilities, wished) {
+  if (!wished || !capabilities || typeof transceiver.setCodecPreferences !== 'function') return;
+  const is = (/** @type {RTCRtpCodec} */ codec) => codec.mimeType.toLowerCase().endsWith(`/${wished.toLowerCase()}`);
+  if (!capabilities.codecs.some(is)) return;
+  try {
+    transceiver.setCodecPreferences([...capabilities.codecs.filter(is), ...capabilities.codecs.filter((c) => !is(c))]);
+  } catch {
+    // an order the browser does not like is a wish not granted
+  }
+}

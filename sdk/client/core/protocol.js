@@ -1,0 +1,103 @@
+/**
+ * The shapes of docs/PROTOCOL.md, version 1, and nothing that decides.
+ *
+ * @typedef {'microphone' | 'camera' | 'screen' | 'screenAudio'} Source
+ * @typedef {'low' | 'medium' | 'high'} Quality
+ *
+ * @typedef {object} WirePublication
+ * @property {number} id
+ * @property {Source} source
+ * @property {'audio' | 'video'} kind
+ * @property {boolean} muted
+ * @property {string | null} [codec]
+ * @property {number} [encodings]
+ * @property {number | null} [width]
+ * @property {number | null} [height]
+ * @property {unknown} [metadata]
+ *
+ * @typedef {object} WireParticipant
+ * @property {string} id
+ * @property {string} displayName
+ * @property {unknown} [metadata]
+ * @property {number} joinedAtMs milliseconds since 1970
+ * @property {WirePublication[]} publications
+ *
+ * @typedef {{seat: number, participant: string | null, audio: number | null, video: number | null}} WireSeat
+ * @typedef {{seat: number, audioMid: string, videoMid: string}} WireSeatLine
+ *
+ * @typedef {object} Limits what we want of a publication; absent means no limit
+ * @property {Quality} [quality] caps the encoding
+ * @property {number} [maxWidth] pixels: the smallest encoding that fills the box
+ * @property {number} [maxHeight] pixels
+ * @property {number} [maxTemporal] highest temporal layer, 0 the lowest
+ * @property {boolean} [paused] keep the wish, send nothing
+ * @property {'normal' | 'pinned'} [priority] pinned publications get a seat first
+ *
+ * @typedef {object} Joined
+ * @property {number} version
+ * @property {string} room
+ * @property {string} session id of this live occurrence of the room
+ * @property {WireParticipant} participant ourselves
+ * @property {{key: string, windowMs: number}} resume
+ * @property {WireParticipant[]} participants the others
+ * @property {RTCIceServer[]} [iceServers]
+ * @property {{messageBytes: number, metadataBytes: number, chatBytes: number, seats: number}} limits
+ *
+ * @typedef {object} Answer
+ * @property {string} sdp
+ * @property {WireSeatLine[]} [seats]
+ * @property {{mid: string, publication: number}[]} [publications]
+ *
+ * @typedef {object} PublishLine
+ * @property {string} mid
+ * @property {Source} source
+ * @property {boolean} muted
+ * @property {number} [width]
+ * @property {number} [height]
+ * @property {unknown} [metadata]
+ *
+ * @typedef {object} ChatMessage
+ * @property {string} message id
+ * @property {string} participant who wrote it
+ * @property {string} displayName
+ * @property {string} text
+ * @property {string[]} [to] absent: everybody
+ * @property {number} timestampMs milliseconds since 1970
+ *
+ * @typedef {object} TopicMessage
+ * @property {string} message id
+ * @property {string} topic
+ * @property {string} participant
+ * @property {string} displayName
+ * @property {unknown} payload
+ * @property {number} timestampMs milliseconds since 1970
+ *
+ * @typedef {{seq?: number, re?: number, type: string, [field: string]: any}} ServerMessage
+ */
+
+/** Versions of the protocol this SDK speaks, best first. */
+export const VERSIONS = Object.freeze([1]);
+/** What the server sees of us in `join`. */
+export const CLIENT = 'enfilade-js/0.1.0';
+/** The path of the signalling socket. */
+export const SIGNAL_PATH = '/v1/signal';
+/** Protocol name of our data channels. */
+export const DATA_PROTOCOL = 'enfilade.data.v1';
+/** Largest payload of a data channel message, in bytes. */
+export const DATA_BYTES_MAX = 256 * 1024;
+
+/** @type {Record<Source, 'audio' | 'video'>} */
+export const KIND = Object.freeze({ microphone: 'audio', screenAudio: 'audio', camera: 'video', screen: 'video' });
+
+/**
+ * The WebSocket address of a server that may be given as http(s), ws(s), or with the path already on it.
+ * @param {string} url
+ */
+export function signalUrl(url) {
+  const at = new URL(url);
+  if (at.protocol === 'http:') at.protocol = 'ws:';
+  if (at.protocol === 'https:') at.protocol = 'wss:';
+  if (at.pathname === '/' || at.pathname === '') at.pathname = SIGNAL_PATH;
+  at.hash = '';
+  return at.href;
+}

@@ -1,0 +1,36 @@
+import { Room } from '../core/room.js';
+import { fakePlatform, settle } from './fake-platform.js';
+import { ScriptedServer } from './scripted-server.js';
+
+export { FakeTrack, settle } from './fake-platform.js';
+
+/** A room with a scripted server behind it, not joined yet. */
+export function scene(options = {}) {
+  const server = new ScriptedServer();
+  const platform = fakePlatform(server);
+  const room = new Room({ token: 't', room: 'r1', platform, ...options });
+  const heard = [];
+  const hear = (...events) => events.forEach((e) => room.on(e, (...args) => heard.push([e, ...args])));
+  return {
+    server, platform, room, heard, hear,
+    /** The newest peer connection. */
+    get pc() {
+      return platform.peers.at(-1);
+    },
+    /** The newest socket. */
+    get socket() {
+      return platform.sockets.at(-1);
+    },
+    async joined() {
+      const done = room.join();
+      await settle();
+      await done;
+      platform.peers.at(-1).ice('connected');
+      return this;
+    },
+  };
+}
+
+export const person = (id, publications = []) => ({ id, displayName: id.toUpperCase(), joinedAtMs: 1, publications });
+export const camera = (id, more = {}) => ({ id, source: 'camera', kind: 'video', muted: false, codec: 'vp8', encodings: 3, width: 1280, height: 720, ...more });
+export const microphone = (id, more = {}) => ({ id, source: 'microphone', kind: 'audio', muted: false, codec: 'opus', encodings: 1, width: null, height: null, ...more });

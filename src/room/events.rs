@@ -1,0 +1,179 @@
+//! What shards and data channels tell.
+
+use std::time::Instant;
+
+use super::{
+    DataEvent, Output, Room,
+    agenda::Timer,
+    channel::{self, End},
+    quality::QUALITY_INTERVAL,
+    roster::{MemberKey, Owner},
+    speaker::SPEAKERS_INTERVAL,
+};
+use crate::{
+    shard::{command::TransportKey, event::ShardEvent},
+    wire::{
+        limits::DATA_PROTOCOL,
+        signal::{LeaveReason, QualityEntry, ServerMessage, SourceKind, SpeakerEntry, TransportState},
+    },
+};
+
+impl Room {
+    pub(super) fn handle_shard(&mut self, now: Instant, event: ShardEvent) {
+        match event {
+            ShardEvent::Connected { transport } => self.handle_connected(transport),
+            ShardEvent::Lost { transport } => self.handle_lost(now, transport),
+            ShardEvent::StreamStarted {
+                source,
+                encoding: _,
+                codec,
+            } => self.set_codec(now, source, codec),
+            ShardEvent::Levels { levels } => {
+                for (source, level) in levels {
+                    let id = self.publications.by_source(source);
+                    let Some(publication) = id.and_then(|id| self.publications.get(id)) else {
+                        continue;
+                    };
+                    if publication.source != SourceKind::Microphone || publication.muted {
+                        continue;
+                    }
+                    let speaker = publication.owner();
+                    if self.speakers.hear(now, speaker, level) {
+                        self.reconsider_speaker(now, speaker);
+                    }
+                }
+                // The first words are told at once, what follows in steps.
+                self.agenda.set_first(Timer::Speakers, now);
+            }
+            ShardEvent::Stats { transport, stats } => {
+                if let Some(Owner::Member(member)) = self.roster.owner(transport) {
+                    self.qualities.measure(member, &stats);
+                    if self.qualities.is_changed() {
+                        self.agenda.set_first(Timer::Quality, now + QUALITY_INTERVAL);
+                    }
+                }
+            }
+        }
+    }
+
+    fn handle_connected(&mut self, transport: TransportKey) {
+        match self.roster.owner(transport) {
+            Some(Owner::Member(member)) => {
+                let Some(participant) = self.roster.get_mut(member) else {
+                    return;
+                };
+                participant.path.connected = true;
+                if participant.session.is_none() {
+                    self.agenda.cancel(Timer::Away(member.owner()));
+                }
+                self.tell(
+                    member,
+                    &ServerMessage::Transport {
+                        state: TransportState::Connected,
+                    },
+                );
+            }
+            Some(Owner::Viewer(viewer)) => {
+                if let Some(viewer) = self.viewers.get_mut(viewer) {
+                    viewer.path.connected = true;
+                }
+                self.agenda.cancel(Timer::Away(viewer.owner()));
+            }
+            None => {}
+        }
+    }
+
+    /// Who has signalling can restart ICE; who has none is gone.
+    pub(super) fn handle_lost(&mut self, now: Instant, transport: TransportKey) {
+        match self.roster.owner(transport) {
+            Some(Owner::Member(member)) => {
+                let Some(participant) = self.roster.get_mut(member) else {
+                    return;
+                };
+                participant.path.connected = false;
+                if participant.session.is_none() {
+                    self.depart(now, member, LeaveReason::Timeout, None);
+                } else {
+                    self.tell(
+                        member,
+                        &ServerMessage::Transport {
+                            state: TransportState::Lost,
+                        },
+                    );
+                }
+            }
+            Some(Owner::Viewer(viewer)) => self.drop_viewer(viewer),
+            None => {}
+        }
+    }
+
+    pub(super) fn tell_speakers(&mut self, now: Instant) {
+        if let Some(speakers) = self.speakers.changed(now) {
+            let entry = |(member, level): (MemberKey, u8)| {
+                self.roster
+                    .id(member)
+                    .map(|participant| SpeakerEntry { participant, level })
+            };
+            let speakers = speakers.into_iter().filter_map(entry).collect();
+            self.tell_others(None, &ServerMessage::Speakers { speakers });
+        }
+        if self.speakers.is_lively() {
+            self.agenda.set(Timer::Speakers, now + SPEAKERS_INTERVAL);
+        }
+    }
+
+    pub(super) fn tell_quality(&mut self) {
+        let entry = |(member, score): (MemberKey, u8)| {
+            self.roster
+                .id(member)
+                .map(|participant| QualityEntry { participant, score })
+        };
+        let quality: Vec<QualityEntry> = self.qualities.changed().into_iter().filter_map(entry).collect();
+        if !quality.is_empty() {
+            self.tell_others(None, &ServerMessage::Quality { quality });
+        }
+    }
+
+    pub(super) fn handle_data(&mut self, transport: TransportKey, event: DataEvent) {
+        let Some(Owner::Member(member)) = self.roster.owner(transport) else {
+            return;
+        };
+        match event {
+            DataEvent::Opened {
+                channel,
+                label,
+                protocol,
+            } => {
+                if protocol == DATA_PROTOCOL {
+                    self.channels.open(member, End { transport, channel }, label);
+                }
+            }
+            DataEvent::Closed { channel } => self.channels.close(member, End { transport, channel }),
+            DataEvent::Message { channel, data } => {
+                let Some(sender) = self.roster.get(member).filter(|sender| sender.grant.talk) else {
+                    return;
+                };
+                let Some(message) = channel::read(&data) else { return };
+                let Some(data) = channel::write(&sender.id, &message.payload) else {
+                    return;
+                };
+                let to = match message.to.map(|id| self.roster.find(&id)) {
+                    // To nobody who is here.
+                    Some(None) => return,
+                    Some(to) => to,
+                    None => None,
+                };
+                for (other, end) in self.channels.others(member, End { transport, channel }) {
+                    if to.is_none_or(|to| to == other) {
+                        let End { transport, channel } = end;
+                        self.outputs.push_back(Output::SendData {
+                            transport,
+                            channel,
+                            data: data.clone(),
+                        });
+                    }
+                }
+            }
+        }
+    }
+}

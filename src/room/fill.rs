@@ -1,0 +1,378 @@
+//! From wishes to seats to shard commands. What should be in a seat is worked out afresh and compared with what is in
+//! it: the same for a new publication, a changed wish, a late codec, a new answer.
+
+use std::{
+    collections::{BTreeMap, VecDeque},
+    time::Instant,
+};
+
+use super::{
+    Output, Room,
+    feed::Feeds,
+    participant::Participant,
+    publication::{Publication, Publications},
+    roster::{MemberKey, Owner, Roster, ViewerKey},
+    seat::{Bound, Class, Half, Need, Place},
+    speaker::Speakers,
+    subscription::Wishes,
+    viewer::preference,
+};
+use crate::{
+    media::Limits,
+    packet::{Kind, extension::ExtensionMap},
+    shard::command::{ShardCommand, ShardId},
+    transport::negotiation::SendLine,
+    wire::{
+        ParticipantId,
+        signal::{ServerMessage, SubscriptionState},
+    },
+};
+
+const KINDS: [Kind; 2] = [Kind::Audio, Kind::Video];
+
+/// What a place needs of one subscriber's seats.
+fn need_of(publications: &Publications, speakers: &Speakers, wishes: &Wishes, now: Instant, place: Place) -> Need {
+    let wanted = |kind| {
+        publications
+            .at(place, kind)
+            .map(|publication| publication.id)
+            .filter(|id| wishes.wants(*id))
+    };
+    let (audio, video) = (wanted(Kind::Audio), wanted(Kind::Video));
+    let spoke_at = speakers.recent(now, place.member);
+    let class = if audio.into_iter().chain(video).any(|id| wishes.is_pinned(id)) {
+        Class::Pinned
+    } else if place.screen {
+        Class::Screen
+    } else if spoke_at.is_some() {
+        Class::Speaker
+    } else {
+        Class::Usual
+    };
+    Need {
+        audio: audio.is_some(),
+        video: video.is_some(),
+        class,
+        spoke_at,
+    }
+}
+
+/// Can the m-line carry what the publication sends, or, while that is not known, anything that it may send?
+fn is_supported(line: &SendLine, publication: &Publication) -> bool {
+    let mut possible = publication
+        .codecs
+        .iter()
+        .filter(|own| publication.codec.is_none_or(|codec| codec == own.codec));
+    possible.any(|own| line.format_for(own).is_some())
+}
+
+/// The seat half shows this no longer; the last one on a foreign shard ends the replica there.
+pub(super) fn release(feeds: &mut Feeds, outputs: &mut VecDeque<Output>, shard: ShardId, bound: &Bound) {
+    let Bound { source, home, .. } = *bound;
+    if home != shard && feeds.release(source, shard) {
+        let relay = ShardCommand::Relay {
+            source,
+            to: shard,
+            on: false,
+        };
+        outputs.push_back(Output::Shard {
+            shard: home,
+            command: relay,
+        });
+        outputs.push_back(Output::Shard {
+            shard,
+            command: ShardCommand::RemoveSource { source },
+        });
+    }
+}
+
+/// Where commands about seats go.
+struct Binder<'a> {
+    feeds: &'a mut Feeds,
+    outputs: &'a mut VecDeque<Output>,
+    shard: ShardId,
+}
+
+impl Binder<'_> {
+    fn command(&mut self, shard: ShardId, command: ShardCommand) {
+        self.outputs.push_back(Output::Shard { shard, command });
+    }
+
+    /// Makes the half show what it should. `extensions` are those of the publisher's transport.
+    fn bind(&mut self, half: &mut Half, should: Option<(&Publication, Limits)>, extensions: ExtensionMap) {
+        let egress = half.egress;
+        let bound = should.map(|(publication, limits)| Bound {
+            publication: publication.id,
+            source: publication.key,
+            home: publication.shard,
+            limits,
+        });
+        let before = std::mem::replace(&mut half.bound, bound);
+        match (before, should) {
+            (None, None) => {}
+            (Some(before), None) => {
+                self.command(self.shard, ShardCommand::Unbind { egress });
+                release(self.feeds, self.outputs, self.shard, &before);
+            }
+            (Some(before), Some((publication, limits))) if before.source == publication.key => {
+                if before.limits != limits {
+                    self.command(self.shard, ShardCommand::SetLimits { egress, limits });
+                }
+            }
+            (before, Some((publication, limits))) => {
+                let (source, home) = (publication.key, publication.shard);
+                if home != self.shard && self.feeds.acquire(source, self.shard) {
+                    let (kind, encodings) = (publication.kind(), usize::from(publication.encodings));
+                    let replica = ShardCommand::AddReplica {
+                        source,
+                        kind,
+                        encodings,
+                        extensions,
+                        home,
+                    };
+                    self.command(self.shard, replica);
+                    self.command(
+                        home,
+                        ShardCommand::Relay {
+                            source,
+                            to: self.shard,
+                            on: true,
+                        },
+                    );
+                }
+                self.command(self.shard, ShardCommand::Bind { egress, source, limits });
+                if let Some(before) = before {
+                    release(self.feeds, self.outputs, self.shard, &before);
+                }
+            }
+        }
+    }
+}
+
+/// Header extension ids of each publisher, for replicas. Taken before seats are changed, which borrows the roster.
+fn extensions_of(roster: &Roster, publication: &Publication) -> ExtensionMap {
+    let live = roster
+        .get(publication.owner())
+        .and_then(|owner| owner.path.live.as_ref());
+    live.map(|live| live.extensions).unwrap_or_default()
+}
+
+impl Room {
+    /// Something about a place changed: who wants it, its publications, its claim.
+    pub(super) fn look_at_place(&mut self, now: Instant, member: MemberKey, place: Place) {
+        let Self {
+            roster,
+            publications,
+            speakers,
+            dirty,
+            ..
+        } = self;
+        let Some(participant) = roster.get_mut(member) else {
+            return;
+        };
+        look(participant, publications, speakers, now, place);
+        dirty.insert(member.owner());
+    }
+
+    /// The same for everybody.
+    pub(super) fn look_at_place_everywhere(&mut self, now: Instant, place: Place, owner: &ParticipantId) {
+        let Self {
+            roster,
+            publications,
+            speakers,
+            dirty,
+            viewers,
+            ..
+        } = self;
+        for participant in roster.iter_mut().filter(|participant| participant.key != place.member) {
+            look(participant, publications, speakers, now, place);
+            dirty.insert(participant.key.owner());
+        }
+        dirty.extend(viewers.of(owner).map(ViewerKey::owner));
+    }
+
+    /// A newcomer wants what is there.
+    pub(super) fn want_everything(&mut self, now: Instant, member: MemberKey) {
+        for place in self.publications.places() {
+            if place.member != member {
+                self.look_at_place(now, member, place);
+            }
+        }
+    }
+
+    /// Seats came free or are new.
+    pub(super) fn fill_free_seats(&mut self, now: Instant, member: MemberKey) {
+        let Self {
+            roster,
+            publications,
+            speakers,
+            dirty,
+            ..
+        } = self;
+        let Some(Participant { seating, wishes, .. }) = roster.get_mut(member) else {
+            return;
+        };
+        seating.fill(&|place| need_of(publications, speakers, wishes, now, place));
+        dirty.insert(member.owner());
+    }
+
+    /// Somebody begins to speak: those who have no seat for it look again.
+    pub(super) fn reconsider_speaker(&mut self, now: Instant, speaker: MemberKey) {
+        let Self {
+            roster,
+            publications,
+            speakers,
+            dirty,
+            ..
+        } = self;
+        let mut places: Vec<Place> = publications.of(speaker).map(|publication| publication.place).collect();
+        places.dedup();
+        for Participant {
+            key, seating, wishes, ..
+        } in roster.iter_mut()
+        {
+            for place in &places {
+                seating.reconsider(*place, &|place| need_of(publications, speakers, wishes, now, place));
+            }
+            dirty.insert(key.owner());
+        }
+    }
+
+    /// Makes every changed seat show what it should, and tells its owner. Then sources that ended may go.
+    pub(super) fn fill_seats(&mut self, _now: Instant) {
+        for owner in std::mem::take(&mut self.dirty) {
+            match owner {
+                Owner::Member(member) => self.fill_member(member),
+                Owner::Viewer(viewer) => self.fill_viewer(viewer),
+            }
+        }
+        for (shard, source) in std::mem::take(&mut self.ended) {
+            self.command(shard, ShardCommand::RemoveSource { source });
+        }
+    }
+
+    fn fill_member(&mut self, member: MemberKey) {
+        let seats_max = self.seats_max();
+        let Some(participant) = self.roster.get_mut(member) else {
+            return;
+        };
+        let mut seats = std::mem::take(&mut participant.seating.seats);
+        let dirty = participant.seating.take_dirty();
+        let wanted = participant.seating.wanted(seats.len(), seats_max);
+        let (mut entries, mut states) = (Vec::new(), BTreeMap::new());
+        if let Some(participant) = self.roster.get(member) {
+            let shard = participant.path.shard;
+            let mut binder = Binder {
+                feeds: &mut self.feeds,
+                outputs: &mut self.outputs,
+                shard,
+            };
+            for index in dirty {
+                let Some(seat) = seats.get_mut(&index) else { continue };
+                let occupant = seat.occupant;
+                for kind in KINDS {
+                    let Some(half) = seat.half_mut(kind) else { continue };
+                    let at = occupant.and_then(|place| self.publications.at(place, kind));
+                    let at = at.filter(|publication| participant.wants(publication.id));
+                    let supported = at.filter(|publication| is_supported(&half.line, publication));
+                    let extensions = supported.map(|p| extensions_of(&self.roster, p)).unwrap_or_default();
+                    let should = supported.map(|p| (p, participant.wishes.limits(p)));
+                    binder.bind(half, should, extensions);
+                    let state = at.map(|publication| {
+                        let state = if supported.is_none() {
+                            SubscriptionState::CodecNotSupported
+                        } else if participant.wishes.is_paused(publication.id) {
+                            SubscriptionState::Paused
+                        } else {
+                            SubscriptionState::Active
+                        };
+                        (publication.id, state)
+                    });
+                    if let Some((publication, state)) = news(half, state) {
+                        states.insert(publication, state);
+                    }
+                }
+                let sits = occupant.and_then(|place| self.roster.id(place.member));
+                entries.extend(seat.tell(index, sits));
+            }
+        }
+        if let Some(participant) = self.roster.get_mut(member) {
+            participant.seating.seats = seats;
+        }
+        if !entries.is_empty() {
+            self.tell(member, &ServerMessage::Seats { seats: entries });
+        }
+        for (publication, state) in states {
+            self.tell(
+                member,
+                &ServerMessage::Subscription {
+                    publication,
+                    state,
+                    encoding: None,
+                },
+            );
+        }
+        if let Some(count) = wanted {
+            self.tell(member, &ServerMessage::SeatsWanted { count });
+        }
+    }
+
+    fn fill_viewer(&mut self, key: ViewerKey) {
+        let Self {
+            viewers,
+            roster,
+            publications,
+            feeds,
+            outputs,
+            ..
+        } = self;
+        let Some(viewer) = viewers.get_mut(key) else { return };
+        let publisher = roster.find(&viewer.publisher);
+        let mut binder = Binder {
+            feeds,
+            outputs,
+            shard: viewer.path.shard,
+        };
+        for (kind, half) in [(Kind::Audio, &mut viewer.audio), (Kind::Video, &mut viewer.video)] {
+            let Some(half) = half else { continue };
+            let of_publisher = |source| {
+                let mut own = publisher.into_iter().flat_map(|publisher| publications.of(publisher));
+                own.find(|publication| publication.source == source && is_supported(&half.line, publication))
+            };
+            let shown = preference(kind).into_iter().find_map(of_publisher);
+            let extensions = shown
+                .map(|publication| extensions_of(roster, publication))
+                .unwrap_or_default();
+            binder.bind(
+                half,
+                shown.map(|publication| (publication, Limits::default())),
+                extensions,
+            );
+        }
+    }
+}
+
+fn look(participant: &mut Participant, publications: &Publications, speakers: &Speakers, now: Instant, place: Place) {
+    let receives = participant.grant.subscribe;
+    let Participant { seating, wishes, .. } = participant;
+    let need = |place| need_of(publications, speakers, wishes, now, place);
+    let Need { audio, video, .. } = need(place);
+    if receives && (audio || video) {
+        seating.want(place, &need);
+        seating.reconsider(place, &need);
+    } else {
+        seating.unwant(place, &need);
+    }
+}
+
+/// What to tell of a half's state: changes, but not that something which nobody doubted is active.
+fn news(
+    half: &mut Half,
+    state: Option<(crate::wire::PublicationId, SubscriptionState)>,
+) -> Option<(crate::wire::PublicationId, SubscriptionState)> {
+    let before = half.told.take();
+    half.told = state.filter(|(publication, state)| {
+        *state != SubscriptionState::Active || before.is_some_and(|(known, _)| known == *publication)
+    });
+    if half.told == before { None } else { half.told }
+}

@@ -1,0 +1,205 @@
+//! WHIP publishers (RFC 9725), who are participants without signalling, and WHEP viewers, who are none.
+
+use std::time::{Duration, Instant};
+
+use super::{
+    HttpKey, HttpOffer, HttpReply, Output, Room,
+    agenda::Timer,
+    hex,
+    negotiate::code_of,
+    next,
+    offers::{add_egress, egress_key},
+    participant::{Participant, Path},
+    rate::Rates,
+    roster::{MemberKey, Owner, ViewerKey},
+    seat::{Half, Seating},
+    subscription::Wishes,
+    viewer::Viewer,
+};
+use crate::{
+    packet::Kind,
+    wire::{
+        ErrorCode, ParticipantId,
+        signal::{LeaveReason, PublishLine, SourceKind},
+    },
+};
+
+/// How long a WHIP or WHEP client may take to connect after its answer.
+const CONNECT_WINDOW: Duration = Duration::from_secs(30);
+
+impl Room {
+    fn reply(&mut self, request: HttpKey, reply: HttpReply) {
+        self.outputs.push_back(Output::HttpReply { request, reply });
+    }
+
+    fn refuse_http(&mut self, request: HttpKey, code: ErrorCode, message: &str) {
+        self.reply(
+            request,
+            HttpReply::Refused {
+                code,
+                message: message.to_owned(),
+            },
+        );
+    }
+
+    pub(super) fn handle_whip(
+        &mut self,
+        now: Instant,
+        unix_ms: u64,
+        request: HttpKey,
+        id: ParticipantId,
+        offer: HttpOffer,
+    ) {
+        let HttpOffer {
+            sdp,
+            grant,
+            shard,
+            local,
+        } = offer;
+        if let Err((code, sentence)) = self.admit(Some(&id)) {
+            return self.refuse_http(request, code, sentence);
+        }
+        if !grant.publish {
+            return self.refuse_http(request, ErrorCode::Forbidden, "the token does not allow publishing");
+        }
+        let mut path = Path::new(shard, local);
+        let (next_transport, random) = (self.next_transport(), self.random_bytes());
+        let answered = match path.answer(&sdp, self.new_negotiation, next_transport, random) {
+            Ok(answered) => answered,
+            Err(error) => return self.refuse_http(request, code_of(&error), &error.to_string()),
+        };
+        if answered.negotiated.receive.is_empty() {
+            return self.refuse_http(request, ErrorCode::SdpUnsupported, "the offer sends nothing");
+        }
+        self.replace_duplicate(now, &id);
+        let key = MemberKey(next(&mut self.last.member));
+        let resource = hex(&(self.random)());
+        self.roster.own_resource(resource.clone(), key.owner());
+        self.roster.insert(Participant {
+            key,
+            display_name: id.as_str().to_owned(),
+            id,
+            metadata: None,
+            joined_at_ms: unix_ms,
+            grant: super::Grant {
+                subscribe: false,
+                ..grant
+            },
+            session: None,
+            resource: Some(resource.clone()),
+            path,
+            seating: Seating::default(),
+            wishes: Wishes::new(false),
+            rates: Rates::default(),
+        });
+        self.announce(key);
+        self.set_transport(shard, key.owner(), &answered);
+        for (rank, line) in ranked(answered.negotiated.receive.iter().map(|line| (line.kind, &line.mid))) {
+            let source = match (line.0, rank) {
+                (Kind::Audio, 0) => SourceKind::Microphone,
+                (Kind::Audio, _) => SourceKind::ScreenAudio,
+                (Kind::Video, 0) => SourceKind::Camera,
+                (Kind::Video, _) => SourceKind::Screen,
+            };
+            let (mid, muted) = (line.1.clone(), false);
+            let line = PublishLine {
+                mid,
+                source,
+                muted,
+                width: None,
+                height: None,
+                metadata: None,
+            };
+            // A third line of one kind has no name; it is agreed and not published.
+            let _ = self.publish(now, key, &line);
+        }
+        self.agenda.set(Timer::Away(key.owner()), now + CONNECT_WINDOW);
+        self.reply(
+            request,
+            HttpReply::Created {
+                resource,
+                sdp: answered.negotiated.sdp,
+            },
+        );
+    }
+
+    pub(super) fn handle_whep(&mut self, now: Instant, request: HttpKey, publisher: ParticipantId, offer: HttpOffer) {
+        let HttpOffer {
+            sdp,
+            grant,
+            shard,
+            local,
+        } = offer;
+        if self.draining {
+            return self.refuse_http(request, ErrorCode::NodeDraining, "this node is going away");
+        }
+        if !grant.subscribe {
+            return self.refuse_http(request, ErrorCode::Forbidden, "the token does not allow receiving");
+        }
+        let mut path = Path::new(shard, local);
+        let (next_transport, random) = (self.next_transport(), self.random_bytes());
+        let answered = match path.answer(&sdp, self.new_negotiation, next_transport, random) {
+            Ok(answered) => answered,
+            Err(error) => return self.refuse_http(request, code_of(&error), &error.to_string()),
+        };
+        if answered.negotiated.send.is_empty() {
+            return self.refuse_http(request, ErrorCode::SdpUnsupported, "the offer receives nothing");
+        }
+        let key = ViewerKey(next(&mut self.last.viewer));
+        let resource = hex(&(self.random)());
+        self.roster.own_resource(resource.clone(), key.owner());
+        self.set_transport(shard, key.owner(), &answered);
+        let mut viewer = Viewer {
+            publisher,
+            resource: resource.clone(),
+            path,
+            audio: None,
+            video: None,
+        };
+        for line in answered.negotiated.send {
+            let half = match line.kind {
+                Kind::Audio => &mut viewer.audio,
+                Kind::Video => &mut viewer.video,
+            };
+            if half.is_none() {
+                let egress = egress_key(self.number, &mut self.last.egress);
+                *half = Some(Half::new(egress, line.clone()));
+                self.command(shard, add_egress(answered.transport, egress, line));
+            }
+        }
+        self.viewers.insert(key, viewer);
+        self.dirty.insert(key.owner());
+        self.agenda.set(Timer::Away(key.owner()), now + CONNECT_WINDOW);
+        self.reply(
+            request,
+            HttpReply::Created {
+                resource,
+                sdp: answered.negotiated.sdp,
+            },
+        );
+    }
+
+    pub(super) fn handle_http_delete(&mut self, now: Instant, request: HttpKey, resource: &str) {
+        match self.roster.resource(resource) {
+            None => return self.reply(request, HttpReply::NotFound),
+            Some(Owner::Member(member)) => self.depart(now, member, LeaveReason::Left, None),
+            Some(Owner::Viewer(viewer)) => self.drop_viewer(viewer),
+        }
+        self.reply(request, HttpReply::Done);
+    }
+
+    pub(super) fn handle_http_patch(&mut self, request: HttpKey, resource: &str) {
+        let known = self.roster.resource(resource).is_some();
+        self.reply(request, if known { HttpReply::Done } else { HttpReply::NotFound });
+    }
+}
+
+/// Each line with its rank among those of its kind.
+fn ranked<T>(lines: impl Iterator<Item = (Kind, T)>) -> impl Iterator<Item = (usize, (Kind, T))> {
+    let mut counts = [0_usize; 2];
+    lines.map(move |line| {
+        let count = &mut counts[usize::from(line.0 == Kind::Video)];
+        *count += 1;
+        (*count - 1, line)
+    })
+}

@@ -1,0 +1,253 @@
+//! What a room is told and what it wants done. Data only.
+
+use bytes::Bytes;
+
+use super::Grant;
+use crate::{
+    shard::{
+        command::{ShardCommand, ShardId, TransportKey},
+        event::ShardEvent,
+    },
+    transport::{fingerprint::Fingerprint, negotiation::LocalTransport},
+    wire::{
+        ErrorCode, ParticipantId, ResumeKey,
+        signal::{Envelope, JoinRequest, SignalError},
+    },
+};
+
+/// One WebSocket. Never used twice in a node.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct SocketKey(pub u64);
+
+/// One HTTP request that waits for its reply. Never used twice in a node.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct HttpKey(pub u64);
+
+/// Something that happened.
+#[derive(Debug)]
+pub enum Input {
+    /// A socket's `join`, its token already verified.
+    Join {
+        /// Which socket.
+        socket: SocketKey,
+        /// The message's id.
+        request: u32,
+        /// The message. `participant` is the token's where that names one; `token` and `room` are not looked at.
+        join: Box<JoinRequest>,
+        /// What the token allows.
+        grant: Grant,
+        /// Where the participant's media will live.
+        shard: ShardId,
+        /// Our side of that path.
+        local: LocalTransport,
+    },
+    /// A socket's `resume`.
+    Resume {
+        /// Which socket.
+        socket: SocketKey,
+        /// The message's id.
+        request: u32,
+        /// Versions the client speaks.
+        versions: Vec<u32>,
+        /// Read by [`ResumeKey::parse`]; its room number led here.
+        key: ResumeKey,
+        /// The last `seq` the client saw.
+        last_seq: u64,
+    },
+    /// A later message of a socket that was let in, or why it could not be read.
+    Message {
+        /// Which socket.
+        socket: SocketKey,
+        /// From [`crate::wire::signal::decode`].
+        message: Result<Envelope, SignalError>,
+    },
+    /// A socket is gone, by whatever cause. The session may come back on another.
+    SocketClosed {
+        /// Which socket.
+        socket: SocketKey,
+    },
+    /// From a shard.
+    Shard {
+        /// What.
+        event: ShardEvent,
+    },
+    /// DTLS failed or the client closed it. (That it succeeded is told by the shard's `Connected`.)
+    HandshakeClosed {
+        /// Whose.
+        transport: TransportKey,
+    },
+    /// From a data channel.
+    Data {
+        /// Whose.
+        transport: TransportKey,
+        /// What.
+        event: DataEvent,
+    },
+    /// `POST /whip/{room}`: publish what the offer sends.
+    Whip {
+        /// Answered by [`Output::HttpReply`].
+        request: HttpKey,
+        /// From the token.
+        participant: ParticipantId,
+        /// The rest.
+        offer: Box<HttpOffer>,
+    },
+    /// `POST /whep/{room}/{participant}`: receive what that participant publishes, now or later.
+    Whep {
+        /// Answered by [`Output::HttpReply`].
+        request: HttpKey,
+        /// Whom to watch; need not be there yet.
+        publisher: ParticipantId,
+        /// The rest.
+        offer: Box<HttpOffer>,
+    },
+    /// `DELETE` on what a WHIP or WHEP request made.
+    HttpDelete {
+        /// Answered by [`Output::HttpReply`].
+        request: HttpKey,
+        /// The name in [`HttpReply::Created`].
+        resource: String,
+    },
+    /// `PATCH` (trickle ICE): nothing to do for an ICE-lite node but to say whether the resource is there.
+    HttpPatch {
+        /// Answered by [`Output::HttpReply`].
+        request: HttpKey,
+        /// The name in [`HttpReply::Created`].
+        resource: String,
+    },
+    /// The node is going away: nobody new, everybody told.
+    Drain,
+    /// The room is closed: everybody out.
+    Close,
+    /// [`super::Room::poll_timeout`] has come.
+    Tick,
+}
+
+/// The body of a WHIP or WHEP request and what the node adds.
+#[derive(Debug)]
+pub struct HttpOffer {
+    /// The offer.
+    pub sdp: String,
+    /// What the token allows.
+    pub grant: Grant,
+    /// Where its media will live.
+    pub shard: ShardId,
+    /// Our side of that path.
+    pub local: LocalTransport,
+}
+
+/// Something on a data channel.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum DataEvent {
+    /// The client opened it.
+    Opened {
+        /// SCTP stream.
+        channel: u16,
+        /// Its label.
+        label: String,
+        /// Its protocol.
+        protocol: String,
+    },
+    /// The client sent on it.
+    Message {
+        /// SCTP stream.
+        channel: u16,
+        /// One message.
+        data: Bytes,
+    },
+    /// It is closed.
+    Closed {
+        /// SCTP stream.
+        channel: u16,
+    },
+}
+
+/// Something to do, in this order.
+#[derive(Debug)]
+pub enum Output {
+    /// Write a text frame.
+    Send {
+        /// Which socket.
+        socket: SocketKey,
+        /// One JSON object.
+        frame: String,
+    },
+    /// Answer a `join` or `resume` that failed. The socket is not of this room; its client may try again on it.
+    Refuse {
+        /// Which socket.
+        socket: SocketKey,
+        /// One JSON object.
+        frame: String,
+    },
+    /// Close the socket after what was sent. No [`Input::SocketClosed`] is needed, and none does harm.
+    CloseSocket {
+        /// Which socket.
+        socket: SocketKey,
+        /// RFC 6455 section 7.4; ours from 4000.
+        code: u16,
+        /// A word for the log.
+        reason: &'static str,
+    },
+    /// Tell a shard.
+    Shard {
+        /// Which.
+        shard: ShardId,
+        /// What.
+        command: ShardCommand,
+    },
+    /// Start DTLS (as server) and SCTP for a transport.
+    StartHandshake {
+        /// Whose.
+        transport: TransportKey,
+        /// Where it is.
+        shard: ShardId,
+        /// Of the client's certificate.
+        fingerprint: Fingerprint,
+    },
+    /// Forget them.
+    StopHandshake {
+        /// Whose.
+        transport: TransportKey,
+    },
+    /// Send on a data channel, as binary.
+    SendData {
+        /// Whose.
+        transport: TransportKey,
+        /// SCTP stream.
+        channel: u16,
+        /// One message.
+        data: Bytes,
+    },
+    /// Answer an HTTP request.
+    HttpReply {
+        /// Which.
+        request: HttpKey,
+        /// How.
+        reply: HttpReply,
+    },
+    /// Nobody is left, nor has been for the departure time: the room may be dropped.
+    Empty,
+}
+
+/// The answer to an HTTP request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum HttpReply {
+    /// 201, with the SDP answer as its body.
+    Created {
+        /// The last part of the `Location`.
+        resource: String,
+        /// The answer.
+        sdp: String,
+    },
+    /// 200 or 204.
+    Done,
+    /// 404: no such resource.
+    NotFound,
+    /// Anything else, by the code.
+    Refused {
+        /// Stable.
+        code: ErrorCode,
+        /// A sentence for a person.
+        message: String,
+    },
+}

@@ -1,0 +1,162 @@
+//! One participant and its media path.
+
+use super::{
+    Grant, Negotiate, NewNegotiation, negotiate::fingerprint_of, rate::Rates, roster::MemberKey, seat::Seating,
+    session::Session, subscription::Wishes,
+};
+use crate::{
+    packet::extension::ExtensionMap,
+    shard::command::{ShardId, TransportKey},
+    transport::{
+        fingerprint::Fingerprint,
+        ice::Credentials,
+        negotiation::{LocalTransport, Negotiated, NegotiationError, ReceiveLine},
+    },
+    wire::{Json, ParticipantId, PublicationId, signal::ParticipantInfo, signal::PublicationInfo},
+};
+
+/// Somebody who is here.
+#[derive(Debug)]
+pub(super) struct Participant {
+    pub(super) key: MemberKey,
+    pub(super) id: ParticipantId,
+    pub(super) display_name: String,
+    pub(super) metadata: Option<Json>,
+    pub(super) joined_at_ms: u64,
+    pub(super) grant: Grant,
+    /// `None`: a WHIP publisher, who has no signalling.
+    pub(super) session: Option<Session>,
+    /// The HTTP resource of a WHIP publisher.
+    pub(super) resource: Option<String>,
+    pub(super) path: Path,
+    pub(super) seating: Seating,
+    pub(super) wishes: Wishes,
+    pub(super) rates: Rates,
+}
+
+impl Participant {
+    /// As others see it.
+    pub(super) fn info(&self, publications: Vec<PublicationInfo>) -> ParticipantInfo {
+        ParticipantInfo {
+            id: self.id.clone(),
+            display_name: self.display_name.clone(),
+            metadata: self.metadata.clone(),
+            joined_at_ms: self.joined_at_ms,
+            publications,
+        }
+    }
+
+    /// Does it want to receive this?
+    pub(super) fn wants(&self, publication: PublicationId) -> bool {
+        self.grant.subscribe && self.wishes.wants(publication)
+    }
+}
+
+/// The media path of a participant or viewer: where it is, and what was agreed on it.
+#[derive(Debug)]
+pub(super) struct Path {
+    pub(super) shard: ShardId,
+    pub(super) local: LocalTransport,
+    pub(super) live: Option<Live>,
+    pub(super) connected: bool,
+}
+
+/// A path that an offer has opened.
+#[derive(Debug)]
+pub(super) struct Live {
+    pub(super) transport: TransportKey,
+    pub(super) fingerprint: Fingerprint,
+    pub(super) receive: Vec<ReceiveLine>,
+    pub(super) extensions: ExtensionMap,
+    negotiation: Box<dyn Negotiate>,
+}
+
+/// An offer that was answered.
+#[derive(Debug)]
+pub(super) struct Answered {
+    pub(super) negotiated: Negotiated,
+    pub(super) transport: TransportKey,
+    /// Credentials of a transport that has to be made.
+    pub(super) fresh: Option<Credentials>,
+    /// The transport before it, which is over.
+    pub(super) replaced: Option<TransportKey>,
+}
+
+impl Path {
+    pub(super) const fn new(shard: ShardId, local: LocalTransport) -> Self {
+        Self {
+            shard,
+            local,
+            live: None,
+            connected: false,
+        }
+    }
+
+    pub(super) fn transport(&self) -> Option<TransportKey> {
+        self.live.as_ref().map(|live| live.transport)
+    }
+
+    /// Answers an offer, on a new transport if there is none yet or if the offer shows another certificate than before.
+    /// `next` is the key of a new transport, `random` feeds its credentials. On an error nothing changes.
+    pub(super) fn answer(
+        &mut self,
+        offer: &str,
+        new: NewNegotiation,
+        next: TransportKey,
+        random: [u8; 32],
+    ) -> Result<Answered, NegotiationError> {
+        let shown = fingerprint_of(offer);
+        if let Some(live) = self
+            .live
+            .as_mut()
+            .filter(|live| shown.is_none_or(|shown| shown == live.fingerprint))
+        {
+            let negotiated = live.negotiation.answer(offer)?;
+            live.fingerprint = negotiated.remote_fingerprint;
+            live.receive.clone_from(&negotiated.receive);
+            live.extensions = negotiated.extensions;
+            return Ok(Answered {
+                negotiated,
+                transport: live.transport,
+                fresh: None,
+                replaced: None,
+            });
+        }
+        let replaced = self.transport();
+        let ice = if replaced.is_none() {
+            self.local.ice.clone()
+        } else {
+            credentials(&random)
+        };
+        let local = LocalTransport {
+            ice: ice.clone(),
+            ..self.local.clone()
+        };
+        let seed = u64::from_le_bytes(std::array::from_fn(|n| random[24 + n]));
+        let mut negotiation = new(local, seed);
+        let negotiated = negotiation.answer(offer)?;
+        self.connected = false;
+        self.live = Some(Live {
+            transport: next,
+            fingerprint: negotiated.remote_fingerprint,
+            receive: negotiated.receive.clone(),
+            extensions: negotiated.extensions,
+            negotiation,
+        });
+        Ok(Answered {
+            negotiated,
+            transport: next,
+            fresh: Some(ice),
+            replaced,
+        })
+    }
+}
+
+/// ICE credentials of a transport that replaces another: 64 and 128 bits in hexadecimal.
+fn credentials(random: &[u8; 32]) -> Credentials {
+    let hex = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+    Credentials {
+        ufrag: hex(&random[..8]),
+        pwd: hex(&random[8..24]),
+    }
+}

@@ -1,0 +1,392 @@
+//! Coming, coming back, and going.
+
+use std::time::{Duration, Instant};
+
+use super::{
+    Grant, Output, Room, SocketKey,
+    agenda::Timer,
+    close, hex, next,
+    participant::{Participant, Path},
+    rate::Rates,
+    roster::{MemberKey, Owner},
+    seat::{Half, Seating},
+    session::Session,
+    subscription::Wishes,
+};
+use crate::{
+    shard::command::{ShardCommand, ShardId},
+    transport::negotiation::LocalTransport,
+    wire::{
+        self, ErrorCode, ParticipantId, ResumeKey,
+        limits::{CHAT_BYTES_MAX, MESSAGE_BYTES_MAX, METADATA_BYTES_MAX},
+        signal::{self, ByeCode, JoinRequest, Joined, JoinedLimits, LeaveReason, ResumeInfo, ServerMessage},
+    },
+};
+
+/// Clients that are sent away by a draining node come back elsewhere over this time, not all at once.
+const DRAIN_SPREAD: Duration = Duration::from_secs(5);
+
+/// What comes with a `join` beside the message.
+pub(super) struct Arrival {
+    pub(super) socket: SocketKey,
+    pub(super) request: u32,
+    pub(super) grant: Grant,
+    pub(super) shard: ShardId,
+    pub(super) local: LocalTransport,
+}
+
+impl Room {
+    fn refuse(&mut self, socket: SocketKey, request: u32, code: ErrorCode, message: &str) {
+        let error = ServerMessage::Error {
+            code,
+            message: message.to_owned(),
+            field: None,
+        };
+        let frame = signal::frame(None, Some(request), &signal::encode(&error));
+        self.outputs.push_back(Output::Refuse { socket, frame });
+    }
+
+    pub(super) fn handle_join(&mut self, now: Instant, unix_ms: u64, arrival: Arrival, join: JoinRequest) {
+        let Arrival {
+            socket,
+            request,
+            grant,
+            shard,
+            local,
+        } = arrival;
+        if let Some(member) = self.roster.at_socket(socket) {
+            let message = "this socket has joined already".to_owned();
+            let error = ServerMessage::Error {
+                code: ErrorCode::AlreadyJoined,
+                message,
+                field: None,
+            };
+            self.tell_encoded(member, Some(request), signal::encode(&error));
+            return;
+        }
+        let Some(version) = wire::pick_version(&join.versions) else {
+            let sentence = format!("this server speaks versions {:?}", wire::VERSIONS);
+            return self.refuse(socket, request, ErrorCode::UnsupportedVersion, &sentence);
+        };
+        if let Err((code, sentence)) = self.admit(join.participant.as_ref()) {
+            return self.refuse(socket, request, code, sentence);
+        }
+        let id = join.participant.unwrap_or_else(|| self.make_up_id());
+        self.replace_duplicate(now, &id);
+
+        let key = MemberKey(next(&mut self.last.member));
+        let resume = ResumeKey::new(self.number, key.0, (self.random)());
+        let info = ResumeInfo {
+            key: resume.to_string(),
+            window_ms: millis(self.config.resume_window),
+        };
+        self.roster.insert(Participant {
+            key,
+            display_name: join.display_name.unwrap_or_else(|| id.as_str().to_owned()),
+            id,
+            metadata: join.metadata,
+            joined_at_ms: unix_ms,
+            grant,
+            session: Some(Session::new(resume, socket, request)),
+            resource: None,
+            path: Path::new(shard, local),
+            seating: Seating::default(),
+            wishes: Wishes::new(join.auto_subscribe),
+            rates: Rates::default(),
+        });
+        self.roster.attach(key, socket);
+        self.tell_joined(key, request, version, info);
+        self.announce(key);
+        self.want_everything(now, key);
+    }
+
+    /// Is there a place for this participant?
+    pub(super) fn admit(&self, id: Option<&ParticipantId>) -> Result<(), (ErrorCode, &'static str)> {
+        if self.draining {
+            return Err((ErrorCode::NodeDraining, "this node is going away; join again elsewhere"));
+        }
+        let replaces = id.is_some_and(|id| self.roster.find(id).is_some());
+        if !replaces && self.roster.len() >= self.config.max_participants {
+            return Err((ErrorCode::RoomFull, "the room has all the participants it may have"));
+        }
+        Ok(())
+    }
+
+    fn make_up_id(&mut self) -> ParticipantId {
+        loop {
+            let text = format!("p-{}", &hex(&(self.random)())[..12]);
+            if let Ok(id) = ParticipantId::new(&text)
+                && self.roster.find(&id).is_none()
+            {
+                return id;
+            }
+        }
+    }
+
+    /// The newer one takes over.
+    pub(super) fn replace_duplicate(&mut self, now: Instant, id: &ParticipantId) {
+        if let Some(earlier) = self.roster.find(id) {
+            self.say_bye(
+                earlier,
+                ByeCode::DuplicateParticipant,
+                "you joined from somewhere else",
+                false,
+                None,
+            );
+            self.depart(
+                now,
+                earlier,
+                LeaveReason::Duplicate,
+                Some((close::DUPLICATE, "duplicate")),
+            );
+        }
+    }
+
+    fn tell_joined(&mut self, key: MemberKey, request: u32, version: u32, resume: ResumeInfo) {
+        let infos = self
+            .roster
+            .iter()
+            .map(|one| (one.key, one.info(self.publications.infos(one.key))));
+        let (own, others): (Vec<_>, Vec<_>) = infos.partition(|(one, _)| *one == key);
+        let Some((_, participant)) = own.into_iter().next() else {
+            return;
+        };
+        let joined = ServerMessage::Joined(Box::new(Joined {
+            version,
+            room: self.id.clone(),
+            session: self.session.clone(),
+            participant,
+            resume,
+            participants: others.into_iter().map(|(_, info)| info).collect(),
+            ice_servers: Vec::new(),
+            limits: JoinedLimits {
+                message_bytes: MESSAGE_BYTES_MAX,
+                metadata_bytes: METADATA_BYTES_MAX,
+                chat_bytes: CHAT_BYTES_MAX,
+                seats: self.seats_max(),
+            },
+        }));
+        self.tell_encoded(key, Some(request), signal::encode(&joined));
+    }
+
+    /// Tells the others of a new participant.
+    pub(super) fn announce(&mut self, key: MemberKey) {
+        if let Some(participant) = self.roster.get(key) {
+            let message = ServerMessage::ParticipantJoined {
+                participant: participant.info(Vec::new()),
+            };
+            self.tell_others(Some(key), &message);
+        }
+    }
+
+    pub(super) fn handle_resume(
+        &mut self,
+        socket: SocketKey,
+        request: u32,
+        versions: &[u32],
+        key: &ResumeKey,
+        last_seq: u64,
+    ) {
+        if let Some(member) = self.roster.at_socket(socket) {
+            let message = "this socket has a session already".to_owned();
+            let error = ServerMessage::Error {
+                code: ErrorCode::AlreadyJoined,
+                message,
+                field: None,
+            };
+            return self.tell_encoded(member, Some(request), signal::encode(&error));
+        }
+        if wire::pick_version(versions).is_none() {
+            return self.refuse(socket, request, ErrorCode::UnsupportedVersion, "no common version");
+        }
+        let member = MemberKey(key.member());
+        let session = self
+            .roster
+            .get_mut(member)
+            .and_then(|participant| participant.session.as_mut());
+        let Some(session) = session.filter(|session| session.key.matches(key)) else {
+            return self.refuse(
+                socket,
+                request,
+                ErrorCode::ResumeUnknown,
+                "there is no such session (any more)",
+            );
+        };
+        let Ok(missed) = session.outbox.since(last_seq) else {
+            return self.refuse(
+                socket,
+                request,
+                ErrorCode::ResumeGap,
+                "more was missed than is kept; join again",
+            );
+        };
+        session.outbox.acknowledge(last_seq);
+        let resumed = ServerMessage::Resumed {
+            last_request: session.last_request,
+        };
+        if let Some(before) = self.roster.attach(member, socket) {
+            self.outputs.push_back(Output::CloseSocket {
+                socket: before,
+                code: close::RESUMED,
+                reason: "resumed",
+            });
+        }
+        self.agenda.cancel(Timer::Away(member.owner()));
+        let frame = signal::frame(None, Some(request), &signal::encode(&resumed));
+        let frames = std::iter::once(frame).chain(missed);
+        self.outputs.extend(frames.map(|frame| Output::Send { socket, frame }));
+    }
+
+    pub(super) fn handle_socket_closed(&mut self, now: Instant, socket: SocketKey) {
+        let Some(member) = self.roster.detach(socket) else {
+            return;
+        };
+        if self.draining {
+            self.depart(now, member, LeaveReason::Closed, None);
+        } else {
+            self.agenda
+                .set(Timer::Away(member.owner()), now + self.config.resume_window);
+        }
+    }
+
+    /// The time to come back is over.
+    pub(super) fn handle_away(&mut self, now: Instant, owner: Owner) {
+        match owner {
+            Owner::Member(member) => self.depart(now, member, LeaveReason::Timeout, None),
+            Owner::Viewer(viewer) => self.drop_viewer(viewer),
+        }
+    }
+
+    pub(super) fn say_bye(
+        &mut self,
+        member: MemberKey,
+        code: ByeCode,
+        message: &str,
+        reconnect: bool,
+        after: Option<Duration>,
+    ) {
+        let after_ms = after.map(millis);
+        self.tell(
+            member,
+            &ServerMessage::Bye {
+                code,
+                message: message.to_owned(),
+                reconnect,
+                after_ms,
+            },
+        );
+    }
+
+    /// A participant goes, with everything that is its own. Others are told, and the socket is closed if there is one.
+    pub(super) fn depart(
+        &mut self,
+        now: Instant,
+        member: MemberKey,
+        reason: LeaveReason,
+        closing: Option<(u16, &'static str)>,
+    ) {
+        let Some(participant) = self.roster.remove(member) else {
+            return;
+        };
+        let socket = participant.session.as_ref().and_then(|session| session.socket);
+        if let (Some(socket), Some((code, reason))) = (socket, closing) {
+            self.outputs.push_back(Output::CloseSocket { socket, code, reason });
+        }
+        if let Some(resource) = &participant.resource {
+            self.roster.disown_resource(resource);
+        }
+        self.agenda.cancel(Timer::Away(member.owner()));
+        self.dirty.remove(&member.owner());
+        self.topics.leave(member);
+        self.channels.leave(member);
+        self.speakers.forget(member);
+        self.qualities.forget(member);
+        self.tell_others(
+            None,
+            &ServerMessage::ParticipantLeft {
+                participant: participant.id.clone(),
+                reason,
+            },
+        );
+        let published: Vec<_> = self.publications.of(member).map(|publication| publication.id).collect();
+        for publication in published {
+            self.end_publication(now, publication, &participant.id);
+        }
+        let bound = participant.seating.bound().map(|(_, bound)| bound).collect::<Vec<_>>();
+        self.close_path(&participant.path, &bound);
+    }
+
+    /// Takes down a path and gives back the sources that were shown on it.
+    pub(super) fn close_path(&mut self, path: &Path, bound: &[super::seat::Bound]) {
+        if let Some(transport) = path.transport() {
+            self.command(path.shard, ShardCommand::RemoveTransport { transport });
+            self.outputs.push_back(Output::StopHandshake { transport });
+            self.roster.disown_transport(transport);
+        }
+        for bound in bound {
+            super::fill::release(&mut self.feeds, &mut self.outputs, path.shard, bound);
+        }
+    }
+
+    pub(super) fn drop_viewer(&mut self, key: super::roster::ViewerKey) {
+        let Some(viewer) = self.viewers.remove(key) else { return };
+        self.roster.disown_resource(&viewer.resource);
+        self.agenda.cancel(Timer::Away(key.owner()));
+        self.dirty.remove(&key.owner());
+        let bound: Vec<_> = viewer.halves().filter_map(|half: &Half| half.bound).collect();
+        self.close_path(&viewer.path, &bound);
+    }
+
+    /// Everybody is told to go elsewhere; nobody is cut off. Media goes on until the sockets close or the node stops.
+    pub(super) fn handle_drain(&mut self, now: Instant) {
+        if std::mem::replace(&mut self.draining, true) {
+            return;
+        }
+        let members = self.roster.keys();
+        let count = u32::try_from(members.len()).unwrap_or(u32::MAX).max(1);
+        for (rank, member) in (0_u32..).zip(members) {
+            let Some(participant) = self.roster.get(member) else {
+                continue;
+            };
+            // Without signalling there is nobody to tell; its client notices when the node stops.
+            let Some(session) = &participant.session else { continue };
+            if session.socket.is_none() {
+                self.depart(now, member, LeaveReason::Closed, None);
+                continue;
+            }
+            let after = DRAIN_SPREAD * rank / count;
+            self.say_bye(
+                member,
+                ByeCode::NodeDraining,
+                "this node is going away",
+                true,
+                Some(after),
+            );
+        }
+    }
+
+    /// Everybody out.
+    pub(super) fn handle_close(&mut self, now: Instant) {
+        for member in self.roster.keys() {
+            self.say_bye(member, ByeCode::RoomClosed, "the room was closed", false, None);
+        }
+        for viewer in self.viewers.keys() {
+            self.drop_viewer(viewer);
+        }
+        for member in self.roster.keys() {
+            // What the others would be told of each other's leaving nobody hears any more.
+            if let Some(socket) = self.roster.get(member).and_then(|one| one.session.as_ref()?.socket) {
+                let (code, reason) = (close::ROOM_CLOSED, "room closed");
+                self.outputs.push_back(Output::CloseSocket { socket, code, reason });
+                self.roster.detach(socket);
+            }
+        }
+        for member in self.roster.keys() {
+            self.depart(now, member, LeaveReason::Closed, None);
+        }
+    }
+}
+
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,228 @@
+//! Beginning, changing and ending publications.
+
+use std::time::Instant;
+
+use super::{Room, next, publication::Publication, rate::Talk, requests::Refusal, roster::MemberKey};
+use crate::{
+    media::SourceKey,
+    packet::{Codec, Kind},
+    shard::command::ShardCommand,
+    wire::{
+        ErrorCode, ParticipantId, PublicationId,
+        signal::{PublishLine, ServerMessage, SourceKind},
+    },
+};
+
+impl Room {
+    pub(super) fn publish(
+        &mut self,
+        now: Instant,
+        member: MemberKey,
+        line: &PublishLine,
+    ) -> Result<PublicationId, Refusal> {
+        let no_line = || {
+            let sentence = format!("no m-line with mid {:?} is agreed on which you send", line.mid);
+            Refusal::field(ErrorCode::NoSuchLine, "mid", sentence)
+        };
+        let participant = self.roster.get(member).ok_or_else(no_line)?;
+        if !participant.grant.publish {
+            return Err(Refusal::new(
+                ErrorCode::Forbidden,
+                "the token does not allow publishing",
+            ));
+        }
+        let live = participant.path.live.as_ref().ok_or_else(no_line)?;
+        let agreed = live
+            .receive
+            .iter()
+            .find(|agreed| agreed.mid == line.mid)
+            .ok_or_else(no_line)?;
+        if agreed.kind != line.source.kind() {
+            let sentence = "the m-line carries the other kind of media";
+            return Err(Refusal::field(ErrorCode::LineInUse, "mid", sentence));
+        }
+        if let Some(known) = self
+            .publications
+            .of(member)
+            .find(|publication| publication.mid == line.mid)
+        {
+            // The same again, as after a repeated offer, is no mistake.
+            if known.source == line.source {
+                return Ok(known.id);
+            }
+            return Err(Refusal::field(
+                ErrorCode::LineInUse,
+                "mid",
+                "another source is published on the m-line",
+            ));
+        }
+        let same = self
+            .publications
+            .of(member)
+            .filter(|p| p.source == line.source && p.metadata == line.metadata);
+        if same.count() > 0 {
+            let sentence = "you publish such a source already; metadata can tell two apart";
+            return Err(Refusal::field(ErrorCode::TooManyPublications, "source", sentence));
+        }
+        if self.publications.of(member).count() >= self.config.max_publications {
+            return Err(Refusal::new(
+                ErrorCode::TooManyPublications,
+                "you publish all the sources you may publish",
+            ));
+        }
+        let (transport, shard, owner) = (live.transport, participant.path.shard, participant.id.clone());
+        let (codecs, encodings) = (agreed.codecs.clone(), agreed.rids.len().clamp(1, usize::from(u8::MAX)));
+        self.pace(now, member, Talk::State)?;
+
+        let key = SourceKey((u64::from(self.number) << 32) | u64::from(next(&mut self.last.source)));
+        let publication = Publication {
+            id: PublicationId(next(&mut self.last.publication)),
+            place: self.publications.free_place(member, line.source),
+            source: line.source,
+            key,
+            shard,
+            mid: line.mid.clone(),
+            codecs,
+            codec: None,
+            encodings: u8::try_from(encodings).unwrap_or(u8::MAX),
+            muted: line.muted,
+            width: line.width,
+            height: line.height,
+            metadata: line.metadata.clone(),
+        };
+        let (mid, kind) = (line.mid.clone(), line.source.kind());
+        self.command(
+            shard,
+            ShardCommand::Publish {
+                transport,
+                mid,
+                source: key,
+                kind,
+                encodings,
+            },
+        );
+        if line.muted {
+            self.command(
+                shard,
+                ShardCommand::SetMuted {
+                    source: key,
+                    muted: true,
+                },
+            );
+        }
+        let (id, place, info) = (publication.id, publication.place, publication.info());
+        self.publications.insert(publication);
+        self.tell_others(
+            Some(member),
+            &ServerMessage::PublicationAdded {
+                participant: owner.clone(),
+                publication: info,
+            },
+        );
+        self.look_at_place_everywhere(now, place, &owner);
+        Ok(id)
+    }
+
+    /// The publication, if it is this member's own.
+    fn own(&mut self, member: MemberKey, id: PublicationId) -> Result<&mut Publication, Refusal> {
+        let refuse = |code, sentence: &str| Refusal::field(code, "publication", sentence);
+        match self.publications.get_mut(id) {
+            None => Err(refuse(ErrorCode::NoSuchPublication, "there is no such publication")),
+            Some(publication) if publication.owner() != member => {
+                Err(refuse(ErrorCode::NotYours, "the publication is somebody else's"))
+            }
+            Some(publication) => Ok(publication),
+        }
+    }
+
+    pub(super) fn unpublish(&mut self, now: Instant, member: MemberKey, id: PublicationId) -> Result<(), Refusal> {
+        self.own(member, id)?;
+        self.pace(now, member, Talk::State)?;
+        self.remove_publication(now, id);
+        Ok(())
+    }
+
+    pub(super) fn mute(
+        &mut self,
+        now: Instant,
+        member: MemberKey,
+        id: PublicationId,
+        muted: bool,
+    ) -> Result<(), Refusal> {
+        if self.own(member, id)?.muted == muted {
+            return Ok(());
+        }
+        self.pace(now, member, Talk::State)?;
+        let publication = self.own(member, id)?;
+        publication.muted = muted;
+        let (shard, source, kind) = (publication.shard, publication.key, publication.source);
+        self.command(shard, ShardCommand::SetMuted { source, muted });
+        if muted && kind == SourceKind::Microphone {
+            self.speakers.forget(member);
+        }
+        self.tell_updated(id);
+        Ok(())
+    }
+
+    fn tell_updated(&mut self, id: PublicationId) {
+        let Some(publication) = self.publications.get(id) else {
+            return;
+        };
+        let (owner, info) = (publication.owner(), publication.info());
+        if let Some(participant) = self.roster.id(owner) {
+            let message = ServerMessage::PublicationUpdated {
+                participant,
+                publication: info,
+            };
+            self.tell_others(Some(owner), &message);
+        }
+    }
+
+    /// The first packet has come: now it is known what the source carries.
+    pub(super) fn set_codec(&mut self, now: Instant, source: SourceKey, codec: Codec) {
+        let id = self.publications.by_source(source);
+        let Some(publication) = id.and_then(|id| self.publications.get_mut(id)) else {
+            return;
+        };
+        if publication.codec == Some(codec) || publication.kind() != codec.kind() {
+            return;
+        }
+        publication.codec = Some(codec);
+        let (id, place, owner) = (publication.id, publication.place, publication.owner());
+        self.tell_updated(id);
+        if let Some(owner) = self.roster.id(owner) {
+            self.look_at_place_everywhere(now, place, &owner);
+        }
+    }
+
+    /// Ends a publication whose owner stays.
+    pub(super) fn remove_publication(&mut self, now: Instant, id: PublicationId) {
+        let Some(owner) = self.publications.get(id).map(Publication::owner) else {
+            return;
+        };
+        let Some(participant) = self.roster.id(owner) else {
+            return;
+        };
+        let message = ServerMessage::PublicationRemoved {
+            participant: participant.clone(),
+            publication: id,
+        };
+        self.tell_others(Some(owner), &message);
+        self.end_publication(now, id, &participant);
+    }
+
+    /// Takes a publication out of everything; others were told by their own event.
+    pub(super) fn end_publication(&mut self, now: Instant, id: PublicationId, owner: &ParticipantId) {
+        let Some(publication) = self.publications.remove(id) else {
+            return;
+        };
+        if publication.source.kind() == Kind::Audio && !publication.source.is_screen() {
+            self.speakers.forget(publication.owner());
+        }
+        for participant in self.roster.iter_mut() {
+            participant.wishes.forget(id);
+        }
+        self.ended.push((publication.shard, publication.key));
+        self.look_at_place_everywhere(now, publication.place, owner);
+    }
+}

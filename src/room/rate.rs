@@ -1,0 +1,84 @@
+//! How often a participant may say something that goes to many.
+
+use std::time::Instant;
+
+/// What is counted apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Talk {
+    /// `chat`.
+    Chat,
+    /// `topic.publish`.
+    Topic,
+    /// What changes what others know of one: `publish`, `unpublish`, `mute`, `update`.
+    State,
+}
+
+/// Tokens that come back with time.
+#[derive(Clone, Copy, Debug)]
+struct Bucket {
+    tokens: f64,
+    counted_at: Option<Instant>,
+}
+
+/// One participant's allowances.
+#[derive(Debug)]
+pub(super) struct Rates([Bucket; 3]);
+
+impl Talk {
+    /// Per second, and at most at once.
+    const fn allowance(self) -> (f64, f64) {
+        match self {
+            Talk::Chat => (10.0, 10.0),
+            Talk::Topic => (50.0, 50.0),
+            Talk::State => (20.0, 40.0),
+        }
+    }
+}
+
+impl Default for Rates {
+    fn default() -> Self {
+        let full = |talk: Talk| Bucket {
+            tokens: talk.allowance().1,
+            counted_at: None,
+        };
+        Self([full(Talk::Chat), full(Talk::Topic), full(Talk::State)])
+    }
+}
+
+impl Rates {
+    /// Takes one token; false when there is none.
+    pub(super) fn allow(&mut self, now: Instant, talk: Talk) -> bool {
+        let (per_second, burst) = talk.allowance();
+        let bucket = &mut self.0[talk as usize];
+        let since = bucket
+            .counted_at
+            .map_or(0.0, |last| now.saturating_duration_since(last).as_secs_f64());
+        bucket.tokens = (bucket.tokens + since * per_second).min(burst);
+        bucket.counted_at = Some(now);
+        let allowed = bucket.tokens >= 1.0;
+        if allowed {
+            bucket.tokens -= 1.0;
+        }
+        allowed
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn ten_chat_messages_a_second_and_each_kind_by_itself() {
+        let mut rates = Rates::default();
+        let start = Instant::now();
+        assert!((0..10).all(|_| rates.allow(start, Talk::Chat)));
+        assert!(!rates.allow(start, Talk::Chat));
+        assert!(rates.allow(start, Talk::Topic));
+        let sent = (0..10_000)
+            .filter(|ms| rates.allow(start + Duration::from_millis(*ms), Talk::Chat))
+            .count();
+        assert!((95..=100).contains(&sent), "{sent} in ten seconds");
+    }
+}

@@ -1,0 +1,356 @@
+//! What a participant asks over its session.
+
+use std::time::Instant;
+
+use super::{Output, Room, SocketKey, close, rate::Talk, roster::MemberKey};
+use crate::wire::{
+    ErrorCode, Json, ParticipantId, PublicationId,
+    signal::{
+        self, ByeCode, ClientMessage, Envelope, LeaveReason, OkFields, ServerMessage, SignalError, TopicMessage,
+        WishRequest,
+    },
+};
+
+/// Why a request was not done. Nothing has changed.
+#[derive(Debug)]
+pub(super) struct Refusal {
+    pub(super) code: ErrorCode,
+    pub(super) message: String,
+    pub(super) field: Option<&'static str>,
+}
+
+impl Refusal {
+    pub(super) fn new(code: ErrorCode, message: impl Into<String>) -> Self {
+        Self {
+            code,
+            message: message.into(),
+            field: None,
+        }
+    }
+
+    pub(super) fn field(code: ErrorCode, field: &'static str, message: impl Into<String>) -> Self {
+        Self {
+            code,
+            message: message.into(),
+            field: Some(field),
+        }
+    }
+}
+
+pub(super) type Answer = Result<ServerMessage, Refusal>;
+
+const fn ok() -> ServerMessage {
+    ServerMessage::Ok(OkFields {
+        publication: None,
+        message: None,
+        timestamp_ms: None,
+        messages: None,
+    })
+}
+
+impl Room {
+    pub(super) fn handle_message(
+        &mut self,
+        now: Instant,
+        unix_ms: u64,
+        socket: SocketKey,
+        message: Result<Envelope, SignalError>,
+    ) {
+        let Some(member) = self.roster.at_socket(socket) else {
+            return;
+        };
+        let Some(session) = self
+            .roster
+            .get_mut(member)
+            .and_then(|participant| participant.session.as_mut())
+        else {
+            return;
+        };
+        let Envelope { id, message } = match message {
+            Ok(envelope) => envelope,
+            Err(error) => {
+                // Answered, so a resume does not ask for it again.
+                session.last_request = session.last_request.max(error.id.unwrap_or(0));
+                return self.tell_encoded(member, error.id, signal::encode(&error.to_message()));
+            }
+        };
+        if let ClientMessage::Ping { last_seq } = message {
+            session.outbox.acknowledge(last_seq.unwrap_or(0));
+            let frame = signal::frame(None, Some(id), &signal::encode(&ServerMessage::Pong));
+            return self.outputs.push_back(Output::Send { socket, frame });
+        }
+        let answer = if id <= session.last_request {
+            let sentence = format!("ids count up; the last one was {}", session.last_request);
+            Err(Refusal::field(ErrorCode::OutOfOrder, "id", sentence))
+        } else {
+            session.last_request = id;
+            self.request(now, unix_ms, member, id, message)
+        };
+        match answer {
+            Ok(None) => {}
+            Ok(Some(answer)) => self.tell_encoded(member, Some(id), signal::encode(&answer)),
+            Err(Refusal { code, message, field }) => {
+                let error = ServerMessage::Error {
+                    code,
+                    message,
+                    field: field.map(str::to_owned),
+                };
+                self.tell_encoded(member, Some(id), signal::encode(&error));
+            }
+        }
+    }
+
+    /// Does what is asked. `Ok(None)`: the answer is already out.
+    fn request(
+        &mut self,
+        now: Instant,
+        unix_ms: u64,
+        member: MemberKey,
+        id: u32,
+        message: ClientMessage,
+    ) -> Result<Option<ServerMessage>, Refusal> {
+        let answer = match message {
+            ClientMessage::Join(_) | ClientMessage::Resume(_) => {
+                Err(Refusal::new(ErrorCode::AlreadyJoined, "this socket has joined already"))
+            }
+            ClientMessage::Leave => {
+                self.tell_encoded(member, Some(id), signal::encode(&ok()));
+                self.depart(now, member, LeaveReason::Left, Some((close::NORMAL, "left")));
+                return Ok(None);
+            }
+            ClientMessage::Ping { .. } => Ok(ServerMessage::Pong),
+            ClientMessage::Offer { sdp, publish } => self.offer(now, member, &sdp, &publish),
+            ClientMessage::Publish(line) => self.publish(now, member, &line).map(|publication| {
+                ServerMessage::Ok(OkFields {
+                    publication: Some(publication),
+                    ..OkFields::default()
+                })
+            }),
+            ClientMessage::Unpublish { publication } => self.unpublish(now, member, publication).map(|()| ok()),
+            ClientMessage::Mute { publication, muted } => self.mute(now, member, publication, muted).map(|()| ok()),
+            ClientMessage::Subscribe(wish) => self.wish(now, member, wish.publication, Some(wish)),
+            ClientMessage::Unsubscribe { publication } => self.wish(now, member, publication, None),
+            ClientMessage::Chat { text, to } => self.chat(now, unix_ms, member, text, to),
+            ClientMessage::TopicPublish {
+                topic,
+                message,
+                to,
+                persist,
+            } => self.topic_publish(now, unix_ms, member, topic, message, to, persist),
+            ClientMessage::TopicSubscribe { topic } => self.topic_subscribe(member, &topic),
+            ClientMessage::TopicUnsubscribe { topic } => {
+                if self.topics.unsubscribe(&topic, member) {
+                    Ok(ok())
+                } else {
+                    let sentence = "you are not subscribed to this topic";
+                    Err(Refusal::field(ErrorCode::NotSubscribed, "topic", sentence))
+                }
+            }
+            ClientMessage::Update { display_name, metadata } => self.update(now, member, display_name, metadata),
+            ClientMessage::Remove { participant } => self.remove(now, member, &participant),
+        };
+        answer.map(Some)
+    }
+
+    /// Takes one of the participant's allowance.
+    pub(super) fn pace(&mut self, now: Instant, member: MemberKey, talk: Talk) -> Result<(), Refusal> {
+        let participant = self.roster.get_mut(member);
+        if participant.is_some_and(|participant| participant.rates.allow(now, talk)) {
+            return Ok(());
+        }
+        Err(Refusal::new(
+            ErrorCode::RateLimited,
+            "too many in a short time; slow down",
+        ))
+    }
+
+    fn wish(&mut self, now: Instant, member: MemberKey, id: PublicationId, wish: Option<WishRequest>) -> Answer {
+        let unknown = || {
+            Refusal::field(
+                ErrorCode::NoSuchPublication,
+                "publication",
+                "there is no such publication",
+            )
+        };
+        let publication = self.publications.get(id).ok_or_else(unknown)?;
+        let place = publication.place;
+        let participant = self.roster.get_mut(member).ok_or_else(unknown)?;
+        if !participant.grant.subscribe {
+            return Err(Refusal::new(ErrorCode::Forbidden, "the token does not allow receiving"));
+        }
+        if place.member == member {
+            let sentence = "one's own publication cannot be subscribed to";
+            return Err(Refusal::field(ErrorCode::InvalidField, "publication", sentence));
+        }
+        participant.wishes.set(id, wish);
+        self.look_at_place(now, member, place);
+        Ok(ok())
+    }
+
+    fn talk_allowed(&self, member: MemberKey) -> Result<(), Refusal> {
+        match self.roster.get(member) {
+            Some(participant) if participant.grant.talk => Ok(()),
+            Some(_) | None => Err(Refusal::new(
+                ErrorCode::Forbidden,
+                "the token does not allow sending messages",
+            )),
+        }
+    }
+
+    fn addressees(&self, to: &[ParticipantId]) -> Result<Vec<MemberKey>, Refusal> {
+        let found = to.iter().map(|id| {
+            let sentence = format!("{id} is not in the room");
+            self.roster
+                .find(id)
+                .ok_or_else(|| Refusal::field(ErrorCode::NoSuchParticipant, "to", sentence))
+        });
+        let mut members = found.collect::<Result<Vec<MemberKey>, Refusal>>()?;
+        members.sort_unstable();
+        members.dedup();
+        Ok(members)
+    }
+
+    fn chat(
+        &mut self,
+        now: Instant,
+        unix_ms: u64,
+        member: MemberKey,
+        text: String,
+        to: Option<Vec<ParticipantId>>,
+    ) -> Answer {
+        self.talk_allowed(member)?;
+        let receivers = match &to {
+            Some(to) => self.addressees(to)?,
+            None => self.roster.keys(),
+        };
+        self.pace(now, member, Talk::Chat)?;
+        let message = self.next_message();
+        if let Some(sender) = self.roster.get(member) {
+            let (participant, display_name) = (sender.id.clone(), sender.display_name.clone());
+            let id = message.clone();
+            let body = ServerMessage::Chat {
+                message: id,
+                participant,
+                display_name,
+                text,
+                to,
+                timestamp_ms: unix_ms,
+            };
+            let body = signal::encode(&body);
+            for receiver in receivers.into_iter().filter(|receiver| *receiver != member) {
+                self.tell_encoded(receiver, None, body.clone());
+            }
+        }
+        Ok(sent(message, unix_ms))
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "the fields of one message")]
+    fn topic_publish(
+        &mut self,
+        now: Instant,
+        unix_ms: u64,
+        member: MemberKey,
+        topic: String,
+        payload: Json,
+        to: Option<Vec<ParticipantId>>,
+        persist: bool,
+    ) -> Answer {
+        self.talk_allowed(member)?;
+        let addressees = to.as_deref().map(|to| self.addressees(to)).transpose()?;
+        self.pace(now, member, Talk::Topic)?;
+        let Some(sender) = self.roster.get(member) else {
+            return Err(Refusal::new(ErrorCode::Forbidden, "you are not in the room"));
+        };
+        let (participant, display_name) = (sender.id.clone(), sender.display_name.clone());
+        let id = self.next_message();
+        let message = TopicMessage {
+            message: id.clone(),
+            topic,
+            participant,
+            display_name,
+            payload,
+            timestamp_ms: unix_ms,
+        };
+        // What was meant for some is not kept for all.
+        if persist && addressees.is_none() {
+            let full = |code| Refusal::field(code, "persist", "the room keeps all the topic messages it may keep");
+            self.topics.keep(message.clone()).map_err(full)?;
+        }
+        let receivers = self.topics.subscribers(&message.topic);
+        let body = signal::encode(&ServerMessage::TopicMessage(message));
+        for receiver in receivers {
+            if addressees.as_ref().is_none_or(|to| to.contains(&receiver)) {
+                self.tell_encoded(receiver, None, body.clone());
+            }
+        }
+        Ok(sent(id, unix_ms))
+    }
+
+    fn topic_subscribe(&mut self, member: MemberKey, topic: &str) -> Answer {
+        let full = |code| Refusal::field(code, "topic", "no more topics are possible");
+        let messages = self.topics.subscribe(topic, member).map_err(full)?;
+        Ok(ServerMessage::Ok(OkFields {
+            messages: Some(messages),
+            ..OkFields::default()
+        }))
+    }
+
+    fn update(
+        &mut self,
+        now: Instant,
+        member: MemberKey,
+        display_name: Option<String>,
+        metadata: Option<Json>,
+    ) -> Answer {
+        self.pace(now, member, Talk::State)?;
+        if let Some(participant) = self.roster.get_mut(member) {
+            if let Some(name) = &display_name {
+                participant.display_name.clone_from(name);
+            }
+            if metadata.is_some() {
+                participant.metadata.clone_from(&metadata);
+            }
+            let id = participant.id.clone();
+            let message = ServerMessage::ParticipantUpdated {
+                participant: id,
+                display_name,
+                metadata,
+            };
+            self.tell_others(Some(member), &message);
+        }
+        Ok(ok())
+    }
+
+    fn remove(&mut self, now: Instant, member: MemberKey, whom: &ParticipantId) -> Answer {
+        if !self
+            .roster
+            .get(member)
+            .is_some_and(|participant| participant.grant.moderate)
+        {
+            return Err(Refusal::new(
+                ErrorCode::Forbidden,
+                "the token does not allow removing others (allow_mod)",
+            ));
+        }
+        let unknown = || {
+            let sentence = format!("{whom} is not in the room");
+            Refusal::field(ErrorCode::NoSuchParticipant, "participant", sentence)
+        };
+        let target = self.roster.find(whom).ok_or_else(unknown)?;
+        if target == member {
+            let sentence = "to go oneself there is leave";
+            return Err(Refusal::field(ErrorCode::InvalidField, "participant", sentence));
+        }
+        self.say_bye(target, ByeCode::Removed, "a moderator removed you", false, None);
+        self.depart(now, target, LeaveReason::Removed, Some((close::REMOVED, "removed")));
+        Ok(ok())
+    }
+}
+
+fn sent(message: String, unix_ms: u64) -> ServerMessage {
+    ServerMessage::Ok(OkFields {
+        message: Some(message),
+        timestamp_ms: Some(unix_ms),
+        ..OkFields::default()
+    })
+}

@@ -1,0 +1,154 @@
+//! A participant's signalling session: numbered messages, kept until seen, so that a new socket can take it up again.
+
+use std::{collections::VecDeque, sync::Arc};
+
+use super::SocketKey;
+use crate::wire::{ResumeKey, signal};
+
+/// Messages kept for a resume.
+const KEPT_MAX: usize = 1_000;
+/// Bytes kept for a resume.
+const KEPT_BYTES_MAX: usize = 1024 * 1024;
+
+/// One session, attached to a socket or waiting for the next.
+#[derive(Debug)]
+pub(super) struct Session {
+    pub(super) key: ResumeKey,
+    pub(super) socket: Option<SocketKey>,
+    /// The largest request id seen; all up to it have been answered.
+    pub(super) last_request: u32,
+    pub(super) outbox: Outbox,
+}
+
+impl Session {
+    pub(super) fn new(key: ResumeKey, socket: SocketKey, request: u32) -> Self {
+        Self {
+            key,
+            socket: Some(socket),
+            last_request: request,
+            outbox: Outbox::default(),
+        }
+    }
+}
+
+/// More was missed than is kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Gap;
+
+#[derive(Debug)]
+struct Kept {
+    re: Option<u32>,
+    body: Arc<str>,
+}
+
+/// Messages with their numbers. Bounded: the oldest are dropped first, and a resume that would need them fails.
+#[derive(Debug, Default)]
+pub(super) struct Outbox {
+    /// Number of the last message; 0 before the first.
+    last: u64,
+    kept: VecDeque<Kept>,
+    bytes: usize,
+}
+
+impl Outbox {
+    /// Numbers a message and keeps it. The body is shared with the other sessions it goes to.
+    pub(super) fn push(&mut self, re: Option<u32>, body: Arc<str>) -> u64 {
+        self.last += 1;
+        self.bytes += body.len();
+        self.kept.push_back(Kept { re, body });
+        while self.kept.len() > KEPT_MAX || self.bytes > KEPT_BYTES_MAX {
+            self.drop_oldest();
+        }
+        self.last
+    }
+
+    fn drop_oldest(&mut self) {
+        if let Some(oldest) = self.kept.pop_front() {
+            self.bytes -= oldest.body.len();
+        }
+    }
+
+    fn first_kept(&self) -> u64 {
+        self.last + 1 - self.kept.len() as u64
+    }
+
+    /// Number of the last message.
+    #[cfg(test)]
+    pub(super) const fn last(&self) -> u64 {
+        self.last
+    }
+
+    /// The client has seen everything up to this number. One that was never sent is ignored.
+    pub(super) fn acknowledge(&mut self, seq: u64) {
+        while seq <= self.last && self.first_kept() <= seq {
+            self.drop_oldest();
+        }
+    }
+
+    /// Frames after this number, in order.
+    pub(super) fn since(&self, seq: u64) -> Result<Vec<String>, Gap> {
+        let first = self.first_kept();
+        if seq > self.last || seq + 1 < first {
+            return Err(Gap);
+        }
+        let skipped = usize::try_from(seq + 1 - first).unwrap_or(usize::MAX);
+        let numbered = (first..).zip(&self.kept).skip(skipped);
+        Ok(numbered
+            .map(|(seq, kept)| signal::frame(Some(seq), kept.re, &kept.body))
+            .collect())
+    }
+
+    #[cfg(test)]
+    pub(super) fn size(&self) -> (usize, usize) {
+        (self.kept.len(), self.bytes)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn body(text: &str) -> Arc<str> {
+        Arc::from(format!("{{\"type\":\"{text}\"}}"))
+    }
+
+    #[test]
+    fn missed_messages_come_once_and_in_order() {
+        let mut outbox = Outbox::default();
+        for n in 1..=5 {
+            assert_eq!(outbox.push((n == 4).then_some(9), body(&n.to_string())), n);
+        }
+        assert_eq!(
+            outbox.since(3).unwrap(),
+            [r#"{"seq":4,"re":9,"type":"4"}"#, r#"{"seq":5,"type":"5"}"#]
+        );
+        assert_eq!(outbox.since(5).unwrap(), Vec::<String>::new());
+        assert_eq!(outbox.since(0).unwrap().len(), 5);
+        assert_eq!(outbox.since(6), Err(Gap), "a number that was never given");
+    }
+
+    #[test]
+    fn what_was_seen_is_not_kept() {
+        let mut outbox = Outbox::default();
+        (0..5).for_each(|_| drop(outbox.push(None, body("x"))));
+        outbox.acknowledge(99);
+        assert_eq!(outbox.size().0, 5);
+        outbox.acknowledge(3);
+        outbox.acknowledge(2);
+        assert_eq!(outbox.size().0, 2);
+        assert_eq!(outbox.since(3).map(|frames| frames.len()), Ok(2));
+        assert_eq!(outbox.since(2), Err(Gap));
+    }
+
+    #[test]
+    fn the_outbox_is_bounded_in_number_and_bytes() {
+        let mut outbox = Outbox::default();
+        (0..KEPT_MAX + 10).for_each(|_| drop(outbox.push(None, body("x"))));
+        assert_eq!(outbox.size().0, KEPT_MAX);
+        assert_eq!(outbox.since(9), Err(Gap));
+        assert!(outbox.since(10).is_ok());
+        outbox.push(None, body(&"x".repeat(KEPT_BYTES_MAX)));
+        assert_eq!(outbox.size(), (0, 0));
+        assert_eq!(outbox.since(outbox.last()), Ok(Vec::new()));
+    }
+}

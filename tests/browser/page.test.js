@@ -1,0 +1,65 @@
+import assert from 'node:assert/strict';
+import { until } from './support/caller.js';
+import { scene } from './support/scene.js';
+
+/** Enters a room by the page, as a person would. */
+async function enter(browser, url, name) {
+  const page = await browser.newPage();
+  const faults = [];
+  page.on('pageerror', (error) => faults.push(String(error)));
+  await page.goto(`${url}/?room=library`);
+  await page.waitForSelector('#name', { visible: true });
+  await page.type('#name', name);
+  await page.click('#join');
+  await page.waitForSelector('#call', { visible: true, timeout: 15_000 });
+  return { page, faults };
+}
+
+const pictures = (page) =>
+  page.evaluate(() =>
+    [...document.querySelectorAll('.tile video')].map((video) => {
+      const canvas = Object.assign(document.createElement('canvas'), { width: 80, height: 45 });
+      const context = canvas.getContext('2d');
+      context.drawImage(/** @type {any} */ (video), 0, 0, 80, 45);
+      return context.getImageData(0, 0, 80, 45).data.reduce((sum, v, i) => sum + (i % 4 === 3 ? 0 : v * (1 + (i % 251))), 0);
+    }),
+  );
+
+scene('the page: two people meet, talk, write, and leave', { browsers: ['chromium', 'firefox'], timeout: 180_000 }, async ({ browsers, server }) => {
+  const ann = await enter(browsers.chromium, server.url, 'Ann');
+  const bob = await enter(browsers.firefox, server.url, 'Bob');
+  for (const { page } of [ann, bob]) {
+    const first = await until('two pictures', () => pictures(page), (p) => p.length === 2 && p.every((sum) => sum > 0));
+    await until('they move', () => pictures(page), (p) => p.length === 2 && p.every((sum, i) => sum > 0 && sum !== first[i]));
+  }
+  assert.match(await ann.page.$eval('#count', (e) => e.textContent), /2 people/);
+  await ann.page.keyboard.press('c');
+  await ann.page.type('#chat-text', 'Hello Bob');
+  await ann.page.keyboard.press('Enter');
+  await until('Bob is told of a message', () => bob.page.evaluate(() => document.querySelector('#control-chat .badge')?.textContent ?? ''), (n) => n === '1');
+  await bob.page.click('#control-chat');
+  assert.match(await bob.page.$eval('#messages', (e) => e.textContent), /Hello Bob/);
+  await bob.page.click('#control-mic');
+  await until('Ann sees that Bob is muted', () => ann.page.evaluate(() => document.querySelectorAll('[aria-label="microphone off"]').length), (n) => n === 1);
+  await bob.page.click('#control-leave');
+  await bob.page.waitForSelector('#left', { visible: true });
+  await until('Ann is alone', () => ann.page.$eval('#count', (e) => e.textContent), (text) => text === 'just you', 5000);
+  assert.deepEqual([...ann.faults, ...bob.faults], []);
+});
+
+scene('the page fits a phone', {}, async ({ browsers, server }) => {
+  const page = await browsers.chromium.newPage();
+  await page.setViewport({ width: 360, height: 740, isMobile: true, hasTouch: true });
+  await page.goto(`${server.url}/?room=library`);
+  await page.type('#name', 'Ann');
+  await page.click('#join');
+  await page.waitForSelector('#call', { visible: true });
+  const hidden = await page.evaluate(() =>
+    [...document.querySelectorAll('.control')].filter((b) => {
+      const box = b.getBoundingClientRect();
+      return box.left < 0 || box.right > innerWidth || box.bottom > innerHeight || box.width < 40;
+    }).length,
+  );
+  assert.equal(hidden, 0);
+  assert.equal(await page.evaluate(() => document.documentElement.scrollWidth <= innerWidth), true);
+});

@@ -1,0 +1,90 @@
+import { spawn } from 'node:child_process';
+import { createSocket } from 'node:dgram';
+import { existsSync, statSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { availableParallelism } from 'node:os';
+import { fileURLToPath } from 'node:url';
+
+const root = fileURLToPath(new URL('../../../', import.meta.url));
+
+/** The binary under test: ENFILADE_BIN, or the newest of target/release and target/debug; null when it was not built. */
+export function binary() {
+  const found = [process.env.ENFILADE_BIN, `${root}target/release/enfilade`, `${root}target/debug/enfilade`].filter((path) => path && existsSync(path));
+  if (process.env.ENFILADE_BIN) return found[0] ?? null;
+  return found.sort((a, b) => statSync(b).mtimeMs - statSync(a).mtimeMs)[0] ?? null;
+}
+
+/** @returns {Promise<number>} a TCP port nobody uses */
+async function freeTcpPort() {
+  const probe = createServer();
+  await new Promise((resolve) => probe.listen(0, '127.0.0.1', resolve));
+  const { port } = probe.address();
+  await new Promise((resolve) => probe.close(resolve));
+  return port;
+}
+
+/** @returns {Promise<number>} the first of as many neighbouring UDP ports as there are cores */
+async function freeUdpPorts(count = availableParallelism()) {
+  for (let tries = 0; tries < 50; tries++) {
+    const first = 20_000 + Math.floor(Math.random() * 30_000);
+    const sockets = Array.from({ length: count }, () => createSocket('udp4'));
+    const taken = await Promise.allSettled(
+      sockets.map((socket, i) => new Promise((resolve, reject) => socket.once('error', reject).bind(first + i, '127.0.0.1', resolve))),
+    );
+    await Promise.allSettled(sockets.map((socket) => new Promise((resolve) => socket.close(resolve))));
+    if (taken.every((t) => t.status === 'fulfilled')) return first;
+  }
+  throw new Error('no free UDP ports');
+}
+
+/**
+ * Starts the server in development mode on ports of its own.
+ * @param {{env?: Record<string, string>}} [options]
+ */
+export async function startServer({ env = {} } = {}) {
+  const path = binary();
+  if (!path) throw new Error('the server was not built: cargo build');
+  const [http, media] = [await freeTcpPort(), await freeUdpPorts()];
+  const url = `http://localhost:${http}`;
+  let child;
+  let output = '';
+
+  const start = async () => {
+    child = spawn(path, [], {
+      cwd: root,
+      stdio: ['ignore', 'pipe', 'pipe'],
+      env: { ...process.env, ENFILADE_HTTP__LISTEN: `127.0.0.1:${http}`, ENFILADE_MEDIA__FIRST_PORT: String(media), ...env },
+    });
+    for (const stream of [child.stdout, child.stderr]) stream.on('data', (data) => (output = (output + data).slice(-20_000)));
+    const { exitCode, signalCode } = await ready();
+    if (exitCode !== null || signalCode !== null) throw new Error(`the server ended at once:\n${output}`);
+  };
+  const ready = async () => {
+    for (let i = 0; i < 200 && child.exitCode === null; i++) {
+      if (await fetch(`${url}/healthz`).then((r) => r.ok, () => false)) return child;
+      await new Promise((resolve) => setTimeout(resolve, 50));
+    }
+    if (child.exitCode === null) throw new Error(`the server does not answer:\n${output}`);
+    return child;
+  };
+  const stop = async (signal = 'SIGKILL') => {
+    if (child.exitCode !== null || child.signalCode !== null) return;
+    const gone = new Promise((resolve) => child.once('exit', resolve));
+    child.kill(signal);
+    await gone;
+  };
+
+  await start();
+  return {
+    url,
+    port: http,
+    stop,
+    /** Kills it and starts it again on the same ports. */
+    restart: async () => {
+      await stop();
+      await start();
+    },
+    /** Its last words, for a failing test. */
+    output: () => output,
+  };
+}

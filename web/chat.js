@@ -1,0 +1,62 @@
+import { byId, h } from './dom.js';
+import { icon } from './icons.js';
+import { complain } from './toasts.js';
+
+const clock = new Intl.DateTimeFormat(undefined, { hour: '2-digit', minute: '2-digit' });
+
+/** The conversation beside the call. */
+export class Chat {
+  #list = byId('messages');
+  #off = [];
+
+  /**
+   * @param {import('/sdk/client.js').Room} room
+   * @param {(text: string, who: string) => void} arrived
+   */
+  constructor(room, arrived) {
+    const form = byId('chat-form');
+    const text = byId('chat-text');
+    form.querySelector('.send').replaceChildren(icon('send'));
+    const submit = async (event) => {
+      event.preventDefault();
+      const said = text.value.trim();
+      if (!said) return;
+      text.value = '';
+      const item = this.#add('You', said, Date.now(), 'mine sending');
+      try {
+        await room.chat(said);
+        item.classList.remove('sending');
+      } catch (error) {
+        item.classList.replace('sending', 'failed');
+        complain(error);
+      }
+    };
+    const keyed = (event) => {
+      if (event.key === 'Enter' && !event.shiftKey && !event.isComposing) submit(event);
+    };
+    form.addEventListener('submit', submit);
+    text.addEventListener('keydown', keyed);
+    this.#off.push(
+      () => form.removeEventListener('submit', submit),
+      () => text.removeEventListener('keydown', keyed),
+      room.on('chat', (message) => {
+        const who = message.displayName || message.participant;
+        this.#add(who, message.text, message.timestampMs, '');
+        arrived(message.text, who);
+      }),
+    );
+    this.#list.replaceChildren();
+  }
+
+  close() {
+    for (const off of this.#off) off();
+  }
+
+  #add(who, text, at, className) {
+    const item = h('li', { class: className }, h('div', { class: 'who' }, h('b', { text: who }), h('time', { text: clock.format(at) })), h('div', { class: 'text', text }));
+    this.#list.append(item);
+    while (this.#list.children.length > 500) this.#list.firstChild.remove();
+    this.#list.scrollTop = this.#list.scrollHeight;
+    return item;
+  }
+}

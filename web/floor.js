@@ -1,0 +1,133 @@
+import { byId } from './dom.js';
+import { bestGrid } from './layout.js';
+import { Tile } from './tile.js';
+
+/** A tile that keeps its size for this long is worth asking for, in ms. */
+const SETTLED_MS = 400;
+/** Sizes are asked for in steps, so that a window being dragged does not ask at every pixel. */
+const STEP = 160;
+
+/**
+ * The floor of the call: a tile for everybody, one of them large when it is pinned or a screen.
+ */
+export class Floor {
+  /** @type {Map<string, Tile>} */ #tiles = new Map();
+  /** @type {Map<string, string>} publication -> size asked for */ #asked = new Map();
+  /** @type {string | null} */ #pinned = null;
+  #timer = 0;
+  #views = byId('stage-and-grid');
+  #grid = byId('grid');
+  #stage = byId('stage');
+
+  /** @param {import('/sdk/client.js').Room} room */
+  constructor(room) {
+    this.room = room;
+    this.observer = new ResizeObserver(() => this.#place());
+    this.observer.observe(this.#views);
+  }
+
+  /** Shows everybody as they are now. */
+  refresh() {
+    const wanted = this.#wanted();
+    if (this.#pinned && !wanted.some((w) => w.key === this.#pinned)) this.#pinned = null;
+    for (const [key, tile] of this.#tiles) {
+      if (wanted.some((w) => w.key === key)) continue;
+      tile.remove();
+      this.#tiles.delete(key);
+    }
+    for (const { key, id, screen, local, ...state } of wanted) {
+      let tile = this.#tiles.get(key);
+      if (!tile) {
+        tile = new Tile({ id, screen, local, onPin: () => this.#pin(key) });
+        this.#tiles.set(key, tile);
+      }
+      tile.show({ ...state, pinned: key === this.#pinned });
+    }
+    this.#place();
+  }
+
+  close() {
+    this.observer.disconnect();
+    clearTimeout(this.#timer);
+    for (const tile of this.#tiles.values()) tile.remove();
+    this.#tiles.clear();
+    this.#views.classList.remove('staged');
+    this.#stage.hidden = true;
+  }
+
+  #wanted() {
+    const { room } = this;
+    const self = room.localParticipant;
+    const people = self ? [...room.participants.values(), self] : [];
+    return people.flatMap((who) => {
+      const [cam, mic, screen] = [who.publication('camera'), who.publication('microphone'), who.publication('screen')];
+      const name = who.displayName || who.id;
+      const common = { id: who.id, name, local: who.local, quality: who.quality };
+      const seen = (p) => (p && !p.muted ? p.track : null);
+      const person = { ...common, key: who.id, screen: false, track: seen(cam), muted: !mic || mic.muted, speaking: who.speaking };
+      const shared = { ...common, key: `${who.id} screen`, screen: true, track: screen?.track ?? null, muted: false, speaking: false };
+      return screen ? [shared, person] : [person];
+    });
+  }
+
+  #pin(key) {
+    this.#pinned = this.#pinned === key ? null : key;
+    this.refresh();
+  }
+
+  /** What stands on the stage: what was pinned, else somebody's screen (another's before our own). */
+  #large() {
+    if (this.#pinned) return this.#pinned;
+    const screens = [...this.#tiles].filter(([, tile]) => tile.screen);
+    return (screens.find(([, tile]) => !tile.local) ?? screens[0])?.[0] ?? null;
+  }
+
+  #place() {
+    const large = this.#tiles.size > 1 ? this.#large() : null;
+    this.#views.classList.toggle('staged', large !== null);
+    this.#stage.hidden = large === null;
+    const { clientWidth: width, clientHeight: height } = this.#views;
+    if (width === 0) return;
+    const order = [...this.#tiles].sort(([, a], [, b]) => Number(a.local) - Number(b.local));
+    const small = order.filter(([key]) => key !== large);
+    if (large) {
+      const tile = this.#tiles.get(large);
+      if (tile.element.parentNode !== this.#stage) this.#stage.replaceChildren(tile.element);
+      tile.element.style.width = tile.element.style.height = '';
+    }
+    const strip = large !== null;
+    const stripHeight = strip ? this.#grid.clientHeight : 0;
+    const gap = parseFloat(getComputedStyle(this.#grid).gap) || 10;
+    const size = strip
+      ? { width: Math.round((stripHeight * 16) / 10), height: stripHeight, scrolls: true }
+      : bestGrid(small.length, width, height, gap);
+    this.#grid.classList.toggle('scrolls', !strip && size.scrolls);
+    small.forEach(([, tile], i) => {
+      tile.element.style.width = `${size.width}px`;
+      tile.element.style.height = `${size.height}px`;
+      if (this.#grid.children[i] !== tile.element) this.#grid.insertBefore(tile.element, this.#grid.children[i] ?? null);
+    });
+    clearTimeout(this.#timer);
+    this.#timer = window.setTimeout(() => this.#ask(large), SETTLED_MS);
+  }
+
+  /** Asks the server for pictures as large as they are shown, no larger. @param {string | null} large */
+  #ask(large) {
+    const scale = Math.min(window.devicePixelRatio || 1, 2);
+    for (const who of this.room.participants.values()) {
+      for (const publication of who.publications.values()) {
+        if (publication.kind !== 'video') continue;
+        const key = publication.source === 'screen' ? `${who.id} screen` : who.id;
+        const box = this.#tiles.get(key)?.element.getBoundingClientRect();
+        if (!box?.width) continue;
+        const step = (pixels) => Math.max(STEP, Math.ceil((pixels * scale) / STEP) * STEP);
+        const limits = { maxWidth: step(box.width), maxHeight: step(box.height), priority: key === large ? 'pinned' : 'normal' };
+        const asked = `${limits.maxWidth}x${limits.maxHeight} ${limits.priority}`;
+        const known = `${who.id} ${publication.source}`;
+        if (this.#asked.get(known) === asked) continue;
+        this.#asked.set(known, asked);
+        publication.subscribe(/** @type {any} */ (limits)).catch(() => this.#asked.delete(known));
+      }
+    }
+  }
+}

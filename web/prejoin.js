@@ -1,0 +1,213 @@
+import { byId, h } from './dom.js';
+import { icon } from './icons.js';
+import { inWords } from './toasts.js';
+import { tokenFromLink } from './token.js';
+
+/** What is remembered between visits. */
+const memory = {
+  get: (key) => {
+    try {
+      return localStorage.getItem(`enfilade.${key}`) ?? '';
+    } catch {
+      return '';
+    }
+  },
+  set: (key, value) => {
+    try {
+      localStorage.setItem(`enfilade.${key}`, value);
+    } catch {
+      // a browser that keeps nothing is a browser that asks again
+    }
+  },
+};
+
+/**
+ * The screen before the call: a look at oneself, a name, a room.
+ */
+export class PreJoin {
+  /** @type {MediaStreamTrack | null} */ #cam = null;
+  /** @type {MediaStreamTrack | null} */ #mic = null;
+  #wantCam = memory.get('camera') !== 'off';
+  #wantMic = memory.get('microphone') !== 'off';
+  /** @type {AudioContext | null} */ #audio = null;
+  #meter = 0;
+  #open = false;
+  #turn = Promise.resolve();
+
+  /**
+   * @param {import('/sdk/client.js').Capture} capture
+   * @param {(choice: {name: string, room: string, token: string, camera: MediaStreamTrack | null, microphone: MediaStreamTrack | null}) => Promise<void>} join
+   */
+  constructor(capture, join) {
+    this.capture = capture;
+    const form = byId('join-form');
+    byId('name').value = memory.get('name');
+    byId('room').value = new URLSearchParams(location.search).get('room') ?? '';
+    if (tokenFromLink()) byId('token').value = tokenFromLink();
+    form.addEventListener('submit', async (event) => {
+      event.preventDefault();
+      const [name, room] = [byId('name').value.trim(), byId('room').value.trim()];
+      if (!name) return this.fail({ message: 'Say how others should call you.' }, 'name');
+      if (!room) return this.fail({ message: 'Name the room you want to enter.' }, 'room');
+      this.fail(null);
+      memory.set('name', name);
+      this.#busy(true);
+      await this.#turn;
+      try {
+        const { camera, microphone } = { camera: this.#cam, microphone: this.#mic };
+        await join({ name, room, token: byId('token').value.trim(), camera, microphone });
+        this.#cam = this.#mic = null; // the call has them now
+      } catch (error) {
+        this.fail(error);
+      } finally {
+        this.#busy(false);
+      }
+    });
+    byId('preview-mic').addEventListener('click', () => this.#toggle('mic'));
+    byId('preview-cam').addEventListener('click', () => this.#toggle('cam'));
+    byId('camera').addEventListener('change', () => this.#again('cam'));
+    byId('microphone').addEventListener('change', () => this.#again('mic'));
+    capture.onDevicesChanged(() => this.#open && this.#list());
+  }
+
+  show() {
+    this.#open = true;
+    byId('prejoin').hidden = false;
+    (byId('name').value ? (byId('room').value ? byId('join') : byId('room')) : byId('name')).focus({ preventScroll: true });
+    this.#paint();
+    this.#queue(async () => {
+      await this.#start('cam');
+      await this.#start('mic');
+      await this.#list();
+    });
+  }
+
+  hide() {
+    this.#open = false;
+    byId('prejoin').hidden = true;
+    this.#stopMeter();
+    this.#cam?.stop();
+    this.#mic?.stop();
+    this.#cam = this.#mic = null;
+    byId('preview-video').srcObject = null;
+  }
+
+  /** A token has to be typed in. */
+  askToken() {
+    byId('token-row').hidden = false;
+    byId('token').focus();
+  }
+
+  /**
+   * @param {any} error null: all is well
+   * @param {string} [field] the culprit
+   */
+  fail(error, field) {
+    const place = byId('join-error');
+    place.hidden = !error;
+    place.textContent = error ? inWords(error) : '';
+    for (const id of ['name', 'room']) byId(id).setAttribute('aria-invalid', String(id === field));
+    if (field) byId(field).focus();
+  }
+
+  #busy(busy) {
+    byId('join').disabled = busy;
+    byId('join').textContent = busy ? 'Opening the door…' : 'Join the room';
+  }
+
+  #queue(job) {
+    this.#turn = this.#turn.then(job).catch(() => {});
+    return this.#turn;
+  }
+
+  #toggle(what) {
+    if (what === 'cam') memory.set('camera', (this.#wantCam = !this.#wantCam) ? 'on' : 'off');
+    else memory.set('microphone', (this.#wantMic = !this.#wantMic) ? 'on' : 'off');
+    this.#paint();
+    this.#again(what);
+  }
+
+  #again(what) {
+    this.#queue(async () => {
+      if (what === 'cam') this.#cam = (this.#cam?.stop(), null);
+      else this.#mic = (this.#mic?.stop(), null);
+      await this.#start(what);
+    });
+  }
+
+  async #start(what) {
+    const cam = what === 'cam';
+    let trouble = null;
+    if (this.#open && (cam ? this.#wantCam : this.#wantMic)) {
+      const deviceId = byId(cam ? 'camera' : 'microphone').value || undefined;
+      try {
+        const track = await (cam ? this.capture.camera({ deviceId }) : this.capture.microphone({ deviceId }));
+        if (!this.#open) return track.stop();
+        if (cam) this.#cam = track;
+        else this.#mic = track;
+      } catch (error) {
+        trouble = error;
+        if (cam) this.#wantCam = false;
+        else this.#wantMic = false;
+      }
+    }
+    if (cam) {
+      const video = byId('preview-video');
+      video.hidden = !this.#cam;
+      video.srcObject = this.#cam ? new MediaStream([this.#cam]) : null;
+      if (this.#cam) video.play().catch(() => {});
+      byId('preview-empty').hidden = Boolean(this.#cam);
+      byId('preview-note').textContent = trouble ? trouble.message : 'Your camera is off.';
+    } else {
+      this.#startMeter();
+    }
+    this.#paint();
+  }
+
+  #paint() {
+    for (const [id, on, name] of /** @type {const} */ ([['preview-mic', this.#wantMic, 'mic'], ['preview-cam', this.#wantCam, 'cam']])) {
+      byId(id).replaceChildren(icon(on ? name : `${name}Off`));
+      byId(id).setAttribute('aria-pressed', String(on));
+      byId(id).setAttribute('aria-label', name === 'mic' ? 'Microphone' : 'Camera');
+    }
+  }
+
+  async #list() {
+    const devices = await this.capture.devices();
+    for (const [id, kind, word, live] of /** @type {const} */ ([['camera', 'videoinput', 'Camera', this.#cam], ['microphone', 'audioinput', 'Microphone', this.#mic]])) {
+      const select = byId(id);
+      const found = devices.filter((d) => d.kind === kind);
+      select.replaceChildren(...found.map((d, i) => h('option', { value: d.deviceId, text: d.label || `${word} ${i + 1}` })));
+      if (found.length === 0) select.append(h('option', { value: '', text: `No ${word.toLowerCase()}` }));
+      select.disabled = found.length === 0;
+      const current = live?.getSettings().deviceId;
+      if (current) select.value = current;
+    }
+  }
+
+  #startMeter() {
+    this.#stopMeter();
+    if (!this.#mic || typeof AudioContext === 'undefined') return;
+    const audio = (this.#audio = new AudioContext());
+    const analyser = audio.createAnalyser();
+    analyser.fftSize = 512;
+    audio.createMediaStreamSource(new MediaStream([this.#mic])).connect(analyser);
+    const samples = new Float32Array(analyser.fftSize);
+    const lamps = [...byId('preview-meter').children];
+    this.#meter = window.setInterval(() => {
+      analyser.getFloatTimeDomainData(samples);
+      const power = Math.sqrt(samples.reduce((sum, v) => sum + v * v, 0) / samples.length);
+      const lit = Math.min(lamps.length, Math.round(Math.sqrt(power) * 9));
+      lamps.forEach((lamp, i) => {
+        lamp.classList.toggle('on', i < lit);
+        lamp.style.height = `${30 + i * 17}%`;
+      });
+    }, 80);
+  }
+
+  #stopMeter() {
+    clearInterval(this.#meter);
+    this.#audio?.close();
+    this.#audio = null;
+  }
+}

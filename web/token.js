@@ -1,0 +1,21 @@
+/** A token given with the link: `#token=…`. It stays in the fragment, which no server sees. */
+export function tokenFromLink() {
+  return new URLSearchParams(location.hash.slice(1)).get('token') ?? '';
+}
+
+/**
+ * A development server hands out tokens; any other says that it does not.
+ * @param {string} room
+ * @returns {Promise<string | null>} null: a token is needed from elsewhere
+ */
+export async function developmentToken(room) {
+  const answer = await fetch('/v1/dev/token', {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify({ room }),
+  });
+  if (answer.ok) return (await answer.json()).token;
+  if (answer.status === 404 || answer.status === 403 || answer.status === 405) return null;
+  const body = await answer.json().catch(() => ({}));
+  throw Object.assign(new Error(body.message ?? `The server gives no token (${answer.status}).`), { code: body.code });
+}

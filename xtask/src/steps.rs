@@ -1,0 +1,93 @@
+//! The steps, in the order in which a failure is cheapest to learn.
+
+mod fuzz;
+mod rust;
+mod web;
+
+use crate::Context;
+use crate::install::{self, System};
+use crate::report::Outcome;
+
+/// One part of the whole.
+pub(crate) struct Step {
+    /// For `--only`.
+    pub(crate) name: &'static str,
+    /// For people.
+    pub(crate) what: &'static str,
+    /// Programs of the system it cannot do without.
+    pub(crate) needs: &'static [System],
+    /// Does it.
+    pub(crate) run: fn(&Context) -> Outcome,
+}
+
+/// All steps.
+pub(crate) const STEPS: &[Step] = &[
+    Step {
+        name: "fmt",
+        what: "Rust is formatted",
+        needs: &[],
+        run: rust::fmt,
+    },
+    Step {
+        name: "clippy",
+        what: "Rust without a lint",
+        needs: &[],
+        run: rust::clippy,
+    },
+    Step {
+        name: "doc",
+        what: "Rust documentation without a warning",
+        needs: &[],
+        run: rust::doc,
+    },
+    Step {
+        name: "test",
+        what: "Rust tests of the whole workspace",
+        needs: &[],
+        run: rust::test,
+    },
+    Step {
+        name: "types",
+        what: "types of SDK and page",
+        needs: &[install::NODE, install::NPM],
+        run: web::types,
+    },
+    Step {
+        name: "sdk",
+        what: "tests of the SDK without a browser",
+        needs: &[install::NODE, install::NPM],
+        run: web::sdk,
+    },
+    Step {
+        name: "browser",
+        what: "calls between headless Chromium and Firefox",
+        needs: &[install::NODE, install::NPM, install::CHROMIUM, install::FIREFOX],
+        run: web::browser,
+    },
+    Step {
+        name: "aiortc",
+        what: "WHIP and WHEP with a third engine",
+        needs: &[install::PYTHON, install::VENV],
+        run: web::aiortc,
+    },
+    Step {
+        name: "deny",
+        what: "licences, sources, bans and advisories of dependencies",
+        needs: &[],
+        run: rust::deny,
+    },
+    Step {
+        name: "fuzz",
+        what: "every parser over its stored corpus and a minute of mutations",
+        needs: &[install::CXX],
+        run: fuzz::fuzz,
+    },
+];
+
+/// Runs `then` unless something the step needs is missing.
+fn needing(needs: &[System], then: impl FnOnce() -> Result<Outcome, String>) -> Outcome {
+    match install::missing(needs) {
+        Some(why) => Outcome::skipped(why),
+        None => then().unwrap_or_else(Outcome::failed),
+    }
+}
