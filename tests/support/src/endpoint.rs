@@ -16,7 +16,7 @@ use rtc::peer_connection::RTCPeerConnection;
 use rtc::peer_connection::configuration::RTCOfferOptions;
 use rtc::peer_connection::sdp::RTCSessionDescription;
 use rtc::peer_connection::state::RTCPeerConnectionState;
-use rtc::peer_connection::transport::{CandidateConfig, CandidateHostConfig, RTCIceCandidate};
+use rtc::peer_connection::transport::{CandidateConfig, CandidateHostConfig, RTCIceCandidate, RTCIceCandidateInit};
 use rtc::rtp::header::Header;
 use rtc::rtp_transceiver::rtp_sender::RtpCodecKind;
 use rtc::rtp_transceiver::{RTCRtpSenderId, RTCRtpTransceiverDirection, RTCRtpTransceiverInit};
@@ -100,6 +100,23 @@ pub struct Sending {
     rids: Vec<String>,
     /// Number in the stamps.
     pub source: u32,
+}
+
+impl Core {
+    fn candidate(&self) -> anyhow::Result<RTCIceCandidateInit> {
+        let host = CandidateHostConfig {
+            base_config: CandidateConfig {
+                network: "udp".to_owned(),
+                address: self.believed.ip().to_string(),
+                port: self.believed.port(),
+                component: 1,
+                ..CandidateConfig::default()
+            },
+            ..CandidateHostConfig::default()
+        }
+        .new_candidate_host()?;
+        Ok(RTCIceCandidate::from(&host).to_json()?)
+    }
 }
 
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -287,19 +304,9 @@ impl Endpoint {
         self.with_core(|core| {
             let offer = core.connection.create_offer(Some(RTCOfferOptions { ice_restart }))?;
             core.connection.set_local_description(Instant::now(), offer)?;
-            let candidate = CandidateHostConfig {
-                base_config: CandidateConfig {
-                    network: "udp".to_owned(),
-                    address: core.believed.ip().to_string(),
-                    port: core.believed.port(),
-                    component: 1,
-                    ..CandidateConfig::default()
-                },
-                ..CandidateHostConfig::default()
-            }
-            .new_candidate_host()?;
+            let candidate = core.candidate()?;
             // The same candidate again after a renegotiation without a restart is refused, and known anyway.
-            let added = core.connection.add_local_candidate(RTCIceCandidate::from(&candidate).to_json()?);
+            let added = core.connection.add_local_candidate(candidate);
             let description = core.connection.local_description().context("no local description")?;
             if !description.sdp.contains("a=candidate") {
                 added?;
@@ -319,6 +326,22 @@ impl Endpoint {
             let answer = RTCSessionDescription::answer(sdp.to_owned())?;
             core.connection.set_remote_description(Instant::now(), answer)?;
             Ok(())
+        })
+    }
+
+    /// Answers an offer of another endpoint, so that two of them can talk without a server.
+    #[cfg(test)]
+    fn accept(&self, offer: &str) -> anyhow::Result<String> {
+        let (codecs, repairs) = setup::agreed(offer);
+        locked(&self.shared.record).agree(codecs, repairs);
+        self.with_core(|core| {
+            let offer = RTCSessionDescription::offer(offer.to_owned())?;
+            core.connection.set_remote_description(Instant::now(), offer)?;
+            let answer = core.connection.create_answer(None)?;
+            core.connection.set_local_description(Instant::now(), answer)?;
+            let candidate = core.candidate()?;
+            core.connection.add_local_candidate(candidate)?;
+            Ok(core.connection.local_description().context("no local description")?.sdp)
         })
     }
 
@@ -510,3 +533,6 @@ struct Layer {
     first_timestamp: u32,
     frames: u64,
 }
+
+#[cfg(test)]
+mod tests;
