@@ -5,11 +5,11 @@ use std::time::Duration;
 use bytes::Bytes;
 use serde_json::json;
 
-use super::support::{World, code, count, fingerprint, id, offer, seat_lines};
+use super::support::{World, code, config, count, fingerprint, id, offer, seat_lines};
 use crate::{
     media::Limits,
     packet::Codec,
-    room::{DataEvent, Grant, Input},
+    room::{DataEvent, Grant, Input, negotiate},
     shard::event::{ShardEvent, TransportStats},
     wire::{
         ErrorCode,
@@ -324,5 +324,28 @@ fn one_more_participant_costs_each_other_one_message_and_one_seat() {
     }
     // Transport, receive lines, source, and one seat half for each other.
     assert_eq!(world.books.commands - commands, 3 + 40);
+    world.check();
+}
+
+#[test]
+fn two_chromiums_see_and_hear_each_other_by_their_own_sdp() {
+    let mut world = World::with_negotiation(config(), negotiate::by_sdp);
+    let (ann, bob) = (world.join("ann"), world.join("bob"));
+    let sdp = include_str!("../../../tests/fixtures/sdp/chromium_meeting_8_seats.sdp");
+    let publish = json!([{"mid":"0","source":"microphone"},{"mid":"1","source":"camera","width":1280,"height":720}]);
+    for client in [ann, bob] {
+        match world.say(client, json!({"type":"offer","sdp":sdp,"publish":publish})) {
+            ServerMessage::Answer {
+                seats, publications, ..
+            } => assert_eq!((seats.len(), publications.len()), (8, 2)),
+            other => panic!("{other:?}"),
+        }
+    }
+    assert_eq!(world.books.bound.len(), 4);
+    assert_eq!(world.clients[ann].seats[&0].participant, Some(id("bob")));
+    // The same certificate again is the same transport.
+    let before = world.transport(ann);
+    world.say(ann, json!({"type":"offer","sdp":sdp,"publish":publish}));
+    assert_eq!((world.transport(ann), world.books.bound.len()), (before, 4));
     world.check();
 }

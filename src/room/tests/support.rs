@@ -10,7 +10,9 @@ pub(super) use super::canned::{fingerprint, offer, seat_lines};
 use super::{books::Books, canned::canned, client::Client};
 use crate::{
     media::SourceKey,
-    room::{Grant, HttpKey, HttpOffer, HttpReply, Input, Output, Room, RoomConfig, SocketKey, seat::Half},
+    room::{
+        Grant, HttpKey, HttpOffer, HttpReply, Input, NewNegotiation, Output, Room, RoomConfig, SocketKey, seat::Half,
+    },
     shard::{
         command::{ShardId, TransportKey},
         event::ShardEvent,
@@ -70,6 +72,10 @@ impl World {
     }
 
     pub(super) fn with_config(config: RoomConfig) -> Self {
+        Self::with_negotiation(config, canned)
+    }
+
+    pub(super) fn with_negotiation(config: RoomConfig, negotiation: NewNegotiation) -> Self {
         let mut n = 0_u128;
         let random = Box::new(move || {
             n += 1;
@@ -77,7 +83,7 @@ impl World {
         });
         let now = Instant::now();
         Self {
-            room: Room::with_negotiation(RoomId::new("r1").unwrap(), 7, config, random, canned),
+            room: Room::with_negotiation(RoomId::new("r1").unwrap(), 7, config, random, negotiation),
             now,
             start: now,
             books: Books::default(),
