@@ -12,7 +12,7 @@ use crate::process::{Finished, command, run};
 use crate::report::Outcome;
 
 /// Longest build of all targets.
-const BUILD_LIMIT: Duration = Duration::from_secs(1200);
+const BUILD_LIMIT: Duration = Duration::from_secs(1500);
 /// Mutation time shared by all targets.
 const BUDGET_SECS: usize = 60;
 /// Beyond its share a target may need this long to start and to replay its corpus.
