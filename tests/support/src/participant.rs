@@ -160,23 +160,24 @@ impl Participant {
             .collect()
     }
 
-    /// Waits until somebody's publications are on a seat, and says which.
+    /// Waits until a source of somebody is on a seat, and says which. `kinds` are `audio`, `video` or both.
     ///
     /// # Errors
     /// When it does not happen.
-    pub async fn seated(&mut self, participant: &str) -> anyhow::Result<Seat> {
+    pub async fn seated(&mut self, participant: &str, kinds: &[&str]) -> anyhow::Result<Seat> {
+        let full = |seat: &Value| {
+            seat["participant"] == participant && kinds.iter().all(|kind| !seat[*kind].is_null())
+        };
         let event = self
             .signal
-            .event_where(&format!("a seat for {participant}"), |event| {
+            .event_where(&format!("a seat with {kinds:?} of {participant}"), |event| {
                 event["type"] == "seats"
-                    && event["seats"].as_array().is_some_and(|seats| {
-                        seats.iter().any(|seat| seat["participant"] == participant)
-                    })
+                    && event["seats"].as_array().is_some_and(|seats| seats.iter().any(full))
             })
             .await?;
         let number = event["seats"]
             .as_array()
-            .and_then(|seats| seats.iter().find(|seat| seat["participant"] == participant))
+            .and_then(|seats| seats.iter().find(|seat| full(seat)))
             .and_then(|seat| seat["seat"].as_u64())
             .context("a seat without number")?;
         let Some(seat) = self.seats()?.into_iter().find(|seat| seat.seat == number) else {
