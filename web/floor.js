@@ -12,7 +12,7 @@ const STEP = 160;
  */
 export class Floor {
   /** @type {Map<string, Tile>} */ #tiles = new Map();
-  /** @type {Map<string, string>} publication -> size asked for */ #asked = new Map();
+  /** @type {WeakMap<object, string>} publication -> size asked for */ #asked = new WeakMap();
   /** @type {string | null} */ #pinned = null;
   #timer = 0;
   #views = byId('stage-and-grid');
@@ -123,10 +123,9 @@ export class Floor {
         const step = (pixels) => Math.max(STEP, Math.ceil((pixels * scale) / STEP) * STEP);
         const limits = { maxWidth: step(box.width), maxHeight: step(box.height), priority: key === large ? 'pinned' : 'normal' };
         const asked = `${limits.maxWidth}x${limits.maxHeight} ${limits.priority}`;
-        const known = `${who.id} ${publication.source}`;
-        if (this.#asked.get(known) === asked) continue;
-        this.#asked.set(known, asked);
-        publication.subscribe(/** @type {any} */ (limits)).catch(() => this.#asked.delete(known));
+        if (this.#asked.get(publication) === asked) continue;
+        this.#asked.set(publication, asked);
+        publication.subscribe(/** @type {any} */ (limits)).catch(() => this.#asked.delete(publication));
       }
     }
   }

@@ -18,9 +18,10 @@ export function bestGrid(count, width, height, gap) {
     const cell = { width: (width - gap * (columns - 1)) / columns, height: (height - gap * (rows - 1)) / rows };
     const w = Math.min(cell.width, cell.height * wide);
     const h = Math.min(cell.height, w / slim);
-    if (w > 0 && h > 0 && w * h > best.width * best.height) best = { width: Math.floor(w), height: Math.floor(h), columns, scrolls: false };
+    const bearable = count < 2 || (w >= TILE_MIN && h >= TILE_MIN * 0.7);
+    if (bearable && w * h > best.width * best.height) best = { width: Math.floor(w), height: Math.floor(h), columns, scrolls: false };
   }
-  if (count < 2 || (best.width >= TILE_MIN && best.height >= TILE_MIN * 0.7)) return best;
+  if (best.width > 0) return best;
   const columns = Math.max(1, Math.floor((width + gap) / (TILE_MIN + gap)));
   const w = Math.floor((width - gap * (columns - 1)) / columns);
   return { width: w, height: Math.floor(w / (width < height ? 1 : wide)), columns, scrolls: true };

@@ -88,12 +88,7 @@ mod tests {
         for (number, reason) in DropReason::ALL.into_iter().enumerate() {
             assert_eq!(reason as usize, number);
             assert!(labels.insert(reason.as_str()));
-            assert!(
-                reason
-                    .as_str()
-                    .bytes()
-                    .all(|b| b == b'_' || b.is_ascii_lowercase())
-            );
+            assert!(reason.as_str().bytes().all(|b| b == b'_' || b.is_ascii_lowercase()));
         }
     }
 }

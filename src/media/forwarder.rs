@@ -51,7 +51,11 @@ impl PayloadTypes {
     fn form(&self, codec: Codec) -> Option<Form> {
         let form = |codec, primary_only| {
             let (payload_type, rtx) = self.get(codec)?;
-            Some(Form { payload_type, rtx, primary_only })
+            Some(Form {
+                payload_type,
+                rtx,
+                primary_only,
+            })
         };
         form(codec, false).or_else(|| match codec {
             Codec::Red => form(Codec::Opus, true),
@@ -308,9 +312,13 @@ impl Forwarder {
 
     #[inline]
     fn outbound<'a>(&mut self, packet: &Inbound<'a>, facts: &Facts<'a>, sequence: u64, slot: Slot) -> Outbound<'a> {
-        let payload = if self.primary_only { facts.primary } else { packet.payload };
+        let payload = if self.primary_only {
+            facts.primary
+        } else {
+            packet.payload
+        };
         let (numbers, patch) = slot.rewrite(&packet.frame.picture, payload);
-        let timestamp = self.rewriter.stamp(facts.clock, numbers, sequence);
+        let timestamp = self.rewriter.stamp(facts.clock, numbers);
         self.packets += 1;
         self.octets += payload.len() as u64;
         let marker = slot.is_marked();
@@ -346,10 +354,14 @@ impl Forwarder {
             Some((then, timestamp)) => {
                 let elapsed = packet.now.saturating_duration_since(then);
                 let rate = packet.codec.clock_rate_hz();
-                timestamp.wrapping_add(ticks(elapsed, rate)).wrapping_sub(facts.clock_now)
+                timestamp
+                    .wrapping_add(ticks(elapsed, rate))
+                    .wrapping_sub(facts.clock_now)
             }
         });
-        let first = self.rewriter.start(packet.index, facts.clock, offset, &packet.frame.picture);
+        let first = self
+            .rewriter
+            .start(packet.index, facts.clock, offset, &packet.frame.picture);
         if cold.runs.is_full() {
             cold.runs.remove(0);
         }
@@ -381,7 +393,12 @@ impl Forwarder {
     /// Looks up how packets of this codec go out.
     #[cold]
     fn adopt(&mut self, codec: Codec) -> Result<(), DropReason> {
-        let form = self.cold.config.payload_types.form(codec).ok_or(DropReason::CodecNotNegotiated)?;
+        let form = self
+            .cold
+            .config
+            .payload_types
+            .form(codec)
+            .ok_or(DropReason::CodecNotNegotiated)?;
         self.codec = Some(codec);
         self.payload_type = form.payload_type;
         self.primary_only = form.primary_only;
@@ -390,13 +407,18 @@ impl Forwarder {
 
     /// Chooses anew what to forward. Answers with the encoding whose keyframe is needed.
     pub(super) fn choose(&mut self, live: u8, encodings: usize) -> Option<usize> {
-        self.selector.choose(self.cold.limits, self.cold.target, live, encodings)
+        self.selector
+            .choose(self.cold.limits, self.cold.target, live, encodings)
     }
 
-    /// Stops until the next lawful start, when it is on this encoding.
-    pub(super) fn stop(&mut self, encoding: usize) {
+    /// The stream of this encoding begins anew: nothing of it continues, nothing of it can be resent.
+    pub(super) fn restart(&mut self, encoding: usize) {
         if self.selector.current() == Some(encoding) {
             self.selector.stop();
+            self.cold.runs.clear();
+        } else if self.cold.runs.len() > 1 {
+            let keep = self.cold.runs.len() - 1;
+            self.cold.runs.drain(..keep);
         }
     }
 

@@ -74,10 +74,7 @@ impl History {
     pub fn push(&mut self, packet: &Inbound<'_>, clock: u32) {
         let descriptor = packet.extensions.dependency_descriptor.unwrap_or_default();
         let len = descriptor.len() + packet.payload.len();
-        if descriptor.len() > DESCRIPTOR_LEN_MAX
-            || len > usize::from(u16::MAX)
-            || !self.make_room(packet, len)
-        {
+        if descriptor.len() > DESCRIPTOR_LEN_MAX || len > usize::from(u16::MAX) || !self.make_room(packet, len) {
             return;
         }
         let at = self.claim(len);
@@ -136,8 +133,7 @@ impl History {
     /// Makes room before something younger than [`SPAN`] would be pushed out. False when the packet cannot be kept.
     #[inline]
     fn make_room(&mut self, packet: &Inbound<'_>, len: usize) -> bool {
-        let young =
-            |since: Instant| packet.now.saturating_duration_since(since) < SPAN;
+        let young = |since: Instant| packet.now.saturating_duration_since(since) < SPAN;
         let (mut slots, mut bytes) = (self.slots.len(), self.bytes.len());
         if slots == 0 {
             (slots, bytes) = (PACKETS_FIRST, BYTES_FIRST);

@@ -115,10 +115,7 @@ mod tests {
         assert_eq!(requests.poll_timeout(), None);
         requests.want(start + ms(100), 0);
         assert_eq!(requests.poll(start + ms(100), |_| true), None);
-        assert_eq!(
-            requests.poll_timeout(),
-            Some(start + ms(500))
-        );
+        assert_eq!(requests.poll_timeout(), Some(start + ms(500)));
         assert_eq!(requests.poll(start + ms(500), |_| true), Some(0));
     }
 

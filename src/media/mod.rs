@@ -19,17 +19,17 @@ pub mod speaker;
 pub mod stream;
 pub mod timeline;
 
+#[cfg(test)]
+mod tests;
+
 pub use drop_reason::DropReason;
-pub use flow::{
-    DescriptorOut, EgressKey, Inbound, OutExtensions, Outbound, Patch, Sink, SourceKey,
-    TransportSlot,
-};
-pub use forwarder::{EgressConfig, Forwarder, PayloadTypes};
+pub use flow::{DescriptorOut, EgressKey, Inbound, OutExtensions, Outbound, Patch, Sink, SourceKey, TransportSlot};
+pub use forwarder::{EgressConfig, EgressStats, Forwarder, PayloadTypes};
 pub use keyframe::KeyframeRequest;
 pub use report::SenderNumbers;
 pub use selector::{Limits, Target};
 pub use source::{Source, SourceConfig};
-pub use stream::{Stream, StreamConfig};
+pub use stream::{Arrival, Stream, StreamConfig};
 
 /// Most encodings (simulcast streams) one source has. Browsers send up to three.
 pub const ENCODINGS_MAX: usize = 4;

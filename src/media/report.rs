@@ -31,7 +31,7 @@ pub fn round_trip(ntp: u64, block: &ReportBlock) -> Option<Duration> {
     let now = (ntp >> 16) as u32;
     let trip = now.wrapping_sub(block.last_sr).wrapping_sub(block.delay_since_last_sr);
     // A clock that was set back or a lying receiver gives a large value.
-    let trip = Duration::from_micros(u64::from(trip) * 1_000_000 >> 16);
+    let trip = Duration::from_micros((u64::from(trip) * 1_000_000) >> 16);
     (trip <= ROUND_TRIP_MAX).then_some(trip)
 }
 
@@ -101,16 +101,26 @@ mod tests {
     #[test]
     fn a_report_without_a_sender_report_and_a_lying_one_tell_nothing() {
         assert_eq!(round_trip(u64::MAX, &ReportBlock::default()), None);
-        let block = ReportBlock { last_sr: 0xffff_0000, delay_since_last_sr: 5, ..ReportBlock::default() };
+        let block = ReportBlock {
+            last_sr: 0xffff_0000,
+            delay_since_last_sr: 5,
+            ..ReportBlock::default()
+        };
         assert_eq!(round_trip(0, &block).filter(|trip| trip.as_secs() > 1), None);
-        let future = ReportBlock { last_sr: 10 << 16, ..ReportBlock::default() };
+        let future = ReportBlock {
+            last_sr: 10 << 16,
+            ..ReportBlock::default()
+        };
         assert_eq!(round_trip(9 << 32, &future), None);
     }
 
     #[test]
     fn ntp_wraps_in_2036_without_a_jump() {
         let sent = u64::MAX - (1 << 30);
-        let block = ReportBlock { last_sr: (sent >> 16) as u32, ..ReportBlock::default() };
+        let block = ReportBlock {
+            last_sr: (sent >> 16) as u32,
+            ..ReportBlock::default()
+        };
         let trip = round_trip(sent.wrapping_add(1 << 31), &block).expect("plausible");
         assert!((499..=501).contains(&trip.as_millis()), "{trip:?}");
     }

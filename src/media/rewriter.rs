@@ -55,29 +55,36 @@ impl Slot {
         let mut patch = Patch::default();
         match picture {
             Picture::None => return (None, patch),
-            Picture::Vp8 { picture_id, tl0_pic_idx, key_idx } => {
+            Picture::Vp8 {
+                picture_id,
+                tl0_pic_idx,
+                key_idx,
+            } => {
                 if let Some(id) = picture_id {
                     numbers.picture = id.value.wrapping_add(self.picture) & 0x7fff;
                     patch_picture_id(&mut patch, id.wide, id.offset, numbers.picture);
                 }
-                if let Some((value, offset)) = tl0_pic_idx {
-                    numbers.tl0 = value.wrapping_add(self.tl0);
-                    patch.set(*offset, numbers.tl0);
+                if let Some(field) = tl0_pic_idx {
+                    numbers.tl0 = field.value.wrapping_add(self.tl0);
+                    patch.set(field.offset, numbers.tl0);
                 }
-                if let Some((offset, value)) = key_idx {
-                    numbers.key = value.wrapping_add(self.bits) & Self::KEY;
-                    let byte = payload.get(usize::from(*offset)).copied().unwrap_or_default();
-                    patch.set(*offset, (byte & !Self::KEY) | numbers.key);
+                if let Some(field) = key_idx {
+                    numbers.key = field.value.wrapping_add(self.bits) & Self::KEY;
+                    let byte = payload.get(usize::from(field.offset)).copied().unwrap_or_default();
+                    patch.set(field.offset, (byte & !Self::KEY) | numbers.key);
                 }
             }
-            Picture::Vp9 { picture_id, tl0_pic_idx } => {
+            Picture::Vp9 {
+                picture_id,
+                tl0_pic_idx,
+            } => {
                 if let Some(id) = picture_id {
                     numbers.picture = id.value.wrapping_add(self.picture) & 0x7fff;
                     patch_picture_id(&mut patch, id.wide, id.offset, numbers.picture);
                 }
-                if let Some((value, offset)) = tl0_pic_idx {
-                    numbers.tl0 = value.wrapping_add(self.tl0);
-                    patch.set(*offset, numbers.tl0);
+                if let Some(field) = tl0_pic_idx {
+                    numbers.tl0 = field.value.wrapping_add(self.tl0);
+                    patch.set(field.offset, numbers.tl0);
                 }
             }
             Picture::Av1 { frame_number } => {
@@ -233,17 +240,17 @@ impl Rewriter {
         (sequence, slot)
     }
 
-    /// The timestamp of a packet that goes out under this number; takes note of the newest.
+    /// The timestamp of a packet that goes out; takes note of the newest, which may have come late.
     #[inline]
-    pub(super) fn stamp(&mut self, clock: u32, numbers: Option<Numbers>, sequence: u64) -> u32 {
+    pub(super) fn stamp(&mut self, clock: u32, numbers: Option<Numbers>) -> u32 {
         let timestamp = clock.wrapping_add(self.timestamp_offset);
-        if !self.begun || timestamp.wrapping_sub(self.timestamp) as i32 > 0 {
+        if !self.begun || timestamp.wrapping_sub(self.timestamp) as i32 >= 0 {
+            self.begun = true;
             self.timestamp = timestamp;
+            if let Some(numbers) = numbers {
+                self.numbers = numbers;
+            }
         }
-        if sequence + 1 == self.next {
-            self.numbers = numbers.unwrap_or(self.numbers);
-        }
-        self.begun = true;
         timestamp
     }
 
@@ -259,7 +266,11 @@ impl Rewriter {
         let (mut low, mut high) = (oldest, end);
         while low < high {
             let middle = low + (high - low) / 2;
-            if u64::from(self.back(middle)) > back { low = middle + 1 } else { high = middle }
+            if u64::from(self.back(middle)) > back {
+                low = middle + 1
+            } else {
+                high = middle
+            }
         }
         if low < end && u64::from(self.back(low)) == back && !self.slot(low).is_sent() {
             Place::Open(low)
@@ -301,7 +312,10 @@ impl Rewriter {
     fn open(&mut self, index: u64, missing: u64) {
         let holes = missing.min((self.slots.len() / HOLES_PER_RING) as u64);
         for hole in index - holes..index {
-            let slot = Slot { index: hole as u32, ..self.offsets };
+            let slot = Slot {
+                index: hole as u32,
+                ..self.offsets
+            };
             self.put(self.next, slot);
             self.next += 1;
         }

@@ -105,7 +105,11 @@ impl Selector {
     #[inline]
     pub(super) fn may_start(&self, encoding: u8, entry: bool) -> Result<(), DropReason> {
         if self.wanted == encoding {
-            if entry { Ok(()) } else { Err(DropReason::AwaitingKeyframe) }
+            if entry {
+                Ok(())
+            } else {
+                Err(DropReason::AwaitingKeyframe)
+            }
         } else if self.wanted == NONE {
             Err(DropReason::Paused)
         } else {
@@ -182,9 +186,7 @@ impl Selector {
 
     /// Whether a keyframe of this encoding would help.
     pub(super) fn waits_for(&self, encoding: usize) -> bool {
-        self.wanted != NONE
-            && usize::from(self.wanted) == encoding
-            && (self.current != self.wanted || self.lost)
+        self.wanted != NONE && usize::from(self.wanted) == encoding && (self.current != self.wanted || self.lost)
     }
 
     /// Chooses anew. `live` has a bit for each encoding that arrives. Answers with the encoding whose keyframe
@@ -228,13 +230,20 @@ mod tests {
 
     fn limited(max_encoding: u8, live: u8) -> u8 {
         let mut selector = Selector::default();
-        let limits = Limits { max_encoding, ..Limits::default() };
+        let limits = Limits {
+            max_encoding,
+            ..Limits::default()
+        };
         selector.choose(limits, Target::default(), live, 3);
         selector.wanted
     }
 
     fn frame(temporal: u8, switch_up: bool) -> FrameInfo {
-        FrameInfo { temporal, switch_up, ..FrameInfo::default() }
+        FrameInfo {
+            temporal,
+            switch_up,
+            ..FrameInfo::default()
+        }
     }
 
     fn at_temporal(max_temporal: u8, now: u8) -> Selector {
@@ -259,7 +268,12 @@ mod tests {
     #[test]
     fn the_target_lowers_what_the_limits_allow() {
         let mut selector = Selector::default();
-        let target = Target { encoding: 1, spatial: 0, temporal: 1, paused: false };
+        let target = Target {
+            encoding: 1,
+            spatial: 0,
+            temporal: 1,
+            paused: false,
+        };
         assert_eq!(selector.choose(Limits::default(), target, 7, 3), Some(1));
         assert_eq!((selector.max_spatial, selector.max_temporal), (0, 1));
     }
@@ -302,7 +316,11 @@ mod tests {
     fn h264_goes_up_at_a_keyframe_only() {
         let mut selector = at_temporal(2, 0);
         assert!(!selector.begin_picture(&frame(1, true), Codec::H264));
-        let key = FrameInfo { keyframe: true, starts_frame: true, ..FrameInfo::default() };
+        let key = FrameInfo {
+            keyframe: true,
+            starts_frame: true,
+            ..FrameInfo::default()
+        };
         assert!(selector.begin_picture(&key, Codec::H264));
         assert_eq!(selector.temporal, 2);
     }
@@ -310,14 +328,23 @@ mod tests {
     #[test]
     fn a_spatial_step_up_waits_for_a_keyframe_and_comes_with_it() {
         let mut selector = all(1);
-        let low = Limits { max_spatial: 0, ..Limits::default() };
+        let low = Limits {
+            max_spatial: 0,
+            ..Limits::default()
+        };
         selector.choose(low, Target::default(), 1, 1);
         selector.start();
-        let upper = FrameInfo { spatial: 1, ..FrameInfo::default() };
+        let upper = FrameInfo {
+            spatial: 1,
+            ..FrameInfo::default()
+        };
         assert_eq!(selector.admit(&upper), Err(DropReason::SpatialLayer));
         selector.choose(Limits::default(), Target::default(), 1, 1);
         assert_eq!(selector.admit(&upper), Err(DropReason::AwaitingKeyframe));
-        let key = FrameInfo { keyframe: true, ..FrameInfo::default() };
+        let key = FrameInfo {
+            keyframe: true,
+            ..FrameInfo::default()
+        };
         selector.begin_picture(&key, Codec::Vp9);
         assert_eq!(selector.admit(&upper), Ok(()));
     }
@@ -329,7 +356,13 @@ mod tests {
         assert!(!selector.waits_for(0));
         assert_eq!(selector.lose(), Some(0));
         assert!(selector.waits_for(0));
-        selector.begin_picture(&FrameInfo { keyframe: true, ..FrameInfo::default() }, Codec::Vp8);
+        selector.begin_picture(
+            &FrameInfo {
+                keyframe: true,
+                ..FrameInfo::default()
+            },
+            Codec::Vp8,
+        );
         assert!(!selector.waits_for(0));
     }
 }

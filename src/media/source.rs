@@ -13,16 +13,16 @@ use super::report::Schedule;
 use super::speaker::LevelMeter;
 use super::timeline::Timeline;
 use super::{
-    DropReason, ENCODINGS_MAX, EgressKey, Forwarder, Inbound, KeyframeRequest, Limits, SenderNumbers, Sink,
-    SourceKey, Target,
+    DropReason, ENCODINGS_MAX, EgressKey, Forwarder, Inbound, KeyframeRequest, Limits, SenderNumbers, Sink, SourceKey,
+    Target,
 };
 
-/// An encoding that is this far behind the newest packet of its source was stopped by the publisher. Compared
-/// with the others, so that a still screen is not mistaken for a stopped one.
-const STOPPED_AFTER: Duration = Duration::from_millis(750);
-
-/// How often that is looked at.
+/// How often it is looked at whether all encodings still arrive.
 const LIVENESS_INTERVAL: Duration = Duration::from_millis(250);
+
+/// An encoding that is missing so often in a row was stopped by the publisher. Only looked at while another one
+/// arrives, so a still screen is not mistaken for a stopped one.
+const MISSES_MAX: u8 = 3;
 
 /// What a source is.
 #[derive(Clone, Copy, Debug)]
@@ -57,7 +57,9 @@ pub struct Source {
 #[derive(Clone, Copy, Debug, Default)]
 struct Arrival {
     highest: Option<u64>,
-    last: Option<Instant>,
+    /// Since liveness was last looked at.
+    seen: bool,
+    misses: u8,
 }
 
 impl Source {
@@ -155,15 +157,19 @@ impl Source {
             return None;
         }
         let empty = packet.payload.is_empty();
-        let in_order = self.arrivals[encoding].highest.is_none_or(|highest| packet.index > highest);
+        let in_order = self.arrivals[encoding]
+            .highest
+            .is_none_or(|highest| packet.index > highest);
         if in_order {
             self.arrivals[encoding].highest = Some(packet.index);
         }
-        self.arrivals[encoding].last = Some(packet.now);
+        self.arrivals[encoding].seen = true;
         if self.live & (1 << encoding) == 0 || self.liveness_due.is_none_or(|due| due <= packet.now) {
-            self.watch(packet.now);
+            self.watch(packet.now, encoding);
         }
-        let clock = self.timeline.place(packet.now, encoding, packet.header.timestamp, in_order && !empty);
+        let clock = self
+            .timeline
+            .place(packet.now, encoding, packet.header.timestamp, in_order && !empty);
         let entry = in_order
             && !empty
             && match self.config.kind {
@@ -174,18 +180,22 @@ impl Source {
         match self.config.kind {
             Kind::Audio => {
                 if packet.codec == Codec::Red {
-                    primary = red::primary(packet.payload).unwrap_or_default();
+                    primary = red::primary(packet.payload).map(|(_, frame)| frame).unwrap_or_default();
                 }
                 if let (Some(level), true) = (packet.extensions.audio_level, in_order) {
                     self.level.push(packet.now, level);
                 }
             }
-            Kind::Video if entry => self.enter(encoding),
+            Kind::Video if entry => self.keyframes.arrived(encoding),
             Kind::Video => {}
         }
         Some(Facts {
             clock,
-            clock_now: if entry { self.timeline.at(packet.now).unwrap_or(clock) } else { clock },
+            clock_now: if entry {
+                self.timeline.at(packet.now).unwrap_or(clock)
+            } else {
+                clock
+            },
             encoding: encoding as u8,
             entry,
             empty,
@@ -193,20 +203,22 @@ impl Source {
         })
     }
 
-    /// A keyframe begins.
-    fn enter(&mut self, encoding: usize) {
-        self.keyframes.arrived(encoding);
-    }
-
     /// Notices encodings that began or stopped arriving, and lets everyone choose anew when one did.
     #[cold]
-    fn watch(&mut self, now: Instant) {
-        self.liveness_due = Some(now + LIVENESS_INTERVAL);
-        let mut live = 0;
-        for (encoding, arrival) in self.arrivals.iter().enumerate() {
-            let lives = |last| now.saturating_duration_since(last) < STOPPED_AFTER;
-            if arrival.last.is_some_and(lives) {
-                live |= 1 << encoding;
+    fn watch(&mut self, now: Instant, arriving: usize) {
+        let mut live = self.live | (1 << arriving);
+        if self.liveness_due.is_none_or(|due| due <= now) {
+            self.liveness_due = Some(now + LIVENESS_INTERVAL);
+            for (encoding, arrival) in self.arrivals.iter_mut().enumerate() {
+                arrival.misses = if arrival.seen {
+                    0
+                } else {
+                    arrival.misses.saturating_add(1)
+                };
+                arrival.seen = false;
+                if arrival.misses >= MISSES_MAX {
+                    live &= !(1 << encoding);
+                }
             }
         }
         if live != self.live {
@@ -286,7 +298,7 @@ impl Source {
         }
     }
 
-    /// A loss upstream that retransmission did not mend ([`super::Stream::take_keyframe_needed`]).
+    /// A loss upstream that retransmission did not mend (`Stream::take_keyframe_needed`).
     pub fn request_keyframe_of(&mut self, now: Instant, encoding: usize) {
         if self.config.kind == Kind::Video && !self.is_empty() {
             self.keyframes.want(now, encoding);
@@ -296,13 +308,17 @@ impl Source {
     /// The next encoding to send a PLI for, at most one per 500 ms each. Call until `None`.
     pub fn poll_keyframe(&mut self, now: Instant) -> Option<usize> {
         let forwarders = &self.forwarders;
-        self.keyframes
-            .poll(now, |encoding| forwarders.iter().any(|forwarder| forwarder.waits_for(encoding)))
+        self.keyframes.poll(now, |encoding| {
+            forwarders.iter().any(|forwarder| forwarder.waits_for(encoding))
+        })
     }
 
     /// When [`Self::poll_keyframe`] or [`Self::poll_reports`] has something to say.
     pub fn poll_timeout(&self) -> Option<Instant> {
-        [self.keyframes.poll_timeout(), self.reports.poll_timeout()].into_iter().flatten().min()
+        [self.keyframes.poll_timeout(), self.reports.poll_timeout()]
+            .into_iter()
+            .flatten()
+            .min()
     }
 
     /// Answers a NACK from the shared history, as RTX. `lost` are the sequence numbers as the subscriber saw them.
@@ -344,10 +360,16 @@ impl Source {
 
     /// Our sender reports that are due: every 500 ms, the first right after the first packet.
     pub fn poll_reports(&mut self, now: Instant, ntp: u64, mut report: impl FnMut(EgressKey, SenderNumbers)) {
-        let (Some(regular), Some(clock)) = (self.reports.poll(now), self.timeline.at(now)) else { return };
+        let (Some(regular), Some(clock)) = (self.reports.poll(now), self.timeline.at(now)) else {
+            return;
+        };
         for forwarder in &mut self.forwarders {
             if let Some(info) = forwarder.report(ntp, clock, regular) {
-                let numbers = SenderNumbers { transport: forwarder.transport(), ssrc: forwarder.ssrc(), info };
+                let numbers = SenderNumbers {
+                    transport: forwarder.transport(),
+                    ssrc: forwarder.ssrc(),
+                    info,
+                };
                 report(forwarder.key(), numbers);
             }
         }
@@ -362,7 +384,7 @@ impl Source {
         self.histories[encoding].clear();
         self.timeline.restart(encoding);
         for forwarder in &mut self.forwarders {
-            forwarder.stop(encoding);
+            forwarder.restart(encoding);
         }
     }
 }

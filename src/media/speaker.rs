@@ -1,1 +1,230 @@
 //! Who speaks, from audio levels (RFC 6464).
+//!
+//! A meter per source collects levels packet by packet; the [`Floor`] of a room compares them now and then. To
+//! take the floor one has to be louder than who has it, by a margin and for a while: a cough changes nothing.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use crate::packet::AudioLevel;
+
+use super::SourceKey;
+
+/// RFC 6464 section 3: digital silence.
+const SILENCE: u8 = 127;
+
+/// Quieter than this is a room, not a voice.
+const VOICE_DBOV: u8 = 60;
+
+/// A level is worth this much less after so long: how fast a voice is forgotten.
+const DECAY_PER_SECOND: f32 = 40.0;
+
+/// Of the distance up to a louder packet, the share that one packet (20 ms) goes.
+const ATTACK: f32 = 0.1;
+
+/// Levels this old say nothing: the source sends nothing (DTX) or is gone.
+const STALE_AFTER: Duration = Duration::from_secs(2);
+
+/// How loud one source is. Cheap: a multiplication per packet.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct LevelMeter {
+    /// 0 is silence, 127 is full scale, smoothed.
+    loudness: f32,
+    last: Option<Instant>,
+}
+
+impl LevelMeter {
+    /// One packet's level.
+    #[inline]
+    pub fn push(&mut self, now: Instant, level: AudioLevel) {
+        let quiet = level.level_dbov.min(SILENCE);
+        let loudness = if quiet >= VOICE_DBOV {
+            0.0
+        } else {
+            f32::from(SILENCE - quiet)
+        };
+        let faded = self.loudness(now);
+        self.loudness = if loudness > faded {
+            faded + (loudness - faded) * ATTACK
+        } else {
+            faded
+        };
+        self.last = Some(now);
+    }
+
+    /// How loud it is at `now`: 0 is silence, 127 full scale.
+    pub fn loudness(&self, now: Instant) -> f32 {
+        let Some(last) = self.last else { return 0.0 };
+        let age = now.saturating_duration_since(last);
+        if age > STALE_AFTER {
+            return 0.0;
+        }
+        (self.loudness - DECAY_PER_SECOND * age.as_secs_f32()).max(0.0)
+    }
+}
+
+/// How much louder than the speaker one has to be to take the floor.
+const MARGIN: f32 = 8.0;
+
+/// For how long one has to be.
+const HOLD: Duration = Duration::from_millis(400);
+
+/// Below this nobody is said to speak.
+const SPEAKING: f32 = 25.0;
+
+/// A room's speakers, the dominant one first.
+#[derive(Debug, Default)]
+pub struct Floor {
+    levels: BTreeMap<SourceKey, f32>,
+    order: Vec<SourceKey>,
+    /// Who is about to take the floor, and since when.
+    challenger: Option<(SourceKey, Instant)>,
+}
+
+impl Floor {
+    /// How loud a source is now ([`LevelMeter::loudness`]).
+    pub fn observe(&mut self, source: SourceKey, loudness: f32) {
+        self.levels.insert(source, loudness);
+    }
+
+    /// A source has ended.
+    pub fn remove(&mut self, source: SourceKey) {
+        self.levels.remove(&source);
+    }
+
+    /// The new order, when it has changed: the dominant speaker, who stays in front while others are not clearly
+    /// louder, then who else speaks, loudest first. Call after a round of [`Self::observe`], some five times a second.
+    pub fn poll(&mut self, now: Instant) -> Option<&[SourceKey]> {
+        let loudness = |source: &SourceKey| self.levels.get(source).copied().unwrap_or_default();
+        let mut speaking: Vec<SourceKey> = self
+            .levels
+            .iter()
+            .filter(|(_, loudness)| **loudness >= SPEAKING)
+            .map(|(source, _)| *source)
+            .collect();
+        // Stable, so equals keep the order of their names and the list does not flicker.
+        speaking.sort_by(|a, b| loudness(b).total_cmp(&loudness(a)));
+        let dominant = self.order.first().copied().filter(|source| speaking.contains(source));
+        let front = match (dominant, speaking.first().copied()) {
+            (Some(dominant), Some(loudest)) if loudest != dominant => {
+                if loudness(&loudest) < loudness(&dominant) + MARGIN {
+                    self.challenger = None;
+                    Some(dominant)
+                } else {
+                    let since = match self.challenger {
+                        Some((challenger, since)) if challenger == loudest => since,
+                        Some(_) | None => now,
+                    };
+                    let takes = now.saturating_duration_since(since) >= HOLD;
+                    self.challenger = (!takes).then_some((loudest, since));
+                    Some(if takes { loudest } else { dominant })
+                }
+            }
+            (_, loudest) => {
+                self.challenger = None;
+                loudest
+            }
+        };
+        if let Some(front) = front {
+            speaking.retain(|source| *source != front);
+            speaking.insert(0, front);
+        }
+        // Behind the front only who is there matters, not the order of every syllable.
+        let (mut before, mut after) = (self.order.clone(), speaking.clone());
+        before.sort_unstable();
+        after.sort_unstable();
+        if before == after && self.order.first() == speaking.first() {
+            return None;
+        }
+        self.order = speaking;
+        Some(&self.order)
+    }
+
+    /// Who speaks, the dominant one first.
+    pub fn order(&self) -> &[SourceKey] {
+        &self.order
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ANNA: SourceKey = SourceKey(1);
+    const BEN: SourceKey = SourceKey(2);
+
+    fn ms(ms: u64) -> Duration {
+        Duration::from_millis(ms)
+    }
+
+    fn level(level_dbov: u8) -> AudioLevel {
+        AudioLevel {
+            voice: true,
+            level_dbov,
+        }
+    }
+
+    /// Scripted levels, a packet each 20 ms, polled each 200 ms: who is in front over time.
+    fn run(script: impl Fn(u64) -> [u8; 2], length_ms: u64) -> Vec<(u64, Vec<SourceKey>)> {
+        let start = Instant::now();
+        let mut meters = [LevelMeter::default(); 2];
+        let mut floor = Floor::default();
+        let mut changes = Vec::new();
+        for at in (0..length_ms).step_by(20) {
+            let now = start + ms(at);
+            for (meter, dbov) in meters.iter_mut().zip(script(at)) {
+                meter.push(now, level(dbov));
+            }
+            if at % 200 == 0 {
+                floor.observe(ANNA, meters[0].loudness(now));
+                floor.observe(BEN, meters[1].loudness(now));
+                if let Some(order) = floor.poll(now) {
+                    changes.push((at, order.to_vec()));
+                }
+            }
+        }
+        changes
+    }
+
+    #[test]
+    fn silence_is_127_and_nobody_speaks_in_it() {
+        assert_eq!(run(|_| [127, 127], 3000), []);
+        assert_eq!(run(|_| [70, 90], 3000), []);
+    }
+
+    #[test]
+    fn who_speaks_is_in_front_within_a_fifth_of_a_second_and_gone_after_silence() {
+        let changes = run(|at| if at < 2000 { [30, 127] } else { [127, 127] }, 6000);
+        assert_eq!(changes[0], (200, vec![ANNA]));
+        assert_eq!(changes[1].1, []);
+        assert!(changes[1].0 > 2400, "a pause between words is not the end");
+        assert_eq!(changes.len(), 2);
+    }
+
+    #[test]
+    fn a_cough_does_not_take_the_floor_but_speech_does() {
+        let front = |changes: &[(u64, Vec<SourceKey>)]| changes.iter().map(|c| c.1[0]).collect::<Vec<_>>();
+        let cough = run(|at| [35, if (1000..1100).contains(&at) { 5 } else { 127 }], 3000);
+        assert!(front(&cough).iter().all(|front| *front == ANNA));
+        let speech = run(|at| [35, if at >= 1000 { 10 } else { 127 }], 3000);
+        assert_eq!(front(&speech).last(), Some(&BEN));
+    }
+
+    #[test]
+    fn two_equally_loud_speakers_do_not_flicker() {
+        let wobble = |at: u64| if (at / 200).is_multiple_of(2) { [30, 33] } else { [33, 30] };
+        let changes = run(wobble, 10_000);
+        assert!(changes.len() <= 2, "{changes:?}");
+    }
+
+    #[test]
+    fn a_source_that_sends_nothing_is_silent() {
+        let start = Instant::now();
+        let mut meter = LevelMeter::default();
+        for at in 0..50 {
+            meter.push(start + ms(at * 20), level(10));
+        }
+        assert!(meter.loudness(start + ms(1000)) > 100.0);
+        assert!(meter.loudness(start + ms(5000)) == 0.0);
+    }
+}

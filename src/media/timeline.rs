@@ -96,9 +96,7 @@ impl Timeline {
     /// Moves an encoding that nobody watches to where the sender reports put it beside `reference`.
     pub fn align(&mut self, encoding: usize, reference: usize) {
         let (line, other) = (self.encodings[encoding], self.encodings[reference]);
-        let (Some((ntp, timestamp)), Some((other_ntp, other_timestamp))) =
-            (line.report, other.report)
-        else {
+        let (Some((ntp, timestamp)), Some((other_ntp, other_timestamp))) = (line.report, other.report) else {
             return;
         };
         if encoding == reference || ntp.abs_diff(other_ntp) >> 32 > REPORT_AGE_SECS_MAX {
@@ -107,9 +105,7 @@ impl Timeline {
         // 32.32 fixed point seconds times the rate: i128 cannot overflow here.
         let apart = i128::from(ntp) - i128::from(other_ntp);
         let ticks = (apart * i128::from(self.clock_rate_hz)) >> 32;
-        let clock = other_timestamp
-            .wrapping_add(other.shift)
-            .wrapping_add(ticks as u32);
+        let clock = other_timestamp.wrapping_add(other.shift).wrapping_add(ticks as u32);
         let shift = clock.wrapping_sub(timestamp);
         let moved = (shift.wrapping_sub(line.shift) as i32).unsigned_abs();
         if moved < REALIGN_SECS_MAX * self.clock_rate_hz {
@@ -145,9 +141,7 @@ impl Timeline {
     /// clock and ignores queues.
     fn observe(&mut self, now: Instant, clock: u32) {
         let Some(origin) = self.origin else { return };
-        let delay = self
-            .ticks(now.saturating_duration_since(origin))
-            .wrapping_sub(clock);
+        let delay = self.ticks(now.saturating_duration_since(origin)).wrapping_sub(clock);
         let later = delay.wrapping_sub(self.delay) as i32;
         let step = if later <= 0 {
             later
@@ -183,8 +177,7 @@ mod tests {
             let now = start + ms(u64::from(frame) * 33);
             let tick = frame * 2970;
             let low = timeline.place(now, 0, 1000u32.wrapping_add(tick), true);
-            let high =
-                timeline.place(now + ms(5), 1, 0xffff_ff00u32.wrapping_add(tick), true);
+            let high = timeline.place(now + ms(5), 1, 0xffff_ff00u32.wrapping_add(tick), true);
             let apart = high.wrapping_sub(low) as i32;
             assert!((0..=450).contains(&apart), "{apart}");
         }
@@ -210,8 +203,8 @@ mod tests {
         let mut timeline = Timeline::new(RATE);
         let first = timeline.place(start, 0, 0xffff_fff0, true);
         let second = timeline.place(start + ms(100), 0, 0xffff_fff0u32.wrapping_add(9000), true);
-        let third = timeline.place(start + ms(200), 0, 77, true);
-        let fourth = timeline.place(start + ms(300), 0, 77 + 9000, true);
+        let third = timeline.place(start + ms(200), 0, 2_000_000_000, true);
+        let fourth = timeline.place(start + ms(300), 0, 2_000_009_000, true);
         assert_eq!(second.wrapping_sub(first), 9000);
         assert_eq!(third.wrapping_sub(second), 9000);
         assert_eq!(fourth.wrapping_sub(third), 9000);

@@ -257,6 +257,7 @@ impl Room {
             return;
         };
         let mut seats = std::mem::take(&mut participant.seating.seats);
+        let mut told = std::mem::take(&mut participant.seating.told);
         let dirty = participant.seating.take_dirty();
         let wanted = participant.seating.wanted(seats.len(), seats_max);
         let (mut entries, mut states) = (Vec::new(), BTreeMap::new());
@@ -293,11 +294,12 @@ impl Room {
                     }
                 }
                 let sits = occupant.and_then(|place| self.roster.id(place.member));
-                entries.extend(seat.tell(index, sits));
+                entries.extend(seat.tell(index, sits, told.entry(index).or_default()));
             }
         }
         if let Some(participant) = self.roster.get_mut(member) {
             participant.seating.seats = seats;
+            participant.seating.told = told;
         }
         if !entries.is_empty() {
             self.tell(member, &ServerMessage::Seats { seats: entries });

@@ -278,7 +278,9 @@ impl Room {
             (false, true) => self.agenda.set(Timer::Departure, now + self.config.departure_timeout),
             (true, false) => self.agenda.cancel(Timer::Departure),
             // Somebody knocked at an empty room and was refused: it is as empty as before, and nobody waits for it.
-            (true, true) if self.agenda.next().is_none() => self.outputs.push_back(Output::Empty),
+            (true, true) if self.agenda.next().is_none() && !matches!(self.outputs.back(), Some(Output::Empty)) => {
+                self.outputs.push_back(Output::Empty);
+            }
             (true, true) | (false, false) => {}
         }
     }

@@ -17,7 +17,7 @@ use crate::{
     shard::command::{ShardCommand, ShardId},
     transport::negotiation::LocalTransport,
     wire::{
-        self, ErrorCode, ParticipantId, ResumeKey,
+        self, ErrorCode, Json, ParticipantId, ResumeKey,
         limits::{CHAT_BYTES_MAX, MESSAGE_BYTES_MAX, METADATA_BYTES_MAX},
         signal::{self, ByeCode, JoinRequest, Joined, JoinedLimits, LeaveReason, ResumeInfo, ServerMessage},
     },
@@ -84,7 +84,7 @@ impl Room {
             key,
             display_name: join.display_name.unwrap_or_else(|| id.as_str().to_owned()),
             id,
-            metadata: join.metadata,
+            metadata: join.metadata.filter(Json::is_something),
             joined_at_ms: unix_ms,
             grant,
             session: Some(Session::new(resume, socket, request)),

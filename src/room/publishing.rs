@@ -8,7 +8,7 @@ use crate::{
     packet::{Codec, Kind},
     shard::command::ShardCommand,
     wire::{
-        ErrorCode, ParticipantId, PublicationId,
+        ErrorCode, Json, ParticipantId, PublicationId,
         signal::{PublishLine, ServerMessage, SourceKind},
     },
 };
@@ -59,7 +59,7 @@ impl Room {
         let same = self
             .publications
             .of(member)
-            .filter(|p| p.source == line.source && p.metadata == line.metadata);
+            .filter(|p| p.source == line.source && p.metadata == line.metadata.clone().filter(Json::is_something));
         if same.count() > 0 {
             let sentence = "you publish such a source already; metadata can tell two apart";
             return Err(Refusal::field(ErrorCode::TooManyPublications, "source", sentence));
@@ -88,7 +88,7 @@ impl Room {
             muted: line.muted,
             width: line.width,
             height: line.height,
-            metadata: line.metadata.clone(),
+            metadata: line.metadata.clone().filter(Json::is_something),
         };
         let (mid, kind) = (line.mid.clone(), line.source.kind());
         self.command(

@@ -308,7 +308,7 @@ impl Room {
                 participant.display_name.clone_from(name);
             }
             if metadata.is_some() {
-                participant.metadata.clone_from(&metadata);
+                participant.metadata = metadata.clone().filter(Json::is_something);
             }
             let id = participant.id.clone();
             let message = ServerMessage::ParticipantUpdated {

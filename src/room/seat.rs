@@ -96,8 +96,6 @@ pub(super) struct Seat {
     pub(super) audio: Option<Half>,
     pub(super) video: Option<Half>,
     pub(super) occupant: Option<Place>,
-    /// Participant, audio and video of the `seats` event told last.
-    pub(super) told: (Option<ParticipantId>, Option<PublicationId>, Option<PublicationId>),
 }
 
 impl Seat {
@@ -119,14 +117,14 @@ impl Seat {
         (carried > 0).then_some((carried, usize::from(audio) + usize::from(video)))
     }
 
-    /// The event for this seat, if the client does not know it yet.
-    pub(super) fn tell(&mut self, seat: u16, participant: Option<ParticipantId>) -> Option<SeatEntry> {
+    /// The event for this seat, if it is not what was told last.
+    pub(super) fn tell(&self, seat: u16, participant: Option<ParticipantId>, told: &mut Told) -> Option<SeatEntry> {
         let shown = |half: &Option<Half>| half.as_ref().and_then(|half| half.bound).map(|bound| bound.publication);
         let now = (participant, shown(&self.audio), shown(&self.video));
-        if now == self.told {
+        if now == *told {
             return None;
         }
-        self.told = now.clone();
+        told.clone_from(&now);
         Some(SeatEntry {
             seat: SeatIndex(seat),
             participant: now.0,
@@ -135,6 +133,9 @@ impl Seat {
         })
     }
 }
+
+/// Participant, audio and video of the `seats` event told last of a seat.
+pub(super) type Told = (Option<ParticipantId>, Option<PublicationId>, Option<PublicationId>);
 
 /// What a new answer changed.
 #[derive(Debug, Default)]
@@ -147,6 +148,8 @@ pub(super) struct LineChange {
 #[derive(Debug, Default)]
 pub(super) struct Seating {
     pub(super) seats: BTreeMap<u16, Seat>,
+    /// By seat, kept while a seat is gone: the client still knows it if it comes back.
+    pub(super) told: BTreeMap<u16, Told>,
     seated: BTreeMap<Place, u16>,
     waiting: BTreeSet<Place>,
     /// Seats to look at again.
@@ -179,7 +182,7 @@ impl Seating {
                 .removed
                 .extend(before.audio.take().into_iter().chain(before.video.take()));
             match self.seats.get_mut(&index) {
-                Some(seat) => (seat.occupant, seat.told) = (before.occupant, before.told),
+                Some(seat) => seat.occupant = before.occupant,
                 None => {
                     self.dirty.remove(&index);
                     if let Some(place) = before.occupant {
@@ -189,12 +192,7 @@ impl Seating {
                 }
             }
         }
-        self.dirty.extend(
-            self.seats
-                .iter()
-                .filter(|(_, seat)| seat.occupant.is_some())
-                .map(|(index, _)| *index),
-        );
+        self.dirty.extend(self.seats.keys());
         change
     }
 
@@ -404,7 +402,7 @@ mod tests {
             let class = if spoke_at.is_some() {
                 Class::Speaker
             } else {
-                Class::Usual
+                usual(p).class
             };
             Need {
                 class,

@@ -1,1 +1,13 @@
+//! The room as a whole: behaviours by name, a simulation of many participants, and damaged messages.
 
+#![allow(clippy::wildcard_enum_match_arm, reason = "a test looks for one message among many")]
+
+mod books;
+mod canned;
+mod client;
+mod http;
+mod malformed;
+mod media;
+mod people;
+mod simulation;
+mod support;

@@ -5,5 +5,6 @@ pub mod dtls;
 pub mod fingerprint;
 pub mod ice;
 pub mod negotiation;
+pub mod sctp;
 pub mod srtp;
 pub mod stun;

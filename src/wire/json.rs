@@ -23,6 +23,11 @@ impl Json {
     pub fn as_str(&self) -> &str {
         self.0.get()
     }
+
+    /// Is it anything but `null`?
+    pub fn is_something(&self) -> bool {
+        self.as_str() != "null"
+    }
 }
 
 impl PartialEq for Json {

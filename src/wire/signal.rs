@@ -4,6 +4,8 @@
 mod decode;
 mod event;
 mod request;
+#[cfg(test)]
+pub(crate) mod tests;
 
 use std::sync::Arc;
 

@@ -76,7 +76,7 @@ pub(crate) fn run(mut command: Command, limit: Duration) -> Finished {
             Err(mpsc::RecvTimeoutError::Disconnected) => break,
             Err(mpsc::RecvTimeoutError::Timeout) => {
                 timed_out = true;
-                let _ = child.kill();
+                kill(&mut child);
                 break;
             }
         }
@@ -104,6 +104,36 @@ pub(crate) fn is_there(program: &str, argument: &str) -> bool {
     command.status().is_ok_and(|status| status.success())
 }
 
+/// Ends a program together with those it has started: cargo, npm and browsers all work through others. They stay in our
+/// process group, so that Ctrl-C reaches them; hence the walk.
+fn kill(child: &mut Child) {
+    let mut family = vec![child.id().to_string()];
+    let mut next = 0;
+    while let Some(parent) = family.get(next).cloned() {
+        family.extend(children_of(&parent));
+        next += 1;
+    }
+    let _ = Command::new("kill").arg("-KILL").args(&family).status();
+    let _ = child.kill();
+}
+
+/// From `/proc/PID/stat`, whose fourth field is the parent; none where there is no `/proc`.
+fn children_of(parent: &str) -> Vec<String> {
+    let Ok(processes) = std::fs::read_dir("/proc") else {
+        return Vec::new();
+    };
+    let is_child = |pid: &String| {
+        let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+        // The second field is a name in parentheses, which may hold anything.
+        stat.rsplit_once(") ")
+            .is_some_and(|(_, rest)| rest.split(' ').nth(1) == Some(parent))
+    };
+    processes
+        .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
+        .filter(is_child)
+        .collect()
+}
+
 fn streams(child: &mut Child) -> Vec<Box<dyn Read + Send>> {
     let mut streams: Vec<Box<dyn Read + Send>> = Vec::new();
     if let Some(stdout) = child.stdout.take() {
@@ -123,4 +153,54 @@ fn shown(command: &Command) -> String {
         shown.push_str(&argument.to_string_lossy());
     }
     shown
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_program_that_takes_too_long_is_ended_with_its_children() {
+        let begun = Instant::now();
+        let sleeping = command("sh", &["-c", "echo begun; sleep 60 & wait"], Path::new("/"));
+        let finished = run(sleeping, Duration::from_millis(300));
+        assert!(!finished.success && finished.text.contains("begun") && finished.text.contains("killed after"));
+        assert!(begun.elapsed() < Duration::from_secs(20));
+    }
+
+    #[test]
+    fn children_are_found() {
+        let mut child = Command::new("sleep").arg("60").spawn().unwrap();
+        let found = children_of(&std::process::id().to_string());
+        kill(&mut child);
+        let status = child.wait().unwrap();
+        assert!(!status.success());
+        assert!(
+            !cfg!(target_os = "linux") || found.contains(&child.id().to_string()),
+            "{found:?}"
+        );
+    }
+
+    #[test]
+    fn what_a_program_says_is_kept_and_its_status_believed() {
+        let both = run(
+            command("sh", &["-c", "echo out; echo err >&2"], Path::new("/")),
+            Duration::from_secs(60),
+        );
+        assert!(both.success && both.text.contains("out\n") && both.text.contains("err\n"));
+        assert!(
+            !run(
+                command("sh", &["-c", "exit 3"], Path::new("/")),
+                Duration::from_secs(60)
+            )
+            .success
+        );
+        assert!(
+            !run(
+                command("/nowhere/program", &[], Path::new("/")),
+                Duration::from_secs(60)
+            )
+            .success
+        );
+    }
 }

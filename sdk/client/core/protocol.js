@@ -23,7 +23,7 @@
  * @property {WirePublication[]} publications
  *
  * @typedef {{seat: number, participant: string | null, audio: number | null, video: number | null}} WireSeat
- * @typedef {{seat: number, audioMid: string, videoMid: string}} WireSeatLine
+ * @typedef {{seat: number, audioMid: string | null, videoMid: string | null}} WireSeatLine
  *
  * @typedef {object} Limits what we want of a publication; absent means no limit
  * @property {Quality} [quality] caps the encoding

@@ -4,6 +4,7 @@ import { DataChannel } from './data.js';
 import { Devices } from './devices.js';
 import { Emitter } from './emitter.js';
 import { asEnfiladeError, EnfiladeError, requireArgument } from './errors.js';
+import { Messages } from './messages.js';
 import { LocalParticipant } from './participant.js';
 import { browserPlatform } from './platform.js';
 import { Playback } from './playback.js';
@@ -11,7 +12,6 @@ import { signalUrl } from './protocol.js';
 import { Publisher } from './publisher.js';
 import { Roster } from './roster.js';
 import { SEATS_FIRST, SEATS_MAX } from './seats.js';
-import { Topics } from './topics.js';
 
 /** @typedef {import('./connection.js').ConnectionState} ConnectionState */
 /** @typedef {import('./connection.js').Link} Link */
@@ -78,7 +78,7 @@ export class Room extends Emitter {
   #connection;
   #roster;
   #publisher;
-  #topics = new Topics();
+  #messages;
   /** @type {Set<DataChannel>} */
   #channels = new Set();
   /** @type {LocalParticipant | null} */
@@ -102,6 +102,10 @@ export class Room extends Emitter {
     this.playback = new Playback();
     this.playback.on('autoplay-blocked', () => this.emit('autoplay-blocked'));
     this.playback.on('autoplay-resumed', () => this.emit('autoplay-resumed'));
+    this.#messages = new Messages(
+      (type, fields) => this.#request(type, fields),
+      (message) => this.emit('topic-message', message),
+    );
     this.#publisher = new Publisher(() => this.emit('local-changed'));
     this.#roster = new Roster({
       subscribe: async (p) => void (await this.#request('subscribe', { ...p.limits, publication: p.id })),
@@ -206,10 +210,8 @@ export class Room extends Emitter {
    * @param {{to?: string[]}} [options] `to`: participant ids; absent: everybody else
    * @returns {Promise<{message: string, timestampMs: number}>}
    */
-  async chat(text, { to } = {}) {
-    requireArgument(typeof text === 'string' && text.length > 0, 'chat: there is no text.');
-    const { message, timestampMs } = await this.#request('chat', { text, to });
-    return { message: String(message), timestampMs };
+  chat(text, { to } = {}) {
+    return this.#messages.chat(text, to);
   }
 
   /**
@@ -218,10 +220,8 @@ export class Room extends Emitter {
    * @param {{to?: string[], persist?: boolean}} [options] persist: kept for those who come later
    * @returns {Promise<{message: string, timestampMs: number}>}
    */
-  async publishTopic(topic, message, { to, persist } = {}) {
-    requireArgument(typeof topic === 'string' && topic !== '', 'publishTopic: `topic` is missing.');
-    const answer = await this.#request('topic.publish', { topic, message, to, persist });
-    return { message: String(answer.message), timestampMs: answer.timestampMs };
+  publishTopic(topic, message, options = {}) {
+    return this.#messages.publish(topic, message, options);
   }
 
   /**
@@ -229,18 +229,13 @@ export class Room extends Emitter {
    * @param {string} topic
    * @returns {Promise<TopicMessage[]>} what was kept, oldest first
    */
-  async subscribeTopic(topic) {
-    requireArgument(typeof topic === 'string' && topic !== '', 'subscribeTopic: `topic` is missing.');
-    this.#assertAlive();
-    this.#topics.add(topic);
-    const { messages } = await this.#request('topic.subscribe', { topic });
-    return messages.filter((/** @type {TopicMessage} */ m) => this.#topics.note({ ...m, topic }));
+  subscribeTopic(topic) {
+    return this.#messages.subscribe(topic);
   }
 
   /** @param {string} topic */
-  async unsubscribeTopic(topic) {
-    this.#topics.remove(topic);
-    await this.#request('topic.unsubscribe', { topic });
+  unsubscribeTopic(topic) {
+    return this.#messages.unsubscribe(topic);
   }
 
   /**
@@ -299,7 +294,6 @@ export class Room extends Emitter {
     this.#joined = joined;
     if (this.#self) this.#self.update(joined.participant);
     else this.#self = new LocalParticipant(joined.participant, () => this.#publisher.publications);
-    this.#topics.enter(joined.session);
     this.#roster.reset(this.#self, joined.participants);
     transport.path.on('state', (state) => this.emit('media-state', state));
     for (const channel of this.#channels) channel.attach(transport.pc);
@@ -308,12 +302,7 @@ export class Room extends Emitter {
       if (!wanted) session.request('unsubscribe', { publication: id }).catch(() => {});
       else if (limits) session.request('subscribe', { ...limits, publication: id }).catch(() => {});
     }
-    for (const topic of this.#topics.names) {
-      session.request('topic.subscribe', { topic }).then(
-        ({ messages }) => messages.forEach((/** @type {TopicMessage} */ m) => this.#topicMessage({ ...m, topic })),
-        () => {},
-      );
-    }
+    this.#messages.begin(session, joined.session);
     const most = Math.min(SEATS_MAX, joined.limits?.seats ?? SEATS_MAX);
     await this.#publisher.attach(transport, session, Math.min(this.#seatsWanted, most));
   }
@@ -345,7 +334,7 @@ export class Room extends Emitter {
         this.emit('chat', /** @type {ChatMessage} */ (/** @type {unknown} */ (fields)));
         break;
       case 'topic.message':
-        this.#topicMessage(/** @type {TopicMessage} */ (/** @type {unknown} */ (fields)));
+        this.#messages.receive(/** @type {TopicMessage} */ (/** @type {unknown} */ (fields)));
         break;
       case 'error':
         this.#report(new EnfiladeError(message.code, message.message, { field: message.field }));
@@ -366,11 +355,6 @@ export class Room extends Emitter {
     if (target <= this.#seatsWanted && target <= transport.seats.count) return;
     this.#seatsWanted = Math.max(target, this.#seatsWanted);
     transport.growSeats(target).catch((thrown) => this.#report(thrown));
-  }
-
-  /** @param {TopicMessage} message */
-  #topicMessage(message) {
-    if (this.#topics.note(message)) this.emit('topic-message', message);
   }
 
   /**

@@ -79,16 +79,21 @@ export class Seats {
   placed() {
     /** @type {Map<number, Placed>} */
     const placed = new Map();
-    for (const [number, { participant, audio, video }] of this.#occupants) {
+    for (const [number, { participant, audio: sound, video: picture }] of this.#occupants) {
       if (participant === null) continue;
       const line = this.#lines.get(number);
-      const pair = line && this.#pairs.find((p) => p.audio.mid === line.audioMid || p.video.mid === line.videoMid);
+      const pair =
+        line &&
+        this.#pairs.find(
+          ({ audio, video }) =>
+            (line.audioMid !== null && audio.mid === line.audioMid) || (line.videoMid !== null && video.mid === line.videoMid),
+        );
       if (!pair) continue;
-      if (audio !== null && audio !== undefined) {
-        placed.set(audio, { track: pair.audio.receiver.track, stream: pair.stream });
+      if (sound !== null && sound !== undefined) {
+        placed.set(sound, { track: pair.audio.receiver.track, stream: pair.stream });
       }
-      if (video !== null && video !== undefined) {
-        placed.set(video, { track: pair.video.receiver.track, stream: pair.stream });
+      if (picture !== null && picture !== undefined) {
+        placed.set(picture, { track: pair.video.receiver.track, stream: pair.stream });
       }
     }
     return placed;

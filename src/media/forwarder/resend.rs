@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use crate::media::history::History;
 use crate::media::{DropReason, OutExtensions, Outbound, Sink};
+use crate::packet::red;
 
 use super::{DescriptorOut, Forwarder};
 
@@ -67,7 +68,10 @@ impl Resends {
         if again && u128::from(at_ms.wrapping_sub(last.at_ms)) < interval.as_millis() {
             return false;
         }
-        *last = Resent { sequence: sequence as u32, at_ms };
+        *last = Resent {
+            sequence: sequence as u32,
+            at_ms,
+        };
         true
     }
 
@@ -105,10 +109,14 @@ impl Forwarder {
             .get(usize::from(run.encoding))
             .and_then(|history| history.get(index))
             .ok_or(DropReason::NackTooOld)?;
-        let form = cold.config.payload_types.form(kept.facts.codec).ok_or(DropReason::CodecNotNegotiated)?;
+        let form = cold
+            .config
+            .payload_types
+            .form(kept.facts.codec)
+            .ok_or(DropReason::CodecNotNegotiated)?;
         let payload_type = form.rtx.ok_or(DropReason::NackWithoutRtx)?;
         let payload = if form.primary_only {
-            crate::packet::red::primary(kept.payload).unwrap_or_default()
+            red::primary(kept.payload).map(|(_, frame)| frame).unwrap_or_default()
         } else {
             kept.payload
         };

@@ -6,6 +6,7 @@
 //! that are well formed. What is refused is dropped in silence (RFC 6347 section 4.1.2.7), never answered.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 
 use bytes::BytesMut;
 
@@ -163,7 +164,8 @@ impl Inbound {
     pub fn filter(&mut self, datagram: &[u8]) -> BytesMut {
         let mut accepted = BytesMut::new();
         self.repeats = false;
-        for record in records(datagram) {
+        // The library takes an empty record for a broken datagram.
+        for record in records(datagram).filter(|record| !record.payload.is_empty()) {
             match (record.epoch, record.content_type) {
                 (0, _) if self.established => {}
                 (0, HANDSHAKE) => {
@@ -205,14 +207,10 @@ impl Inbound {
             return;
         }
         let held: usize = self.unfinished.values().map(|message| message.body.len()).sum();
-        if !self.unfinished.contains_key(&fragment.message) {
-            if fragment.total > MESSAGE_BYTES || held + fragment.total > UNFINISHED_BYTES {
-                return;
-            }
-            self.unfinished.insert(fragment.message, Unfinished::new(fragment));
-        }
-        if let Some(message) = self.unfinished.get_mut(&fragment.message) {
-            message.add(fragment);
+        match self.unfinished.entry(fragment.message) {
+            Entry::Occupied(mut message) => message.get_mut().add(fragment),
+            Entry::Vacant(_) if fragment.total > MESSAGE_BYTES || held + fragment.total > UNFINISHED_BYTES => return,
+            Entry::Vacant(place) => place.insert(Unfinished::new(fragment)).add(fragment),
         }
         while let Some(message) = self.unfinished.remove(&self.next_message) {
             if message.missing > 0 {

@@ -1,4 +1,5 @@
 //! Handshakes against the library's own client, over a network that loses, repeats, reorders and bends.
+#![expect(clippy::wildcard_enum_match_arm, reason = "a test names what it looks for")]
 
 use proptest::prelude::*;
 

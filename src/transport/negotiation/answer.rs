@@ -8,9 +8,10 @@ use rtc_sdp::description::media::{MediaDescription, MediaName, RangedPort};
 use rtc_sdp::description::session::{Origin, TimeDescription};
 
 use super::offer::{Media, Offer, OfferedLine};
-use super::plan::{AcceptedLine, MAX_MESSAGE_BYTES, Plan, RtpLine, is_mid};
+use super::plan::{AcceptedLine, Plan, RtpLine, is_mid};
 use super::{Negotiation, State};
 use crate::packet::Kind;
+use crate::transport::sctp::MAX_MESSAGE_BYTES;
 
 /// The whole answer as text.
 pub(super) fn write(negotiation: &Negotiation, state: &State, offer: &Offer, plan: &Plan) -> String {

@@ -10,9 +10,8 @@ use crate::packet::extension::ExtensionKind;
 use crate::packet::{Codec, Kind};
 use crate::transport::fingerprint::Fingerprint;
 use crate::transport::ice::Credentials;
+use crate::transport::sctp::MAX_MESSAGE_BYTES;
 
-/// The largest message we take, and so the largest we believe anyone else takes.
-pub(super) const MAX_MESSAGE_BYTES: usize = 262_144;
 /// RFC 8841 section 6.1: what a peer takes that says nothing.
 const DEFAULT_MESSAGE_BYTES: usize = 65_536;
 

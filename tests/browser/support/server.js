@@ -7,10 +7,11 @@ import { fileURLToPath } from 'node:url';
 
 const root = fileURLToPath(new URL('../../../', import.meta.url));
 
-/** The binary under test: ENFILADE_BIN, or the newest of target/release and target/debug; null when it was not built. */
+/** The binary under test: SERVER_UNDER_TEST, or the newest of target/release and target/debug; null when it was not built. */
 export function binary() {
-  const found = [process.env.ENFILADE_BIN, `${root}target/release/enfilade`, `${root}target/debug/enfilade`].filter((path) => path && existsSync(path));
-  if (process.env.ENFILADE_BIN) return found[0] ?? null;
+  const named = process.env.SERVER_UNDER_TEST;
+  if (named) return existsSync(named) ? named : null;
+  const found = [`${root}target/release/enfilade`, `${root}target/debug/enfilade`].filter(existsSync);
   return found.sort((a, b) => statSync(b).mtimeMs - statSync(a).mtimeMs)[0] ?? null;
 }
 

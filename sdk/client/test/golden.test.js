@@ -1,0 +1,100 @@
+/** The messages that the server's own tests hold: we must understand every one of theirs and send none they do not know. */
+import assert from 'node:assert/strict';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import test from 'node:test';
+import { fileURLToPath } from 'node:url';
+import { camera, person, scene, settle } from './support.js';
+
+const folder = fileURLToPath(new URL('../../../tests/fixtures/protocol/', import.meta.url));
+const files = existsSync(folder) ? readdirSync(folder).filter((name) => name.endsWith('.json')) : [];
+const skip = files.length === 0 && 'there are no fixtures in tests/fixtures/protocol yet';
+
+/** Every message in a file, however deep it lies. */
+function* messages(value) {
+  if (value === null || typeof value !== 'object') return;
+  if (typeof value.type === 'string') yield value;
+  else for (const inner of Object.values(value)) yield* messages(inner);
+}
+
+const all = files.flatMap((name) => [...messages(JSON.parse(readFileSync(folder + name, 'utf8')))].map((message) => ({ name, message })));
+const of = (...types) => all.filter(({ message }) => types.includes(message.type));
+
+const EVENTS = [
+  'participant.joined', 'participant.left', 'participant.updated', 'publication.added', 'publication.updated', 'publication.removed',
+  'seats', 'seats.wanted', 'speakers', 'quality', 'subscription', 'chat', 'topic.message', 'transport',
+];
+const ANSWERS = ['joined', 'resumed', 'ok', 'error', 'answer', 'pong', 'bye'];
+const REQUESTS = [
+  'join', 'resume', 'leave', 'ping', 'offer', 'publish', 'unpublish', 'mute', 'subscribe', 'unsubscribe', 'chat',
+  'topic.publish', 'topic.subscribe', 'topic.unsubscribe', 'update', 'remove',
+];
+
+test('every fixture is of a type we know', { skip }, () => {
+  for (const { name, message } of all) assert.ok([...EVENTS, ...ANSWERS, ...REQUESTS].includes(message.type), `${name}: ${message.type}`);
+});
+
+test('every joined is read: who is here, and what they publish', { skip }, async () => {
+  for (const { name, message } of of('joined')) {
+    const s = scene();
+    s.server.receive = (socket, m) => socket.deliver(m.type === 'join' ? { ...message, re: m.id } : { seq: (message.seq ?? 0) + 1, re: m.id, type: 'answer', sdp: '', seats: [], publications: [] });
+    const join = s.room.join();
+    await settle();
+    await join;
+    assert.equal(s.room.name, message.room, name);
+    assert.equal(s.room.localParticipant.id, message.participant.id, name);
+    assert.deepEqual([...s.room.participants.values()].map((p) => p.id), message.participants.map((p) => p.id), name);
+    for (const wire of message.participants) {
+      const publications = [...s.room.participants.get(wire.id).publications.values()];
+      assert.deepEqual(publications.map((p) => [p.id, p.source, p.kind, p.muted, p.codec]), wire.publications.map((p) => [p.id, p.source, p.kind, p.muted, p.codec]), name);
+    }
+  }
+});
+
+test('every event is taken in without harm', { skip }, async (t) => {
+  const complaints = t.mock.method(console, 'error', () => {});
+  const s = await scene().joined();
+  for (const { message } of of(...EVENTS)) {
+    if (message.re !== undefined || message.id !== undefined) continue; // a request of the same name
+    const { seq: _, ...event } = message;
+    s.server.send(s.server.session, event);
+    await settle();
+    assert.notEqual(s.room.state, 'closed', JSON.stringify(event));
+  }
+  assert.equal(complaints.mock.callCount(), 0);
+});
+
+test('every bye ends or moves us', { skip }, async () => {
+  for (const { message } of of('bye')) {
+    const s = await scene().joined();
+    const { seq: _, ...event } = message;
+    s.server.send(s.server.session, event);
+    await settle(2);
+    assert.equal(s.room.state, message.reconnect && !message.afterMs ? 'reconnecting' : message.reconnect ? 'reconnecting' : 'closed');
+  }
+});
+
+/** How each request is made by the public API, from the fields of a fixture. */
+const MAKE = {
+  chat: (room, { text, to }) => room.chat(text, { to }),
+  'topic.publish': (room, { topic, message, to, persist }) => room.publishTopic(topic, message, { to, persist }),
+  'topic.subscribe': (room, { topic }) => room.subscribeTopic(topic),
+  'topic.unsubscribe': (room, { topic }) => room.unsubscribeTopic(topic),
+  subscribe: (room, { type: _, id: __, publication, ...limits }) => room.participants.get('bob').publications.get(publication).subscribe(limits),
+  unsubscribe: (room, { publication }) => room.participants.get('bob').publications.get(publication).unsubscribe(),
+  update: (room, { displayName, metadata }) => room.update({ displayName, metadata }),
+  remove: (room, { participant }) => room.remove(participant),
+  leave: (room) => room.leave(),
+};
+
+test('what we send is what the server reads', { skip }, async () => {
+  for (const { name, message } of of(...Object.keys(MAKE))) {
+    if (message.seq !== undefined) continue; // an event of the same name
+    const s = scene();
+    s.server.participants = [person('bob', [camera(message.publication ?? 1)])];
+    await s.joined();
+    await MAKE[message.type](s.room, message);
+    const { id: _, ...sent } = JSON.parse(JSON.stringify(s.server.requests(message.type)[0]));
+    const { id: __, ...golden } = message;
+    assert.deepEqual(sent, golden, name);
+  }
+});

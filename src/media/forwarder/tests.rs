@@ -1,0 +1,30 @@
+use super::*;
+
+#[test]
+fn the_hot_part_fits_two_cache_lines() {
+    assert!(size_of::<Forwarder>() <= 128, "{}", size_of::<Forwarder>());
+    assert_eq!(size_of::<Slot>(), 8);
+}
+
+#[test]
+fn red_goes_to_who_has_it_and_its_primary_to_who_has_not() {
+    let mut types = PayloadTypes::default();
+    types.add(Codec::Opus, 111, None);
+    let form = types.form(Codec::Red).expect("opus will do");
+    assert!(form.primary_only && form.payload_type == 111);
+    types.add(Codec::Red, 63, None);
+    let form = types.form(Codec::Red).expect("agreed");
+    assert!(!form.primary_only && form.payload_type == 63);
+    assert!(types.form(Codec::Vp8).is_none());
+}
+
+#[test]
+fn a_descriptor_too_short_for_its_fields_is_left_out() {
+    assert!(DescriptorOut::new(&[1, 2], None).is_none());
+    let numbers = Numbers {
+        picture: 0xabcd,
+        ..Numbers::default()
+    };
+    let out = DescriptorOut::new(&[0xc1, 0, 7, 9, 9], Some(numbers)).expect("long enough");
+    assert_eq!((out.head, out.rest, out.len()), ([0xc1, 0xab, 0xcd], &[9, 9][..], 5));
+}

@@ -1,0 +1,307 @@
+//! Many participants do things at random; everything that should always be true is checked after each of them.
+
+use std::time::{Duration, Instant};
+
+use proptest::prelude::*;
+
+use super::support::{WINDOW, World, config, fingerprint, offer};
+use crate::{
+    packet::Codec,
+    room::{Grant, Input, RoomConfig},
+    shard::event::{ShardEvent, TransportStats},
+    wire::{
+        ParticipantId, PublicationId,
+        signal::{ClientMessage, LeaveReason, Priority, PublishLine, Quality, SourceKind, WishRequest},
+    },
+};
+
+/// SplitMix64: one seed, one story.
+struct Dice(u64);
+
+impl Dice {
+    fn roll(&mut self, sides: usize) -> usize {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        ((z ^ (z >> 31)) % sides as u64) as usize
+    }
+
+    fn chance(&mut self, of: usize) -> bool {
+        self.roll(of) == 0
+    }
+}
+
+struct Story {
+    world: World,
+    dice: Dice,
+    /// When each client was last without a socket, and since when.
+    away: Vec<Option<Instant>>,
+}
+
+impl Story {
+    fn alive(&mut self) -> Option<usize> {
+        let alive: Vec<usize> = (0..self.world.clients.len())
+            .filter(|n| self.world.clients[*n].socket.is_some())
+            .collect();
+        (!alive.is_empty()).then(|| alive[self.dice.roll(alive.len())])
+    }
+
+    fn some_publication(&mut self) -> PublicationId {
+        PublicationId(self.dice.roll(40) as u32)
+    }
+
+    fn line(&mut self) -> PublishLine {
+        let source = [
+            SourceKind::Microphone,
+            SourceKind::Camera,
+            SourceKind::Screen,
+            SourceKind::ScreenAudio,
+        ];
+        let source = source[self.dice.roll(4)];
+        let (mid, muted) = (self.dice.roll(5).to_string(), self.dice.chance(4));
+        PublishLine {
+            mid,
+            source,
+            muted,
+            width: Some(1280),
+            height: Some(720),
+            metadata: None,
+        }
+    }
+
+    fn request(&mut self) -> ClientMessage {
+        let publication = self.some_publication();
+        let to = self
+            .dice
+            .chance(2)
+            .then(|| vec![ParticipantId::new(&format!("p{}", self.dice.roll(8))).unwrap()]);
+        match self.dice.roll(14) {
+            0 | 1 => {
+                let seats = self.dice.roll(6);
+                let screen = if self.dice.chance(2) {
+                    "send 2 video vp9 1\nsend 3 audio opus 1\n"
+                } else {
+                    ""
+                };
+                let odd = ["", "", "", "restart\n", "bad\n", "seat 9 audio 99 opus\n"][self.dice.roll(6)];
+                let print = fingerprint(self.dice.roll(8).saturating_sub(5) as u8);
+                let sdp = format!("{print}{odd}{}{screen}", offer(seats));
+                let publish = (0..self.dice.roll(4)).map(|_| self.line()).collect();
+                ClientMessage::Offer { sdp, publish }
+            }
+            2 | 3 => ClientMessage::Publish(self.line()),
+            4 => ClientMessage::Unpublish { publication },
+            5 => ClientMessage::Mute {
+                publication,
+                muted: self.dice.chance(2),
+            },
+            6 => ClientMessage::Unsubscribe { publication },
+            7 | 8 => ClientMessage::Subscribe(WishRequest {
+                publication,
+                quality: [None, Some(Quality::Low), Some(Quality::Medium)][self.dice.roll(3)],
+                max_width: self.dice.chance(3).then_some(300),
+                max_height: None,
+                max_temporal: self.dice.chance(3).then_some(1),
+                paused: self.dice.chance(4),
+                priority: if self.dice.chance(3) {
+                    Priority::Pinned
+                } else {
+                    Priority::Normal
+                },
+            }),
+            9 => ClientMessage::Chat {
+                text: "hello".to_owned(),
+                to,
+            },
+            10 => ClientMessage::TopicPublish {
+                topic: "T".to_owned(),
+                message: serde_json::from_str("[1]").unwrap(),
+                to,
+                persist: self.dice.chance(2),
+            },
+            11 => ClientMessage::TopicSubscribe { topic: "T".to_owned() },
+            12 => ClientMessage::Update {
+                display_name: Some("Name".to_owned()),
+                metadata: serde_json::from_str("{}").ok(),
+            },
+            _ => ClientMessage::Remove {
+                participant: ParticipantId::new(&format!("p{}", self.dice.roll(8))).unwrap(),
+            },
+        }
+    }
+
+    fn come_or_go(&mut self) {
+        let client = self.dice.roll(self.world.clients.len().max(1));
+        match self.dice.roll(6) {
+            0 | 1 => {
+                let id = format!("p{}", self.dice.roll(8));
+                let grant = if self.dice.chance(4) {
+                    Grant::MODERATE
+                } else {
+                    Grant::JOIN
+                };
+                let (shard, auto) = (self.dice.roll(3) as u16, !self.dice.chance(4));
+                self.world
+                    .join_with(&id, grant, shard, |join| join.auto_subscribe = auto);
+                self.away.push(None);
+            }
+            2 | 3 => {
+                if let Some(client) = self.alive() {
+                    let arrived = self.dice.roll(4);
+                    self.world.cut(client, arrived);
+                    self.away[client] = Some(self.world.now);
+                }
+            }
+            4 if client < self.world.clients.len() && self.world.clients[client].key.is_some() => {
+                if self.world.resume(client).is_ok() {
+                    self.away[client] = None;
+                }
+            }
+            _ => {
+                if let Some(client) = self.alive().filter(|_| self.dice.chance(3)) {
+                    self.world.ask(client, ClientMessage::Leave);
+                }
+            }
+        }
+    }
+
+    fn shard_event(&mut self) {
+        let transports: Vec<_> = self.world.books.transports.keys().copied().collect();
+        let sources: Vec<_> = self.world.books.sources.keys().map(|(_, source)| *source).collect();
+        if transports.is_empty() || sources.is_empty() {
+            return;
+        }
+        let transport = transports[self.dice.roll(transports.len())];
+        let source = sources[self.dice.roll(sources.len())];
+        let event = match self.dice.roll(6) {
+            0 => ShardEvent::Connected { transport },
+            1 => ShardEvent::Lost { transport },
+            2 => {
+                let codec = [Codec::Opus, Codec::Vp8, Codec::Vp9, Codec::Av1][self.dice.roll(4)];
+                ShardEvent::StreamStarted {
+                    source,
+                    encoding: 0,
+                    codec,
+                }
+            }
+            3 | 4 => ShardEvent::Levels {
+                levels: vec![(source, 50 + self.dice.roll(77) as u8)],
+            },
+            _ => {
+                let loss_up = self.dice.roll(20) as f32 / 100.0;
+                ShardEvent::Stats {
+                    transport,
+                    stats: TransportStats {
+                        loss_up,
+                        ..TransportStats::default()
+                    },
+                }
+            }
+        };
+        self.world.shard(event);
+    }
+
+    fn http(&mut self, request: u64) {
+        let id = format!("p{}", self.dice.roll(8));
+        let sdp = offer(self.dice.roll(2));
+        match self.dice.roll(4) {
+            0 => drop(self.world.whip(request, &id, &sdp)),
+            1 | 2 => drop(self.world.whep(request, &id, &sdp, (request % 3) as u16)),
+            _ => {
+                let created = self.world.replies.values().filter_map(|reply| match reply {
+                    crate::room::HttpReply::Created { resource, .. } => Some(resource.clone()),
+                    _ => None,
+                });
+                let created: Vec<String> = created.collect();
+                if !created.is_empty() {
+                    let resource = created[self.dice.roll(created.len())].clone();
+                    self.world.input(Input::HttpDelete {
+                        request: crate::room::HttpKey(request),
+                        resource,
+                    });
+                }
+            }
+        }
+    }
+
+    fn step(&mut self, number: u64) {
+        let lefts: Vec<usize> = self.world.clients.iter().map(|client| client.left.len()).collect();
+        match self.dice.roll(12) {
+            0 | 1 => self.come_or_go(),
+            2 | 3 => self.shard_event(),
+            4 => self.http(number),
+            5 => {
+                let ms = [1, 200, 3_000, 11_000][self.dice.roll(4)];
+                self.world.pass(Duration::from_millis(ms));
+            }
+            _ => {
+                if let Some(client) = self.alive() {
+                    let message = self.request();
+                    self.world.ask(client, message);
+                }
+            }
+        }
+        if !self.dice.chance(5) {
+            self.world.read_all();
+            self.world.check();
+            for (client, before) in lefts.into_iter().enumerate() {
+                for (who, reason) in &self.world.clients[client].left[before..] {
+                    self.check_left(who, *reason);
+                }
+            }
+        }
+    }
+
+    /// Nobody is seen leaving for having been cut off who was back, or could still come back, within the window.
+    fn check_left(&self, who: &ParticipantId, reason: LeaveReason) {
+        if reason == LeaveReason::Timeout && !self.world.whips.contains(who) {
+            let all = self.world.clients.iter().zip(&self.away);
+            let mut own = all.filter(|(client, _)| client.id.as_ref() == Some(who));
+            let long_away = own.any(|(_, away)| away.is_some_and(|at| at + WINDOW <= self.world.now));
+            assert!(long_away, "{who} was seen leaving too early");
+        }
+    }
+}
+
+fn play(seed: u64, steps: u64) -> Story {
+    let world = World::with_config(RoomConfig {
+        max_participants: 9,
+        ..config()
+    });
+    let mut story = Story {
+        world,
+        dice: Dice(seed),
+        away: Vec::new(),
+    };
+    for number in 0..steps {
+        story.step(number);
+    }
+    story
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 48, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn every_client_knows_the_truth_whatever_happens(seed: u64) {
+        let mut story = play(seed, 400);
+        // And when everybody goes, nothing stays behind.
+        story.world.read_all();
+        story.world.input(Input::Close);
+        prop_assert!(story.world.room.is_empty());
+        prop_assert!(story.world.books.transports.is_empty() && story.world.books.sources.is_empty());
+        prop_assert!(story.world.books.relays.is_empty() && story.world.books.bound.is_empty());
+    }
+}
+
+#[test]
+fn the_same_inputs_give_the_same_outputs() {
+    let logs = [(), ()].map(|()| {
+        let story = play(11, 600);
+        let logs: Vec<_> = story.world.clients.into_iter().map(|client| client.log).collect();
+        (logs, story.world.books.commands)
+    });
+    assert!(logs[0] == logs[1]);
+    assert!(logs[0].1 > 200, "the story has something to it");
+}

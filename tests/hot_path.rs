@@ -1,0 +1,185 @@
+//! The hot loop allocates nothing.
+
+// A counting allocator is the only way to see allocations, and implementing one is unsafe by nature.
+#![allow(unsafe_code)]
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::cell::Cell;
+use std::time::{Duration, Instant};
+
+use enfilade::media::{
+    DropReason, EgressConfig, EgressKey, Forwarder, Inbound, Outbound, PayloadTypes, Sink, Source, SourceConfig,
+    SourceKey, TransportSlot,
+};
+use enfilade::packet::frame::{PictureField, PictureId};
+use enfilade::packet::{Codec, Extensions, FrameInfo, Kind, Picture, RtpHeader};
+
+struct Counting;
+
+thread_local! {
+    static ALLOCATIONS: Cell<u64> = const { Cell::new(0) };
+}
+
+// SAFETY: every call goes to the system allocator unchanged; the counter is a plain thread-local without a destructor.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        ALLOCATIONS.with(|count| count.set(count.get() + 1));
+        // SAFETY: the caller keeps alloc's contract.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
+        // SAFETY: the caller keeps dealloc's contract.
+        unsafe { System.dealloc(pointer, layout) }
+    }
+}
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+/// Stands for the shard's egress arena: copies and patches.
+struct Arena {
+    bytes: [u8; 1500],
+    sent: u64,
+    dropped: u64,
+}
+
+impl Sink for Arena {
+    fn send(&mut self, to: TransportSlot, packet: Outbound<'_>) {
+        let payload = &mut self.bytes[..packet.payload.len()];
+        payload.copy_from_slice(packet.payload);
+        packet.patch.apply(payload);
+        self.sent += u64::from(to.0 > 0) + std::hint::black_box(packet.sequence) / u64::MAX;
+    }
+
+    fn dropped(&mut self, _reason: DropReason) {
+        self.dropped += 1;
+    }
+}
+
+fn camera(subscribers: u64, now: Instant) -> Source {
+    let mut source = Source::new(SourceConfig {
+        key: SourceKey(1),
+        kind: Kind::Video,
+        encodings: 1,
+    });
+    for subscriber in 1..=subscribers {
+        let mut payload_types = PayloadTypes::default();
+        payload_types.add(Codec::Vp8, 96, Some(97));
+        source.attach(
+            now,
+            Forwarder::new(EgressConfig {
+                key: EgressKey(subscriber),
+                transport: TransportSlot(subscriber as u32),
+                kind: Kind::Video,
+                ssrc: subscriber as u32,
+                rtx_ssrc: Some(1 << 20 | subscriber as u32),
+                payload_types,
+                first_sequence: 1,
+                first_timestamp: 2,
+            }),
+        );
+    }
+    source
+}
+
+/// Four packets per frame, every other frame of the upper temporal layer, one in fifty packets late.
+fn packet(now: Instant, number: u64, payload: &[u8]) -> Inbound<'_> {
+    let index = match number % 50 {
+        10 => number + 1,
+        11 => number - 1,
+        _ => number,
+    };
+    let frame = index / 4;
+    Inbound {
+        now: now + Duration::from_micros(number * 4000),
+        header: RtpHeader {
+            marker: index % 4 == 3,
+            padding: false,
+            payload_type: 96,
+            sequence_number: index as u16,
+            timestamp: (frame * 1440) as u32,
+            ssrc: 1,
+            header_len: 12,
+            extension: None,
+        },
+        index,
+        payload,
+        extensions: Extensions::default(),
+        codec: Codec::Vp8,
+        frame: FrameInfo {
+            starts_frame: index.is_multiple_of(4),
+            ends_frame: index % 4 == 3,
+            keyframe: index == 0,
+            temporal: (frame % 2) as u8,
+            picture: Picture::Vp8 {
+                picture_id: Some(PictureId {
+                    value: (frame & 0x7fff) as u16,
+                    wide: true,
+                    offset: 2,
+                }),
+                tl0_pic_idx: Some(PictureField {
+                    value: (frame / 2) as u8,
+                    offset: 4,
+                }),
+                key_idx: Some(PictureField { value: 0, offset: 5 }),
+            },
+            ..FrameInfo::default()
+        },
+        encoding: 0,
+    }
+}
+
+#[test]
+fn five_hundred_forwarders_forward_without_an_allocation() {
+    let (now, payload) = (Instant::now(), [7; 1150]);
+    let mut source = camera(500, now);
+    let mut arena = Arena {
+        bytes: [0; 1500],
+        sent: 0,
+        dropped: 0,
+    };
+    // Until the history has the size it stays at.
+    for number in 0..3000 {
+        source.forward(&packet(now, number, &payload), &mut arena);
+    }
+    let (allocations, sent) = (ALLOCATIONS.with(Cell::get), arena.sent);
+    for number in 3000..6000 {
+        source.forward(&packet(now, number, &payload), &mut arena);
+    }
+    assert_eq!(ALLOCATIONS.with(Cell::get), allocations);
+    assert_eq!(arena.sent - sent, 3000 * 500);
+    assert_eq!(arena.dropped, 0);
+}
+
+/// `cargo test --release --test hot_path -- --ignored --nocapture`: what the loop costs beside copying and sealing.
+#[test]
+#[ignore = "a measurement, not a check"]
+fn nanoseconds_per_forwarded_packet() {
+    let (now, payload) = (Instant::now(), [7; 1150]);
+    for subscribers in [10, 50, 500] {
+        let mut source = camera(subscribers, now);
+        let mut arena = Arena {
+            bytes: [0; 1500],
+            sent: 0,
+            dropped: 0,
+        };
+        let rounds = 2_000_000 / subscribers;
+        let mut best = [f64::MAX; 2];
+        for (copies, payload) in [(0, &payload[..10]), (1, &payload[..])] {
+            for lap in 0..5 {
+                let start = Instant::now();
+                for number in 0..rounds {
+                    let number = ((copies * 5 + lap) * rounds) + number;
+                    source.forward(&packet(now, number, payload), &mut arena);
+                }
+                let each = start.elapsed().as_nanos() as f64 / (rounds * subscribers) as f64;
+                best[copies as usize] = best[copies as usize].min(each);
+            }
+        }
+        eprintln!(
+            "{subscribers} subscribers: {:.1} ns, with a 1150 byte copy {:.1} ns",
+            best[0], best[1]
+        );
+    }
+}
