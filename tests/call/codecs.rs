@@ -8,9 +8,8 @@ async fn forwarded(codec: Codec, name: &str) {
     let stage = Stage::set().await;
     let mut early = stage.listener("early", 1).await;
     let ann = stage.speaker_with("ann", 10, 0, codec, &[]).await;
-    let updated = |event: &serde_json::Value| {
-        event["type"] == "publication.updated" && event["publication"]["codec"] == name
-    };
+    let updated =
+        |event: &serde_json::Value| event["type"] == "publication.updated" && event["publication"]["codec"] == name;
     early.signal.event_where("the codec is known", updated).await.unwrap();
     let seat = early.seated("ann", &["video"]).await.unwrap();
     frames(&early, seat.video_ssrc.unwrap(), 11, 20).await;

@@ -11,7 +11,10 @@ const PEOPLE: u32 = 50;
 async fn fifty_people_in_one_room_hear_everybody() {
     let stage = Stage::set().await;
     // Speech at a tenth of its rate: 50 people in one test process, and each hears 49.
-    let shape = Shape { frames_per_second: 5, ..Shape::SPEECH };
+    let shape = Shape {
+        frames_per_second: 5,
+        ..Shape::SPEECH
+    };
     let mut people: Vec<Participant> = Vec::new();
     let mut players = Vec::new();
     let mut voices = Vec::new();
@@ -28,7 +31,7 @@ async fn fifty_people_in_one_room_hear_everybody() {
         players.push(person.endpoint.play(voice, &[shape]));
     }
     for (number, person) in people.iter().enumerate() {
-        let heard = eventually(&format!("{} hears everybody", person.id), || {
+        let heard = eventually(format!("{} hears everybody", person.id), || {
             let record = person.endpoint.record();
             let mut sources: Vec<u32> = record
                 .streams()
@@ -50,10 +53,19 @@ async fn fifty_people_in_one_room_hear_everybody() {
             received += stream.packets;
             missing += stream.missing.len();
         }
-        assert!(missing as f64 <= received as f64 * 0.001, "{}: {missing} of {received} lost", person.id);
+        assert!(
+            missing as f64 <= received as f64 * 0.001,
+            "{}: {missing} of {received} lost",
+            person.id
+        );
     }
     let metrics = stage.server.metrics().await.unwrap();
-    assert!(metrics.0.lines().any(|line| line.starts_with("enfilade_participants") && line.ends_with(" 50")));
+    assert!(
+        metrics
+            .0
+            .lines()
+            .any(|line| line.starts_with("enfilade_participants") && line.ends_with(" 50"))
+    );
 }
 
 #[tokio::test]
@@ -66,12 +78,12 @@ async fn a_room_over_two_shards_is_one_room() {
         ports.push(candidate_port(speaker.person.answered["sdp"].as_str().unwrap()));
         people.push(speaker);
     }
-    for listener in 0..people.len() {
+    for (listener, speaker) in people.iter_mut().enumerate() {
+        let person = &mut speaker.person;
         for (number, name) in ["ann", "bob", "carol", "dave"].into_iter().enumerate() {
             if number == listener {
                 continue;
             }
-            let person = &mut people[listener].person;
             let seat = person.seated(name, &["audio", "video"]).await.unwrap();
             packets(person, seat.audio_ssrc, 20).await;
             super::stage::frames(person, seat.video_ssrc.unwrap(), 10 * (number as u32 + 1) + 1, 5).await;
@@ -79,11 +91,16 @@ async fn a_room_over_two_shards_is_one_room() {
         }
     }
     for port in &ports {
-        assert!((stage.server.media_port..stage.server.media_port + 2).contains(port), "{ports:?}");
+        assert!(
+            (stage.server.media_port..stage.server.media_port + 2).contains(port),
+            "{ports:?}"
+        );
     }
     // A small room stays on one shard; another room is placed on the other.
     let token = super::stage::token_for("elsewhere", "eve", &["allow_join"]);
-    let mut eve = Participant::join(&stage.server.url, &token, serde_json::json!({})).await.unwrap();
+    let mut eve = Participant::join(&stage.server.url, &token, serde_json::json!({}))
+        .await
+        .unwrap();
     eve.endpoint.add_seats(1).unwrap();
     eve.negotiate().await.unwrap();
     let other = candidate_port(eve.answered["sdp"].as_str().unwrap());

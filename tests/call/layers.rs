@@ -8,11 +8,14 @@ use super::stage::{Stage, assert_runs_on};
 const RIDS: [&str; 3] = ["q", "h", "f"];
 
 async fn layer_shown(person: &Participant, ssrc: u32, layer: u8) {
-    let shown = eventually(&format!("layer {layer}"), || {
+    let shown = eventually(format!("layer {layer}"), || {
         let record = person.endpoint.record();
         let frames = record.stream(ssrc)?.whole_frames();
         let last = frames.len().checked_sub(3)?;
-        frames[last..].iter().all(|frame| frame.stamp.layer == layer).then_some(())
+        frames[last..]
+            .iter()
+            .all(|frame| frame.stamp.layer == layer)
+            .then_some(())
     });
     if let Err(error) = shown.await {
         let record = person.endpoint.record();
@@ -38,16 +41,17 @@ async fn switches(codec: Codec) {
     }
     assert_runs_on(&bob, ssrc);
     // Time runs with the pictures: none of the switches jumps.
-    let record = bob.endpoint.record();
-    let frames = record.stream(ssrc).unwrap().whole_frames();
+    let frames = bob.endpoint.record().stream(ssrc).unwrap().whole_frames();
     let (first, last) = (frames[0], frames[frames.len() - 1]);
     let ticks = f64::from(last.timestamp.wrapping_sub(first.timestamp)) / 90_000.0;
     let real = last.at.duration_since(first.at).as_secs_f64();
     assert!((ticks - real).abs() < 0.3, "{ticks} s of timestamps in {real} s");
-    drop(record);
 
     let unknown = bob.subscribe(4_711, json!({})).await.unwrap_err();
-    assert_eq!(unknown.downcast_ref::<testkit::ProtocolError>().unwrap().code, "no-such-publication");
+    assert_eq!(
+        unknown.downcast_ref::<testkit::ProtocolError>().unwrap().code,
+        "no-such-publication"
+    );
     ann.players.clear();
     ann.person.signal.request("leave", json!({})).await.unwrap();
 }
@@ -86,7 +90,10 @@ async fn the_upper_temporal_layer_can_be_left_out() {
     let mut ann = stage.join("ann").await;
     let camera = ann.send("camera", Codec::Vp8, &[], 11).unwrap();
     ann.negotiate().await.unwrap();
-    let shape = Shape { two_temporal_layers: true, ..Shape::CAMERA };
+    let shape = Shape {
+        two_temporal_layers: true,
+        ..Shape::CAMERA
+    };
     let _playing = ann.endpoint.play(&camera, &[shape]);
     let publication = ann.publication_of(&camera).unwrap();
     let mut bob = stage.listener("bob", 1).await;
@@ -98,11 +105,17 @@ async fn the_upper_temporal_layer_can_be_left_out() {
         let found = [0, 1].map(|layer| last.iter().any(|frame| frame.temporal == Some(layer)));
         (found == wanted).then_some(())
     };
-    eventually("both layers", || temporal_layers(&bob, [true, true])).await.unwrap();
+    eventually("both layers", || temporal_layers(&bob, [true, true]))
+        .await
+        .unwrap();
     bob.subscribe(publication, json!({"maxTemporal": 0})).await.unwrap();
-    eventually("the base layer alone", || temporal_layers(&bob, [true, false])).await.unwrap();
+    eventually("the base layer alone", || temporal_layers(&bob, [true, false]))
+        .await
+        .unwrap();
     bob.subscribe(publication, json!({})).await.unwrap();
-    eventually("both layers again", || temporal_layers(&bob, [true, true])).await.unwrap();
+    eventually("both layers again", || temporal_layers(&bob, [true, true]))
+        .await
+        .unwrap();
     assert_runs_on(&bob, ssrc);
 }
 

@@ -56,11 +56,17 @@ async fn the_webrtc_crate_receives_a_call() {
     let (gathered, mut is_gathered) = tokio::sync::watch::channel(false);
     let (connected, mut is_connected) = tokio::sync::watch::channel(false);
     let packets = Arc::new(AtomicU32::new(0));
-    let watcher = Watcher { gathered, connected, packets: Arc::clone(&packets) };
+    let watcher = Watcher {
+        gathered,
+        connected,
+        packets: Arc::clone(&packets),
+    };
     let mut engine = MediaEngine::default();
     engine.register_default_codecs().unwrap();
     let registry = register_default_interceptors(Registry::new(), &mut engine).unwrap();
-    let settings = SettingEngineBuilder::new().with_include_loopback_candidate(true).build();
+    let settings = SettingEngineBuilder::new()
+        .with_include_loopback_candidate(true)
+        .build();
     let connection = PeerConnectionBuilder::new()
         .with_configuration(RTCConfigurationBuilder::new().build())
         .with_media_engine(engine)
@@ -78,12 +84,22 @@ async fn the_webrtc_crate_receives_a_call() {
     let offer = connection.create_offer(None).await.unwrap();
     connection.set_local_description(offer).await.unwrap();
     let patience = Duration::from_secs(10);
-    tokio::time::timeout(patience, is_gathered.wait_for(|done| *done)).await.unwrap().unwrap();
+    tokio::time::timeout(patience, is_gathered.wait_for(|done| *done))
+        .await
+        .unwrap()
+        .unwrap();
     let offer = connection.local_description().await.unwrap();
     let answer = signal.request("offer", json!({"sdp": offer.sdp})).await.unwrap();
     let answer = RTCSessionDescription::answer(answer["sdp"].as_str().unwrap().to_owned()).unwrap();
     connection.set_remote_description(answer).await.unwrap();
-    tokio::time::timeout(patience, is_connected.wait_for(|done| *done)).await.unwrap().unwrap();
-    eventually("a hundred packets", || (packets.load(Ordering::Relaxed) > 100).then_some(())).await.unwrap();
+    tokio::time::timeout(patience, is_connected.wait_for(|done| *done))
+        .await
+        .unwrap()
+        .unwrap();
+    eventually("a hundred packets", || {
+        (packets.load(Ordering::Relaxed) > 100).then_some(())
+    })
+    .await
+    .unwrap();
     connection.close().await.unwrap();
 }

@@ -35,12 +35,21 @@ async fn what_a_subscriber_lost_is_sent_again_as_rtx() {
     let record = bob.endpoint.record();
     let stream = record.stream(ssrc).unwrap();
     let young = stream.log.last().unwrap().at - Duration::from_millis(500);
-    let settled = stream.log.iter().filter(|note| note.at < young).map(|note| note.sequence).max().unwrap();
+    let settled = stream
+        .log
+        .iter()
+        .filter(|note| note.at < young)
+        .map(|note| note.sequence)
+        .max()
+        .unwrap();
     let lost: Vec<_> = stream.missing.iter().filter(|sequence| **sequence < settled).collect();
     assert!(lost.is_empty(), "never repaired: {lost:?}");
     let repaired = stream.log.iter().find(|note| note.retransmitted).unwrap();
     let usual = stream.log.iter().find(|note| !note.retransmitted).unwrap();
-    assert_ne!(repaired.payload_type, usual.payload_type, "a repair has its own payload type");
+    assert_ne!(
+        repaired.payload_type, usual.payload_type,
+        "a repair has its own payload type"
+    );
     drop(record);
     assert!(
         ann.person.endpoint.record().keyframe_requests(ann.camera.ssrcs[0]) <= 2,
@@ -75,9 +84,11 @@ async fn sender_reports_put_sound_and_picture_on_one_clock() {
     packets(&bob, seat.audio_ssrc, 20).await;
     eventually("three reports on each stream", || {
         let record = bob.endpoint.record();
-        let enough = [seat.audio_ssrc, video]
-            .iter()
-            .all(|ssrc| record.stream(*ssrc).is_some_and(|stream| stream.sender_reports.len() >= 3));
+        let enough = [seat.audio_ssrc, video].iter().all(|ssrc| {
+            record
+                .stream(*ssrc)
+                .is_some_and(|stream| stream.sender_reports.len() >= 3)
+        });
         enough.then_some(())
     })
     .await

@@ -18,7 +18,11 @@ async fn what_was_missed_comes_once_and_in_order_and_media_never_stops() {
     let fresh = Signal::connect(&stage.server.url).await.unwrap();
     let last_seq = std::mem::replace(&mut bob.signal, fresh).cut();
     for number in 0..8 {
-        ann.person.signal.request("chat", json!({"text": format!("missed {number}")})).await.unwrap();
+        ann.person
+            .signal
+            .request("chat", json!({"text": format!("missed {number}")}))
+            .await
+            .unwrap();
     }
     packets(&bob, seat.audio_ssrc, 60).await;
 
@@ -29,20 +33,36 @@ async fn what_was_missed_comes_once_and_in_order_and_media_never_stops() {
         let chat = bob.signal.event("chat").await.unwrap();
         assert_eq!(chat["text"], format!("missed {number}"));
     }
-    ann.person.signal.request("chat", json!({"text": "and on"})).await.unwrap();
+    ann.person
+        .signal
+        .request("chat", json!({"text": "and on"}))
+        .await
+        .unwrap();
     assert_eq!(bob.signal.event("chat").await.unwrap()["text"], "and on");
     let numbers = bob.signal.sequence();
     let wanted: Vec<u64> = (last_seq + 1..=last_seq + numbers.len() as u64).collect();
     assert_eq!(numbers, wanted, "once, in order, nothing left out");
-    bob.signal.request("ping", json!({"lastSeq": bob.signal.last_seq()})).await.unwrap();
+    bob.signal
+        .request("ping", json!({"lastSeq": bob.signal.last_seq()}))
+        .await
+        .unwrap();
 
     let record = bob.endpoint.record();
     let voice = record.stream(seat.audio_ssrc).unwrap();
-    assert!(voice.missing.is_empty() && voice.longest_pause.as_millis() < 500, "{:?}", voice.longest_pause);
+    assert!(
+        voice.missing.is_empty() && voice.longest_pause.as_millis() < 500,
+        "{:?}",
+        voice.longest_pause
+    );
     drop(record);
     let seen = ann.person.signal.waiting_events();
     assert!(seen.iter().all(|event| event["type"] != "participant.left"), "{seen:?}");
-    assert_eq!(seen.iter().filter(|event| event["type"] == "participant.joined").count(), 1);
+    assert_eq!(
+        seen.iter()
+            .filter(|event| event["type"] == "participant.joined")
+            .count(),
+        1
+    );
 }
 
 #[tokio::test]
@@ -52,7 +72,10 @@ async fn a_request_sent_into_the_break_is_done_once() {
     let mut bob = stage.join("bob").await;
     let id = bob.signal.next_id();
     let key = bob.joined["resume"]["key"].as_str().unwrap().to_owned();
-    bob.signal.post(id, "chat", json!({"text": "did this arrive?"})).await.unwrap();
+    bob.signal
+        .post(id, "chat", json!({"text": "did this arrive?"}))
+        .await
+        .unwrap();
     assert_eq!(ann.signal.event("chat").await.unwrap()["text"], "did this arrive?");
     // Bob never reads the answer: he resumes from before it, and hears it now.
     let last_seq = 1;
@@ -90,7 +113,10 @@ async fn more_missed_than_kept_is_said() {
     // 1 MiB is kept; chat is limited in rate, updates in size.
     let heavy = "y".repeat(16_000);
     for number in 0..80 {
-        let sent = ann.signal.request("update", json!({"metadata": {"n": number, "x": heavy}})).await;
+        let sent = ann
+            .signal
+            .request("update", json!({"metadata": {"n": number, "x": heavy}}))
+            .await;
         if sent.is_err() {
             tokio::time::sleep(std::time::Duration::from_millis(100)).await;
         }

@@ -14,13 +14,15 @@ async fn a_seat_takes_one_after_the_other_without_renegotiation() {
         let source = 10 * (round as u32 + 1);
         let mut speaker = stage.speaker(name, source, 0).await;
         let seat = bob.seated(name, &["audio", "video"]).await.unwrap();
-        assert_eq!(vec![seat.clone()], agreed, "the seat is the one agreed on, with its SSRCs");
+        assert_eq!(
+            vec![seat.clone()],
+            agreed,
+            "the seat is the one agreed on, with its SSRCs"
+        );
         frames(&bob, seat.video_ssrc.unwrap(), source + 1, 12).await;
         packets(&bob, seat.audio_ssrc, 20).await;
         speaker.person.signal.request("leave", json!({})).await.unwrap();
-        let empty = |event: &serde_json::Value| {
-            event["type"] == "seats" && event["seats"][0]["participant"].is_null()
-        };
+        let empty = |event: &serde_json::Value| event["type"] == "seats" && event["seats"][0]["participant"].is_null();
         bob.signal.event_where("the seat is empty", empty).await.unwrap();
         sources.push(source + 1);
     }
@@ -46,7 +48,11 @@ async fn too_few_seats_are_told_and_more_can_be_offered_meanwhile() {
     bob.endpoint.add_seats(1).unwrap();
     bob.offer(false).await.unwrap();
     let seats = bob.seats().unwrap();
-    assert_eq!((seats.len(), &seats[0]), (2, &first), "the first seat stays what it was");
+    assert_eq!(
+        (seats.len(), &seats[0]),
+        (2, &first),
+        "the first seat stays what it was"
+    );
     let second = bob.seated("carol", &["audio", "video"]).await.unwrap();
     frames(&bob, second.video_ssrc.unwrap(), 21, 5).await;
     frames(&bob, first.video_ssrc.unwrap(), 11, 20).await;
@@ -69,16 +75,27 @@ async fn screen_and_camera_of_one_person_take_two_seats() {
         .signal
         .event_where("the screen has a seat", |event| {
             event["type"] == "seats"
-                && event["seats"].as_array().is_some_and(|seats| seats.iter().any(|seat| seat["video"] == publication))
+                && event["seats"]
+                    .as_array()
+                    .is_some_and(|seats| seats.iter().any(|seat| seat["video"] == publication))
         })
         .await
         .unwrap();
-    let number = event["seats"].as_array().unwrap().iter().find(|seat| seat["video"] == publication).unwrap()
-        ["seat"]
+    let number = event["seats"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .find(|seat| seat["video"] == publication)
+        .unwrap()["seat"]
         .as_u64()
         .unwrap();
     assert_ne!(number, camera.seat);
-    let seat = bob.seats().unwrap().into_iter().find(|seat| seat.seat == number).unwrap();
+    let seat = bob
+        .seats()
+        .unwrap()
+        .into_iter()
+        .find(|seat| seat.seat == number)
+        .unwrap();
     frames(&bob, seat.video_ssrc.unwrap(), 30, 5).await;
     assert_runs_on(&bob, camera.video_ssrc.unwrap());
 }

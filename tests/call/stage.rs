@@ -18,8 +18,8 @@ pub(crate) const ROOM: &str = "stage";
 /// A token for a room and a participant.
 pub(crate) fn token_for(room: &str, participant: &str, words: &[&str]) -> String {
     let request = TokenRequest {
-        room: Some(room.to_owned()),
-        participant: Some(participant.to_owned()),
+        room: Some(room.parse().unwrap()),
+        participant: Some(participant.parse().unwrap()),
         permissions: Permissions::from_words(words.iter().copied()),
         ttl: Duration::from_secs(600),
         token_id: None,
@@ -55,7 +55,9 @@ impl Stage {
     }
 
     pub(crate) async fn join_with(&self, id: &str, fields: Value, options: Options) -> Participant {
-        Participant::join_with(&self.server.url, &self.token(id), fields, options).await.unwrap()
+        Participant::join_with(&self.server.url, &self.token(id), fields, options)
+            .await
+            .unwrap()
     }
 
     /// Joins and offers this many seats.
@@ -89,14 +91,19 @@ impl Stage {
             person.endpoint.play(&voice, &[Shape::SPEECH]),
             person.endpoint.play(&camera, &shapes),
         ];
-        Speaker { person, voice, camera, players }
+        Speaker {
+            person,
+            voice,
+            camera,
+            players,
+        }
     }
 }
 
 /// Waits until `count` packets came on an SSRC since the record was last cleared.
 pub(crate) async fn packets(person: &Participant, ssrc: u32, count: u64) {
     let what = format!("{count} packets on {ssrc} of {}", person.id);
-    let arrived = testkit::eventually(&what, || {
+    let arrived = testkit::eventually(what, || {
         let record = person.endpoint.record();
         record.stream(ssrc).filter(|stream| stream.packets >= count).map(drop)
     });
@@ -110,10 +117,14 @@ pub(crate) async fn packets(person: &Participant, ssrc: u32, count: u64) {
 /// Waits until `count` whole pictures of a source came on an SSRC.
 pub(crate) async fn frames(person: &Participant, ssrc: u32, source: u32, count: usize) {
     let what = format!("{count} pictures of source {source} on {ssrc} of {}", person.id);
-    let arrived = testkit::eventually(&what, || {
+    let arrived = testkit::eventually(what, || {
         let record = person.endpoint.record();
         let stream = record.stream(ssrc)?;
-        let whole = stream.whole_frames().into_iter().filter(|frame| frame.stamp.source == source).count();
+        let whole = stream
+            .whole_frames()
+            .into_iter()
+            .filter(|frame| frame.stamp.source == source)
+            .count();
         (whole >= count).then_some(())
     });
     arrived.await.unwrap();
@@ -130,13 +141,21 @@ pub(crate) fn assert_runs_on(person: &Participant, ssrc: u32) {
     for frame in stream.whole_frames() {
         let here = (frame.stamp.source, frame.stamp.layer);
         if open != Some(here) {
-            assert!(frame.keyframe, "{here:?} begins at frame {} without a keyframe", frame.stamp.frame);
+            assert!(
+                frame.keyframe,
+                "{here:?} begins at frame {} without a keyframe",
+                frame.stamp.frame
+            );
         }
         open = Some(here);
         let picture = (frame.picture_id.unwrap_or(0), frame.tl0_picture_index.unwrap_or(0));
         if let Some((timestamp, picture_id, tl0, had_id)) = last {
             let step = frame.timestamp.wrapping_sub(timestamp);
-            assert!(step > 0 && step < 90_000 * 60, "timestamp steps by {} at {frame:?}", step as i32);
+            assert!(
+                step > 0 && step < 90_000 * 60,
+                "timestamp steps by {} at {frame:?}",
+                step as i32
+            );
             if had_id && frame.picture_id.is_some() {
                 let step = picture.0.wrapping_sub(picture_id) & 0x7fff;
                 assert_eq!(step, 1, "picture id steps by {step} at {frame:?}");

@@ -16,7 +16,10 @@ async fn an_ice_restart_keeps_keys_and_media() {
 
     let ufrag = |sdp: &serde_json::Value| {
         let text = sdp["sdp"].as_str().unwrap().to_owned();
-        text.lines().find(|line| line.starts_with("a=ice-ufrag")).unwrap().to_owned()
+        text.lines()
+            .find(|line| line.starts_with("a=ice-ufrag"))
+            .unwrap()
+            .to_owned()
     };
     let dtls_records = std::sync::Arc::new(std::sync::atomic::AtomicU32::new(0));
     let count = std::sync::Arc::clone(&dtls_records);
@@ -36,9 +39,18 @@ async fn an_ice_restart_keeps_keys_and_media() {
         let record = person.endpoint.record();
         let voice = record.stream(ssrc).unwrap();
         assert!(voice.missing.is_empty(), "{}: lost {:?}", person.id, voice.missing);
-        assert!(voice.longest_pause.as_millis() < 500, "{}: {:?}", person.id, voice.longest_pause);
+        assert!(
+            voice.longest_pause.as_millis() < 500,
+            "{}: {:?}",
+            person.id,
+            voice.longest_pause
+        );
     }
-    assert_eq!(dtls_records.load(std::sync::atomic::Ordering::Relaxed), 0, "no new handshake");
+    assert_eq!(
+        dtls_records.load(std::sync::atomic::Ordering::Relaxed),
+        0,
+        "no new handshake"
+    );
 }
 
 #[tokio::test]
@@ -59,7 +71,13 @@ async fn a_client_that_moves_is_followed() {
         packets(person, ssrc, 60).await;
     }
     frames(&bob.person, at_bob.video_ssrc.unwrap(), 11, 10).await;
-    let pause = bob.person.endpoint.record().stream(at_bob.audio_ssrc).unwrap().longest_pause;
+    let pause = bob
+        .person
+        .endpoint
+        .record()
+        .stream(at_bob.audio_ssrc)
+        .unwrap()
+        .longest_pause;
     assert!(pause.as_secs_f64() < 3.0, "{pause:?}");
 }
 
@@ -70,7 +88,10 @@ async fn media_works_over_ipv6() {
         return;
     }
     let stage = Stage::set_with(&[("ENFILADE_MEDIA__ADVERTISED", r#"["::1"]"#)]).await;
-    let options = Options { bind: "[::1]:0".parse().unwrap(), ..Options::default() };
+    let options = Options {
+        bind: "[::1]:0".parse().unwrap(),
+        ..Options::default()
+    };
     let mut ann = stage.join_with("ann", serde_json::json!({}), options.clone()).await;
     let voice = ann.send("microphone", testkit::Codec::Opus, &[], 1).unwrap();
     ann.negotiate().await.unwrap();
@@ -86,7 +107,11 @@ async fn media_works_over_ipv6() {
 async fn a_client_that_stays_silent_is_lost_and_told_so() {
     let stage = Stage::set_with(&[("ENFILADE_MEDIA__CONSENT_TIMEOUT", "5s")]).await;
     let mut ann = stage.speaker("ann", 10, 0).await;
-    ann.person.signal.event_where("connected", |event| event["state"] == "connected").await.unwrap();
+    ann.person
+        .signal
+        .event_where("connected", |event| event["state"] == "connected")
+        .await
+        .unwrap();
     // Everything the client sends is lost from now on; signalling lives.
     ann.person.endpoint.gate_outbound(Some(Box::new(|_| false)));
     let lost = |event: &serde_json::Value| event["type"] == "transport" && event["state"] == "lost";
@@ -104,8 +129,13 @@ async fn a_stopping_server_tells_its_clients() {
     let mut ann = stage.speaker("ann", 10, 0).await;
     stage.server.terminate().unwrap();
     let bye = ann.person.signal.event("bye").await.unwrap();
-    assert_eq!((&bye["code"], &bye["reconnect"]), (&"node-draining".into(), &true.into()));
+    assert_eq!(
+        (&bye["code"], &bye["reconnect"]),
+        (&"node-draining".into(), &true.into())
+    );
     let status = stage.server.ended().await.unwrap();
     assert!(status.success(), "{status}");
-    eventually("the socket is closed", || (!stage.server.is_alive()).then_some(())).await.unwrap();
+    eventually("the socket is closed", || (!stage.server.is_alive()).then_some(()))
+        .await
+        .unwrap();
 }

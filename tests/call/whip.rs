@@ -20,12 +20,21 @@ async fn publish(server: &Server, id: &str) -> Publisher {
     let camera = endpoint.add_sending(Codec::Vp8, &[], 71).unwrap();
     let offer = endpoint.offer(false).unwrap();
     let token = token_for(ROOM, id, &["allow_join"]);
-    let resource = whip::post(&server.url, &format!("/whip/{ROOM}"), &token, &offer).await.unwrap();
+    let resource = whip::post(&server.url, &format!("/whip/{ROOM}"), &token, &offer)
+        .await
+        .unwrap();
     endpoint.answer(&resource.sdp).unwrap();
     endpoint.connected().await.unwrap();
-    let players =
-        [endpoint.play(&voice, &[Shape::SPEECH]), endpoint.play(&camera, &[Shape::CAMERA])];
-    Publisher { endpoint, resource, camera, _players: players }
+    let players = [
+        endpoint.play(&voice, &[Shape::SPEECH]),
+        endpoint.play(&camera, &[Shape::CAMERA]),
+    ];
+    Publisher {
+        endpoint,
+        resource,
+        camera,
+        _players: players,
+    }
 }
 
 async fn view(server: &Server, publisher: &str, viewer: &str) -> (Arc<Endpoint>, whip::Resource) {
@@ -41,7 +50,7 @@ async fn view(server: &Server, publisher: &str, viewer: &str) -> (Arc<Endpoint>,
 }
 
 async fn sees(endpoint: &Endpoint, source: u32, count: usize) {
-    let shown = eventually(&format!("{count} pictures of {source}"), || {
+    let shown = eventually(format!("{count} pictures of {source}"), || {
         let record = endpoint.record();
         let whole = record
             .streams()
@@ -52,7 +61,10 @@ async fn sees(endpoint: &Endpoint, source: u32, count: usize) {
     });
     if let Err(error) = shown.await {
         let record = endpoint.record();
-        let seen: Vec<_> = record.streams().map(|(ssrc, note)| (ssrc, note.packets, note.sources())).collect();
+        let seen: Vec<_> = record
+            .streams()
+            .map(|(ssrc, note)| (ssrc, note.packets, note.sources()))
+            .collect();
         panic!("{error}; seen {seen:?}, trouble {:?}", endpoint.trouble());
     }
 }
@@ -68,7 +80,10 @@ async fn a_whip_publisher_is_seen_by_viewers_and_by_people() {
     let seat = bob.seated("studio", &["audio", "video"]).await.unwrap();
     frames(&bob, seat.video_ssrc.unwrap(), 71, 5).await;
     let record = viewer.record();
-    let first = record.streams().flat_map(|(_, stream)| stream.ordered()).find(|note| note.stamp.is_some_and(|stamp| stamp.source == 71));
+    let first = record
+        .streams()
+        .flat_map(|(_, stream)| stream.ordered())
+        .find(|note| note.stamp.is_some_and(|stamp| stamp.source == 71));
     assert!(first.unwrap().seen.keyframe);
     drop(record);
     assert!(publisher.endpoint.record().keyframe_requests(publisher.camera.ssrcs[0]) >= 1);
@@ -84,7 +99,12 @@ async fn a_viewer_may_wait_for_the_publisher() {
 
     // The publisher ends and comes again: the viewer stays.
     let token = token_for(ROOM, "studio", &["allow_join"]);
-    let ended = reqwest::Client::new().delete(&publisher.resource.url).bearer_auth(&token).send().await.unwrap();
+    let ended = reqwest::Client::new()
+        .delete(&publisher.resource.url)
+        .bearer_auth(&token)
+        .send()
+        .await
+        .unwrap();
     assert_eq!(ended.status(), 200);
     drop(publisher);
     viewer.record().forget();
@@ -100,8 +120,26 @@ async fn people_in_the_room_can_be_viewed() {
     sees(&viewer, 11, 5).await;
     let token = token_for(ROOM, "viewer", &["allow_join"]);
     let client = reqwest::Client::new();
-    assert_eq!(client.delete(&resource.url).bearer_auth(&token).send().await.unwrap().status(), 200);
-    assert_eq!(client.delete(&resource.url).bearer_auth(&token).send().await.unwrap().status(), 404);
+    assert_eq!(
+        client
+            .delete(&resource.url)
+            .bearer_auth(&token)
+            .send()
+            .await
+            .unwrap()
+            .status(),
+        200
+    );
+    assert_eq!(
+        client
+            .delete(&resource.url)
+            .bearer_auth(&token)
+            .send()
+            .await
+            .unwrap()
+            .status(),
+        404
+    );
 }
 
 #[tokio::test]
@@ -114,7 +152,11 @@ async fn ice_is_restarted_by_patch() {
     let offer = viewer.offer(true).unwrap();
     let attribute = |name: &str| {
         let prefix = format!("a={name}:");
-        offer.lines().find_map(|line| line.strip_prefix(&prefix)).unwrap().to_owned()
+        offer
+            .lines()
+            .find_map(|line| line.strip_prefix(&prefix))
+            .unwrap()
+            .to_owned()
     };
     let fragment = format!(
         "a=ice-options:trickle ice2\r\na=group:BUNDLE 0\r\nm=audio 9 UDP/TLS/RTP/SAVPF 111\r\na=mid:0\r\na=ice-ufrag:{}\r\na=ice-pwd:{}\r\n",
@@ -135,7 +177,12 @@ async fn ice_is_restarted_by_patch() {
     let fragment = answer.text().await.unwrap();
     let fresh = |name: &str| {
         let prefix = format!("a={name}:");
-        fragment.lines().find_map(|line| line.strip_prefix(&prefix)).unwrap().trim().to_owned()
+        fragment
+            .lines()
+            .find_map(|line| line.strip_prefix(&prefix))
+            .unwrap()
+            .trim()
+            .to_owned()
     };
     let restarted: String = resource
         .sdp
@@ -188,13 +235,25 @@ async fn what_is_not_allowed_is_refused() {
 
     let options = client.request(reqwest::Method::OPTIONS, &whip).send().await.unwrap();
     assert!(matches!(options.status().as_u16(), 200 | 204), "{}", options.status());
-    let accept = options.headers().get("accept-post").and_then(|value| value.to_str().ok());
+    let accept = options
+        .headers()
+        .get("accept-post")
+        .and_then(|value| value.to_str().ok());
     assert_eq!(accept, Some("application/sdp"), "{:?}", options.headers());
 
     // Only the owner ends a resource.
     let stranger = token_for(ROOM, "stranger", &["allow_join"]);
-    let foreign = client.delete(&publisher.resource.url).bearer_auth(&stranger).send().await.unwrap();
-    assert!(matches!(foreign.status().as_u16(), 401 | 403 | 404), "{}", foreign.status());
+    let foreign = client
+        .delete(&publisher.resource.url)
+        .bearer_auth(&stranger)
+        .send()
+        .await
+        .unwrap();
+    assert!(
+        matches!(foreign.status().as_u16(), 401 | 403 | 404),
+        "{}",
+        foreign.status()
+    );
     let nobody = client.delete(&publisher.resource.url).send().await.unwrap();
     assert_eq!(nobody.status(), 401);
     let (viewer, _resource) = view(&stage.server, "studio", "viewer").await;
