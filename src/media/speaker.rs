@@ -212,7 +212,13 @@ mod tests {
 
     #[test]
     fn two_equally_loud_speakers_do_not_flicker() {
-        let wobble = |at: u64| if (at / 200).is_multiple_of(2) { [30, 33] } else { [33, 30] };
+        let wobble = |at: u64| {
+            if (at / 200).is_multiple_of(2) {
+                [30, 33]
+            } else {
+                [33, 30]
+            }
+        };
         let changes = run(wobble, 10_000);
         assert!(changes.len() <= 2, "{changes:?}");
     }

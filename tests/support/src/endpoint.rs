@@ -42,7 +42,12 @@ pub struct Options {
 
 impl Default for Options {
     fn default() -> Self {
-        Options { only_cm: false, keeps_log: true, nack: true, bind: SocketAddr::from(([127, 0, 0, 1], 0)) }
+        Options {
+            only_cm: false,
+            keeps_log: true,
+            nack: true,
+            bind: SocketAddr::from(([127, 0, 0, 1], 0)),
+        }
     }
 }
 
@@ -177,7 +182,13 @@ impl Endpoint {
             send_encodings: vec![],
         };
         let id = self.with_core(|core| core.connection.add_transceiver_from_track(track, Some(init)))?;
-        Ok(Sending { id: RTCRtpSenderId::from(id), codec, ssrcs, rids: rids.iter().map(|rid| (*rid).to_owned()).collect(), source })
+        Ok(Sending {
+            id: RTCRtpSenderId::from(id),
+            codec,
+            ssrcs,
+            rids: rids.iter().map(|rid| (*rid).to_owned()).collect(),
+            source,
+        })
     }
 
     /// Adds places to receive: for each seat one audio and one video m-line.
@@ -276,11 +287,7 @@ impl Endpoint {
         locked(&self.shared.core).messages.clone()
     }
 
-    async fn watch_channels<T>(
-        &self,
-        what: &str,
-        mut probe: impl FnMut(&mut Core) -> Option<T>,
-    ) -> anyhow::Result<T> {
+    async fn watch_channels<T>(&self, what: &str, mut probe: impl FnMut(&mut Core) -> Option<T>) -> anyhow::Result<T> {
         let mut changes = self.shared.channels_changed.subscribe();
         let search = async {
             loop {
@@ -351,7 +358,9 @@ impl Endpoint {
         let ids: Vec<_> = core.connection.get_transceivers().collect();
         ids.into_iter().find_map(|id| {
             let transceiver = core.connection.rtp_transceiver(id)?;
-            (RTCRtpSenderId::from(id) == sending.id).then(|| transceiver.mid().clone()).flatten()
+            (RTCRtpSenderId::from(id) == sending.id)
+                .then(|| transceiver.mid().clone())
+                .flatten()
         })
     }
 
@@ -363,7 +372,8 @@ impl Endpoint {
         let mut states = self.shared.state.subscribe();
         let reached = tokio::time::timeout(crate::PATIENCE, states.wait_for(|state| *state == wanted)).await;
         match reached {
-            Ok(state) => Ok(drop(state?)),
+            Ok(Ok(_)) => Ok(()),
+            Ok(Err(_)) => Err(anyhow!("the connection is gone")),
             Err(_) => Err(anyhow!(
                 "the connection is {:?}, not {wanted:?}; last trouble: {:?}",
                 *self.shared.state.borrow(),
@@ -399,7 +409,9 @@ impl Endpoint {
     pub fn send(&self, sending: &Sending, packets: Vec<rtc::rtp::Packet>) -> usize {
         self.with_core(|core| {
             let now = Instant::now();
-            let Some(mut sender) = core.connection.rtp_sender(sending.id) else { return 0 };
+            let Some(mut sender) = core.connection.rtp_sender(sending.id) else {
+                return 0;
+            };
             let (mut taken, mut trouble) = (0, None);
             for packet in packets {
                 match sender.write_rtp(now, packet) {
@@ -425,7 +437,11 @@ impl Endpoint {
             stopped,
             Arc::clone(&sent),
         );
-        Player { stop, sent, task: tokio::spawn(task) }
+        Player {
+            stop,
+            sent,
+            task: tokio::spawn(task),
+        }
     }
 
     /// Lets `gate` decide about each datagram from the network.
@@ -515,7 +531,10 @@ impl Drop for Player {
 
 /// Writes one payload into a packet.
 fn packet(header: Header, payload: Payload) -> rtc::rtp::Packet {
-    rtc::rtp::Packet { header, payload: Bytes::from(payload.bytes) }
+    rtc::rtp::Packet {
+        header,
+        payload: Bytes::from(payload.bytes),
+    }
 }
 
 /// How long the `frames`-th of equally spaced frames comes after the first.

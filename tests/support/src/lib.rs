@@ -28,7 +28,7 @@ pub const PATIENCE: Duration = Duration::from_secs(10);
 ///
 /// # Errors
 /// When the time is over; `what` says what did not happen.
-pub async fn eventually<T>(what: &str, mut probe: impl FnMut() -> Option<T>) -> anyhow::Result<T> {
+pub async fn eventually<T>(what: impl std::fmt::Display, mut probe: impl FnMut() -> Option<T>) -> anyhow::Result<T> {
     let deadline = tokio::time::Instant::now() + PATIENCE;
     loop {
         if let Some(found) = probe() {

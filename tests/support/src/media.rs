@@ -144,7 +144,11 @@ impl Encoder {
         if !upper {
             self.tl0_picture_index = self.tl0_picture_index.wrapping_add(1);
         }
-        let count = if keyframe { self.shape.key_packets } else { self.shape.delta_packets };
+        let count = if keyframe {
+            self.shape.key_packets
+        } else {
+            self.shape.delta_packets
+        };
         let picture = Picture {
             keyframe,
             number: self.frame,
@@ -191,7 +195,11 @@ struct Picture {
 /// Reads what a receiver of `codec` would read.
 pub fn look(codec: Codec, payload: &[u8]) -> Seen {
     match codec {
-        Codec::Opus => Seen { keyframe: true, starts_frame: true, ..Seen::default() },
+        Codec::Opus => Seen {
+            keyframe: true,
+            starts_frame: true,
+            ..Seen::default()
+        },
         Codec::Vp8 => vp8::look(payload),
         Codec::Vp9 => vp9::look(payload),
         Codec::H264 => h264::look(payload),

@@ -49,15 +49,13 @@ impl Participant {
     ///
     /// # Errors
     /// When the server refuses.
-    pub async fn join_with(
-        url: &str,
-        token: &str,
-        fields: Value,
-        options: Options,
-    ) -> anyhow::Result<Participant> {
+    pub async fn join_with(url: &str, token: &str, fields: Value, options: Options) -> anyhow::Result<Participant> {
         let mut signal = Signal::connect(url).await?;
         let joined = signal.join(token, fields).await?;
-        let id = joined["participant"]["id"].as_str().context("joined without an id")?.to_owned();
+        let id = joined["participant"]["id"]
+            .as_str()
+            .context("joined without an id")?
+            .to_owned();
         let endpoint = Arc::new(Endpoint::new(options).await?);
         Ok(Participant {
             signal,
@@ -74,13 +72,7 @@ impl Participant {
     ///
     /// # Errors
     /// When the connection refuses.
-    pub fn send(
-        &mut self,
-        what: &'static str,
-        codec: Codec,
-        rids: &[&str],
-        source: u32,
-    ) -> anyhow::Result<Sending> {
+    pub fn send(&mut self, what: &'static str, codec: Codec, rids: &[&str], source: u32) -> anyhow::Result<Sending> {
         let sending = self.endpoint.add_sending(codec, rids, source)?;
         self.sendings.push((sending.clone(), what));
         Ok(sending)
@@ -109,12 +101,16 @@ impl Participant {
                 publish.push(json!({"mid": mid, "source": what}));
             }
         }
-        let mut answer = self.signal.request("offer", json!({"sdp": sdp, "publish": publish})).await?;
+        let mut answer = self
+            .signal
+            .request("offer", json!({"sdp": sdp, "publish": publish}))
+            .await?;
         let sdp = answer["sdp"].as_str().context("an answer without SDP")?.to_owned();
         self.endpoint.answer(&sdp)?;
-        if let (Some(known), Some(new)) =
-            (self.answered["publications"].as_array().cloned(), answer["publications"].as_array_mut())
-        {
+        if let (Some(known), Some(new)) = (
+            self.answered["publications"].as_array().cloned(),
+            answer["publications"].as_array_mut(),
+        ) {
             let fresh: Vec<Value> = known.into_iter().filter(|old| !new.contains(old)).collect();
             new.extend(fresh);
         }
@@ -160,23 +156,21 @@ impl Participant {
             .collect()
     }
 
-    /// Waits until somebody's publications are on a seat, and says which.
+    /// Waits until a source of somebody is on a seat, and says which. `kinds` are `audio`, `video` or both.
     ///
     /// # Errors
     /// When it does not happen.
-    pub async fn seated(&mut self, participant: &str) -> anyhow::Result<Seat> {
+    pub async fn seated(&mut self, participant: &str, kinds: &[&str]) -> anyhow::Result<Seat> {
+        let full = |seat: &Value| seat["participant"] == participant && kinds.iter().all(|kind| !seat[*kind].is_null());
         let event = self
             .signal
-            .event_where(&format!("a seat for {participant}"), |event| {
-                event["type"] == "seats"
-                    && event["seats"].as_array().is_some_and(|seats| {
-                        seats.iter().any(|seat| seat["participant"] == participant)
-                    })
+            .event_where(&format!("a seat with {kinds:?} of {participant}"), |event| {
+                event["type"] == "seats" && event["seats"].as_array().is_some_and(|seats| seats.iter().any(full))
             })
             .await?;
         let number = event["seats"]
             .as_array()
-            .and_then(|seats| seats.iter().find(|seat| seat["participant"] == participant))
+            .and_then(|seats| seats.iter().find(|seat| full(seat)))
             .and_then(|seat| seat["seat"].as_u64())
             .context("a seat without number")?;
         let Some(seat) = self.seats()?.into_iter().find(|seat| seat.seat == number) else {
@@ -202,7 +196,10 @@ impl Participant {
     /// # Errors
     /// When the server refuses.
     pub async fn resume(&mut self) -> anyhow::Result<Value> {
-        let key = self.joined["resume"]["key"].as_str().context("joined without a resume key")?.to_owned();
+        let key = self.joined["resume"]["key"]
+            .as_str()
+            .context("joined without a resume key")?
+            .to_owned();
         let (last_seq, next_id) = (self.signal.last_seq(), self.signal.next_id());
         let fresh = Signal::connect(&self.url).await?;
         std::mem::replace(&mut self.signal, fresh).cut();
@@ -213,8 +210,11 @@ impl Participant {
 /// The first SSRC that an m-line of an SDP announces.
 pub fn first_ssrc(sdp: &str, mid: &str) -> Option<u32> {
     let line = format!("a=mid:{mid}");
-    let section =
-        sdp.split("\r\nm=").find(|section| section.lines().any(|candidate| candidate.trim_end() == line))?;
-    let attribute = section.lines().find_map(|candidate| candidate.strip_prefix("a=ssrc:"))?;
+    let section = sdp
+        .split("\r\nm=")
+        .find(|section| section.lines().any(|candidate| candidate.trim_end() == line))?;
+    let attribute = section
+        .lines()
+        .find_map(|candidate| candidate.strip_prefix("a=ssrc:"))?;
     attribute.split(' ').next()?.trim().parse().ok()
 }

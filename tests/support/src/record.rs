@@ -80,8 +80,7 @@ impl StreamNote {
 
     /// Packets in order of sequence, each once.
     pub fn ordered(&self) -> Vec<PacketNote> {
-        let by_sequence: BTreeMap<u64, PacketNote> =
-            self.log.iter().map(|note| (note.sequence, *note)).collect();
+        let by_sequence: BTreeMap<u64, PacketNote> = self.log.iter().map(|note| (note.sequence, *note)).collect();
         by_sequence.into_values().collect()
     }
 
@@ -103,8 +102,9 @@ impl StreamNote {
                 };
                 (BTreeSet::new(), frame)
             };
-            let (indices, frame) =
-                frames.entry((stamp.source, stamp.layer, stamp.frame)).or_insert_with(fresh);
+            let (indices, frame) = frames
+                .entry((stamp.source, stamp.layer, stamp.frame))
+                .or_insert_with(fresh);
             indices.insert(stamp.index);
             frame.keyframe |= note.seen.keyframe;
             frame.at = frame.at.max(note.at);
@@ -165,7 +165,10 @@ pub struct Record {
 
 impl Record {
     pub(crate) fn new(keeps_log: bool) -> Self {
-        Record { keeps_log, ..Record::default() }
+        Record {
+            keeps_log,
+            ..Record::default()
+        }
     }
 
     /// Tells which payload types mean what, and which SSRC repairs which (RFC 4588).
@@ -229,7 +232,11 @@ impl Record {
     }
 
     pub(crate) fn sender_report(&mut self, ssrc: u32, ntp: u64, timestamp: u32) {
-        self.streams.entry(ssrc).or_default().sender_reports.push((ntp, timestamp));
+        self.streams
+            .entry(ssrc)
+            .or_default()
+            .sender_reports
+            .push((ntp, timestamp));
     }
 
     pub(crate) fn feedback(&mut self) {
@@ -258,14 +265,20 @@ impl Record {
 
     /// Every stream on which packets came.
     pub fn streams(&self) -> impl Iterator<Item = (u32, &StreamNote)> {
-        self.streams.iter().filter(|(_, note)| note.packets > 0).map(|(ssrc, note)| (*ssrc, note))
+        self.streams
+            .iter()
+            .filter(|(_, note)| note.packets > 0)
+            .map(|(ssrc, note)| (*ssrc, note))
     }
 
     /// Forgets what was received, so that a test can look at what comes from now on. Sequence continuity is kept.
     pub fn forget(&mut self) {
         for stream in self.streams.values_mut() {
             let highest = stream.range.map(|(_, highest)| (highest, highest));
-            *stream = StreamNote { range: highest, ..StreamNote::default() };
+            *stream = StreamNote {
+                range: highest,
+                ..StreamNote::default()
+            };
         }
     }
 }

@@ -28,7 +28,7 @@ fn free_ports(count: u16, free: impl Fn(u16) -> bool) -> anyhow::Result<u16> {
     let _first = NEXT_PORT.compare_exchange(0, base, Ordering::Relaxed, Ordering::Relaxed);
     for _ in 0..500 {
         let first = NEXT_PORT.fetch_add(count, Ordering::Relaxed);
-        if first < 20_000 || first > 32_000 {
+        if !(20_000..=32_000).contains(&first) {
             // Below the range from which the system takes the ports of its own choice.
             NEXT_PORT.store(20_000, Ordering::Relaxed);
             continue;
@@ -48,22 +48,31 @@ impl Server {
     pub async fn start(binary: impl AsRef<Path>, settings: &[(&str, &str)]) -> anyhow::Result<Server> {
         let shards = settings
             .iter()
-            .find_map(|(name, value)| (*name == "ENFILADE_MEDIA__SHARDS").then(|| value.parse().ok()).flatten())
+            .find_map(|(name, value)| {
+                (*name == "ENFILADE_MEDIA__SHARDS")
+                    .then(|| value.parse().ok())
+                    .flatten()
+            })
             .unwrap_or(1_u16);
         let http_port = free_ports(1, |port| TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok())?;
-        let media_port =
-            free_ports(shards, |port| UdpSocket::bind((Ipv4Addr::UNSPECIFIED, port)).is_ok())?;
+        let media_port = free_ports(shards, |port| UdpSocket::bind((Ipv4Addr::UNSPECIFIED, port)).is_ok())?;
         let mut command = Command::new(binary.as_ref());
         command
             .env_clear()
             .envs(std::env::vars().filter(|(name, _)| {
-                matches!(name.as_str(), "PATH" | "HOME" | "TMPDIR" | "LLVM_PROFILE_FILE" | "RUST_BACKTRACE")
+                matches!(
+                    name.as_str(),
+                    "PATH" | "HOME" | "TMPDIR" | "LLVM_PROFILE_FILE" | "RUST_BACKTRACE"
+                )
             }))
             .env("ENFILADE_HTTP__LISTEN", format!("127.0.0.1:{http_port}"))
             .env("ENFILADE_MEDIA__FIRST_PORT", media_port.to_string())
             .env("ENFILADE_MEDIA__SHARDS", shards.to_string())
             .env("ENFILADE_MEDIA__ADVERTISED", r#"["127.0.0.1"]"#)
-            .env("ENFILADE_LOG__FILTER", std::env::var("ENFILADE_TEST_LOG").unwrap_or("info".to_owned()))
+            .env(
+                "ENFILADE_LOG__FILTER",
+                std::env::var("ENFILADE_TEST_LOG").unwrap_or("info".to_owned()),
+            )
             .envs(settings.iter().copied())
             .stdin(Stdio::null())
             .stdout(Stdio::null())
@@ -78,7 +87,12 @@ impl Server {
             }
         });
         let url = format!("http://127.0.0.1:{http_port}");
-        let mut server = Server { child, url, media_port, log };
+        let mut server = Server {
+            child,
+            url,
+            media_port,
+            log,
+        };
         server.ready().await?;
         Ok(server)
     }
@@ -89,7 +103,10 @@ impl Server {
             if let Some(status) = self.child.try_wait()? {
                 bail!("the server ended with {status}:\n{}", self.log().join("\n"));
             }
-            if reqwest::get(&ready).await.is_ok_and(|answer| answer.status().is_success()) {
+            if reqwest::get(&ready)
+                .await
+                .is_ok_and(|answer| answer.status().is_success())
+            {
                 return Ok(());
             }
             tokio::time::sleep(Duration::from_millis(10)).await;
@@ -118,7 +135,10 @@ impl Server {
     /// When the system does not say.
     pub fn resident_bytes(&self) -> anyhow::Result<u64> {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id()))?;
-        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).context("no VmRSS")?;
+        let line = status
+            .lines()
+            .find_map(|line| line.strip_prefix("VmRSS:"))
+            .context("no VmRSS")?;
         let kib: u64 = line.trim().trim_end_matches("kB").trim().parse()?;
         Ok(kib * 1024)
     }
@@ -128,7 +148,11 @@ impl Server {
     /// # Errors
     /// When it is not served.
     pub async fn metrics(&self) -> anyhow::Result<Metrics> {
-        let text = reqwest::get(format!("{}/metrics", self.url)).await?.error_for_status()?.text().await?;
+        let text = reqwest::get(format!("{}/metrics", self.url))
+            .await?
+            .error_for_status()?
+            .text()
+            .await?;
         Ok(Metrics(text))
     }
 
@@ -151,7 +175,10 @@ impl Server {
     /// # Errors
     /// When the signal cannot be sent.
     pub fn terminate(&self) -> anyhow::Result<()> {
-        let status = Command::new("kill").arg("-TERM").arg(self.child.id().to_string()).status()?;
+        let status = Command::new("kill")
+            .arg("-TERM")
+            .arg(self.child.id().to_string())
+            .status()?;
         anyhow::ensure!(status.success(), "kill says {status}");
         Ok(())
     }

@@ -60,8 +60,9 @@ impl Signal {
     /// When the server does not take it.
     pub async fn connect(base_url: &str) -> anyhow::Result<Signal> {
         let url = format!("{}/v1/signal", base_url.replacen("http", "ws", 1));
-        let (socket, _) =
-            tokio_tungstenite::connect_async(&url).await.with_context(|| format!("opening {url}"))?;
+        let (socket, _) = tokio_tungstenite::connect_async(&url)
+            .await
+            .with_context(|| format!("opening {url}"))?;
         Ok(Signal::over(socket))
     }
 
@@ -101,7 +102,13 @@ impl Signal {
             shared.lock().unwrap_or_else(PoisonError::into_inner).closed = Some(closed);
             bell.send_modify(|count| *count += 1);
         });
-        Signal { inbox, changed, outgoing, next_id: 1, tasks: [writer, reader] }
+        Signal {
+            inbox,
+            changed,
+            outgoing,
+            next_id: 1,
+            tasks: [writer, reader],
+        }
     }
 
     /// Sends a request and waits for its answer: the fields of an answer that is no error.
@@ -128,13 +135,15 @@ impl Signal {
     /// # Errors
     /// When the socket is gone.
     pub async fn post(&mut self, id: u64, kind: &str, fields: Value) -> anyhow::Result<()> {
-        let mut message = match fields {
-            Value::Object(fields) => fields,
-            _ => Map::new(),
+        let mut message = if let Value::Object(fields) = fields {
+            fields
+        } else {
+            Map::new()
         };
         message.insert("id".to_owned(), json!(id));
         message.insert("type".to_owned(), json!(kind));
-        self.send_raw(Message::Text(Value::Object(message).to_string().into())).await
+        self.send_raw(Message::Text(Value::Object(message).to_string().into()))
+            .await
     }
 
     /// Sends a frame as it is.
@@ -142,7 +151,10 @@ impl Signal {
     /// # Errors
     /// When the socket is gone.
     pub async fn send_raw(&mut self, message: Message) -> anyhow::Result<()> {
-        self.outgoing.send(message).await.map_err(|_| anyhow!("the signalling socket is closed"))
+        self.outgoing
+            .send(message)
+            .await
+            .map_err(|_| anyhow!("the signalling socket is closed"))
     }
 
     /// Waits for the answer to the request with this id.
@@ -172,11 +184,7 @@ impl Signal {
     ///
     /// # Errors
     /// When none comes in time or the socket closes.
-    pub async fn event_where(
-        &mut self,
-        what: &str,
-        mut wanted: impl FnMut(&Value) -> bool,
-    ) -> anyhow::Result<Value> {
+    pub async fn event_where(&mut self, what: &str, mut wanted: impl FnMut(&Value) -> bool) -> anyhow::Result<Value> {
         self.search(what, |inbox| {
             let at = inbox.events.iter().position(&mut wanted)?;
             inbox.events.remove(at)
@@ -189,17 +197,28 @@ impl Signal {
     /// # Errors
     /// As [`Signal::event_where`].
     pub async fn event(&mut self, kind: &str) -> anyhow::Result<Value> {
-        self.event_where(&format!("event {kind}"), |event| event["type"] == kind).await
+        self.event_where(&format!("event {kind}"), |event| event["type"] == kind)
+            .await
     }
 
     /// Events that came and were not taken.
     pub fn waiting_events(&self) -> Vec<Value> {
-        self.inbox.lock().unwrap_or_else(PoisonError::into_inner).events.iter().cloned().collect()
+        self.inbox
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .events
+            .iter()
+            .cloned()
+            .collect()
     }
 
     /// Numbers of everything the server sent, in order of arrival.
     pub fn sequence(&self) -> Vec<u64> {
-        self.inbox.lock().unwrap_or_else(PoisonError::into_inner).sequence.clone()
+        self.inbox
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .sequence
+            .clone()
     }
 
     /// The latest number.
@@ -212,14 +231,11 @@ impl Signal {
     /// # Errors
     /// When it does not.
     pub async fn closed(&mut self) -> anyhow::Result<(Option<u16>, String)> {
-        self.look("the server closes the socket", |inbox| inbox.closed.clone(), true).await
+        self.look("the server closes the socket", |inbox| inbox.closed.clone(), true)
+            .await
     }
 
-    async fn search<T>(
-        &mut self,
-        what: &str,
-        probe: impl FnMut(&mut Inbox) -> Option<T>,
-    ) -> anyhow::Result<T> {
+    async fn search<T>(&mut self, what: &str, probe: impl FnMut(&mut Inbox) -> Option<T>) -> anyhow::Result<T> {
         self.look(what, probe, false).await
     }
 
@@ -313,5 +329,4 @@ impl Inbox {
             self.events.push_back(message);
         }
     }
-
 }

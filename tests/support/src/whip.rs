@@ -27,7 +27,11 @@ pub async fn post(base: &str, path: &str, token: &str, offer: &str) -> anyhow::R
         .await?;
     let status = answer.status();
     let header = |name: &str| {
-        answer.headers().get(name).and_then(|value| value.to_str().ok()).map(str::to_owned)
+        answer
+            .headers()
+            .get(name)
+            .and_then(|value| value.to_str().ok())
+            .map(str::to_owned)
     };
     let (location, etag, kind) = (header("location"), header("etag"), header("content-type"));
     let sdp = answer.text().await?;
@@ -37,6 +41,10 @@ pub async fn post(base: &str, path: &str, token: &str, offer: &str) -> anyhow::R
         "content type {kind:?}"
     );
     let location = location.context("no Location")?;
-    let url = if location.starts_with('/') { format!("{base}{location}") } else { location };
+    let url = if location.starts_with('/') {
+        format!("{base}{location}")
+    } else {
+        location
+    };
     Ok(Resource { url, sdp, etag })
 }

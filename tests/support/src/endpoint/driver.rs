@@ -85,7 +85,11 @@ pub(super) fn flush(shared: &Shared, core: &mut Core) {
                 .data_channel(id)
                 .map(|channel| channel.label().to_owned())
                 .unwrap_or_default();
-            core.messages.push(ChannelMessage { label, text: message.is_string, data: message.data.to_vec() });
+            core.messages.push(ChannelMessage {
+                label,
+                text: message.is_string,
+                data: message.data.to_vec(),
+            });
             shared.channels_changed.send_modify(|count| *count += 1);
         }
     }
@@ -164,22 +168,37 @@ pub(super) async fn play(
 /// The packets of the next frame of a layer, with the header extensions that were agreed on.
 fn frame(endpoint: &Endpoint, sending: &Sending, layer: &mut Layer, sent: u64) -> Vec<rtc::rtp::Packet> {
     let mut core = locked(&endpoint.shared.core);
-    let Some(mut sender) = core.connection.rtp_sender(sending.id) else { return Vec::new() };
+    let Some(mut sender) = core.connection.rtp_sender(sending.id) else {
+        return Vec::new();
+    };
     let parameters = sender.get_parameters();
     let extension = |uri: &str| {
         let extensions = &parameters.rtp_parameters.header_extensions;
-        extensions.iter().find(|extension| extension.uri == uri).map(|extension| extension.id as u8)
+        extensions
+            .iter()
+            .find(|extension| extension.uri == uri)
+            .map(|extension| extension.id as u8)
     };
     let payload_type = parameters
         .rtp_parameters
         .codecs
         .iter()
-        .find(|codec| codec.rtp_codec.mime_type.eq_ignore_ascii_case(sending.codec.mime_type()))
+        .find(|codec| {
+            codec
+                .rtp_codec
+                .mime_type
+                .eq_ignore_ascii_case(sending.codec.mime_type())
+        })
         .map(|codec| codec.payload_type);
     let (mid_id, rid_id) = (extension(setup::MID), extension(setup::RID));
     let (level_id, descriptor_id) = (extension(setup::AUDIO_LEVEL), extension(setup::DEPENDENCY_DESCRIPTOR));
-    let Some(payload_type) = payload_type else { return Vec::new() };
-    let mid = core.connection.rtp_transceiver(sending.id.into()).and_then(|line| line.mid().clone());
+    let Some(payload_type) = payload_type else {
+        return Vec::new();
+    };
+    let mid = core
+        .connection
+        .rtp_transceiver(sending.id.into())
+        .and_then(|line| line.mid().clone());
     drop(core);
 
     let keyframe = endpoint.record().take_keyframe_request(layer.ssrc);

@@ -35,7 +35,10 @@ const TRANSPORT_CC: &str = "http://www.ietf.org/id/draft-holmer-rmcat-transport-
 fn feedback(kinds: &[(&str, &str)]) -> Vec<RTCPFeedback> {
     kinds
         .iter()
-        .map(|(typ, parameter)| RTCPFeedback { typ: (*typ).to_owned(), parameter: (*parameter).to_owned() })
+        .map(|(typ, parameter)| RTCPFeedback {
+            typ: (*typ).to_owned(),
+            parameter: (*parameter).to_owned(),
+        })
         .collect()
 }
 
@@ -47,7 +50,13 @@ fn codec_of(codec: Codec) -> RTCRtpCodec {
         Codec::H264 => "level-asymmetry-allowed=1;packetization-mode=1;profile-level-id=42e01f",
     };
     let feedback = if codec.is_video() {
-        feedback(&[("ccm", "fir"), ("nack", ""), ("nack", "pli"), ("transport-cc", ""), ("goog-remb", "")])
+        feedback(&[
+            ("ccm", "fir"),
+            ("nack", ""),
+            ("nack", "pli"),
+            ("transport-cc", ""),
+            ("goog-remb", ""),
+        ])
     } else {
         feedback(&[("transport-cc", "")])
     };
@@ -61,14 +70,26 @@ fn codec_of(codec: Codec) -> RTCRtpCodec {
 }
 
 /// Payload types like Chromium's.
-const PAYLOAD_TYPES: [(Codec, u8); 5] =
-    [(Codec::Opus, 111), (Codec::Vp8, 96), (Codec::Vp9, 98), (Codec::H264, 102), (Codec::Av1, 45)];
+const PAYLOAD_TYPES: [(Codec, u8); 5] = [
+    (Codec::Opus, 111),
+    (Codec::Vp8, 96),
+    (Codec::Vp9, 98),
+    (Codec::H264, 102),
+    (Codec::Av1, 45),
+];
 
 fn media_engine() -> anyhow::Result<MediaEngine> {
     let mut engine = MediaEngine::default();
     for (codec, payload_type) in PAYLOAD_TYPES {
-        let kind = if codec.is_video() { RtpCodecKind::Video } else { RtpCodecKind::Audio };
-        let parameters = RTCRtpCodecParameters { rtp_codec: codec_of(codec), payload_type };
+        let kind = if codec.is_video() {
+            RtpCodecKind::Video
+        } else {
+            RtpCodecKind::Audio
+        };
+        let parameters = RTCRtpCodecParameters {
+            rtp_codec: codec_of(codec),
+            payload_type,
+        };
         engine.register_codec(parameters, kind)?;
         if codec.is_video() {
             let rtx = RTCRtpCodec {
@@ -79,7 +100,10 @@ fn media_engine() -> anyhow::Result<MediaEngine> {
                 rtcp_feedback: vec![],
             };
             engine.register_codec(
-                RTCRtpCodecParameters { rtp_codec: rtx, payload_type: payload_type + 1 },
+                RTCRtpCodecParameters {
+                    rtp_codec: rtx,
+                    payload_type: payload_type + 1,
+                },
                 kind,
             )?;
         }
@@ -93,20 +117,13 @@ fn media_engine() -> anyhow::Result<MediaEngine> {
         .chain(audio.iter().map(|uri| (*uri, RtpCodecKind::Audio)))
         .chain(video.iter().map(|uri| (*uri, RtpCodecKind::Video)));
     for (uri, kind) in wanted {
-        engine.register_header_extension(
-            RTCRtpHeaderExtensionCapability { uri: uri.to_owned() },
-            kind,
-            None,
-        )?;
+        engine.register_header_extension(RTCRtpHeaderExtensionCapability { uri: uri.to_owned() }, kind, None)?;
     }
     Ok(engine)
 }
 
 /// A connection that has agreed to nothing yet.
-pub(super) fn connection(
-    options: &Options,
-    record: Arc<Mutex<Record>>,
-) -> anyhow::Result<RTCPeerConnection> {
+pub(super) fn connection(options: &Options, record: Arc<Mutex<Record>>) -> anyhow::Result<RTCPeerConnection> {
     // Next to the wire, so that it sees retransmissions as they come.
     let mut registry = Registry::new()
         .with(Slot::Custom(1), Tap::new(record))
@@ -159,9 +176,16 @@ pub(super) fn track(codec: Codec, rids: &[&str], source: u32) -> (MediaStreamTra
             ..RTCRtpEncodingParameters::default()
         })
         .collect();
-    let kind = if codec.is_video() { RtpCodecKind::Video } else { RtpCodecKind::Audio };
+    let kind = if codec.is_video() {
+        RtpCodecKind::Video
+    } else {
+        RtpCodecKind::Audio
+    };
     let id = format!("source-{source}");
-    (MediaStreamTrack::new(format!("stream-{source}"), id.clone(), id, kind, encodings), ssrcs)
+    (
+        MediaStreamTrack::new(format!("stream-{source}"), id.clone(), id, kind, encodings),
+        ssrcs,
+    )
 }
 
 /// What each payload type of an answer means, and which SSRC repairs which.
@@ -169,9 +193,7 @@ pub(super) fn agreed(sdp: &str) -> (BTreeMap<u8, Codec>, BTreeMap<u32, u32>) {
     let mut codecs = BTreeMap::new();
     let mut repairs = BTreeMap::new();
     for line in sdp.lines() {
-        if let Some((payload_type, name)) =
-            line.strip_prefix("a=rtpmap:").and_then(|rest| rest.split_once(' '))
-        {
+        if let Some((payload_type, name)) = line.strip_prefix("a=rtpmap:").and_then(|rest| rest.split_once(' ')) {
             let name = name.split('/').next().unwrap_or("").to_ascii_lowercase();
             let known = PAYLOAD_TYPES
                 .iter()

@@ -22,7 +22,11 @@ pub(super) struct Tap {
 
 impl Tap {
     pub(super) fn new(record: Arc<Mutex<Record>>) -> Self {
-        Tap { record, inbound: VecDeque::new(), outbound: VecDeque::new() }
+        Tap {
+            record,
+            inbound: VecDeque::new(),
+            outbound: VecDeque::new(),
+        }
     }
 }
 

@@ -44,7 +44,11 @@ async fn media_flows_and_losses_are_repaired() {
 
 #[tokio::test]
 async fn a_channel_carries_text_bytes_and_long_messages() {
-    let (one, other) = pair(Options { only_cm: true, ..Options::default() }).await;
+    let (one, other) = pair(Options {
+        only_cm: true,
+        ..Options::default()
+    })
+    .await;
     one.open_channel("chat", "p", true, None).unwrap();
     let offer = one.offer(false).unwrap();
     one.answer(&other.accept(&offer).unwrap()).unwrap();
@@ -54,6 +58,9 @@ async fn a_channel_carries_text_bytes_and_long_messages() {
     one.send_on_channel("chat", &long, false).unwrap();
     let text = other.channel_message("the text", |message| message.text).await.unwrap();
     assert_eq!(text.data, "grüß".as_bytes());
-    let bytes = other.channel_message("the bytes", |message| !message.text).await.unwrap();
+    let bytes = other
+        .channel_message("the bytes", |message| !message.text)
+        .await
+        .unwrap();
     assert_eq!(bytes.data, long);
 }

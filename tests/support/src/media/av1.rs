@@ -11,8 +11,7 @@ pub(super) fn payload(picture: &Picture, index: u16, content: &[u8]) -> Payload 
     let opens = picture.keyframe && first;
     // Z: continues an OBU. Y: will be continued. W: number of elements. N: first packet of a coded video sequence.
     let elements = if opens { 2 } else { 1 };
-    let mut bytes =
-        vec![(u8::from(!first) << 7) | (u8::from(!last) << 6) | (elements << 4) | (u8::from(opens) << 3)];
+    let mut bytes = vec![(u8::from(!first) << 7) | (u8::from(!last) << 6) | (elements << 4) | (u8::from(opens) << 3)];
     if opens {
         bytes.push(SEQUENCE_HEADER.len() as u8);
         bytes.extend_from_slice(&SEQUENCE_HEADER);
@@ -22,7 +21,11 @@ pub(super) fn payload(picture: &Picture, index: u16, content: &[u8]) -> Payload 
         bytes.push(0x30);
     }
     bytes.extend_from_slice(content);
-    Payload { bytes, marker: last, dependency_descriptor: Some(descriptor(picture, first, last)) }
+    Payload {
+        bytes,
+        marker: last,
+        dependency_descriptor: Some(descriptor(picture, first, last)),
+    }
 }
 
 /// Bits, most significant first.
@@ -35,7 +38,7 @@ struct Bits {
 impl Bits {
     fn put(&mut self, value: u32, width: usize) {
         for bit in (0..width).rev() {
-            if self.used % 8 == 0 {
+            if self.used.is_multiple_of(8) {
                 self.bytes.push(0);
             }
             let at = self.used / 8;
@@ -84,5 +87,9 @@ fn descriptor(picture: &Picture, first: bool, last: bool) -> Vec<u8> {
 
 pub(super) fn look(payload: &[u8]) -> Seen {
     let header = payload.first().copied().unwrap_or(0);
-    Seen { keyframe: header & 0x08 != 0, starts_frame: header & 0x80 == 0, ..Seen::default() }
+    Seen {
+        keyframe: header & 0x08 != 0,
+        starts_frame: header & 0x80 == 0,
+        ..Seen::default()
+    }
 }

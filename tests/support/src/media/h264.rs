@@ -19,7 +19,11 @@ pub(super) fn payload(picture: &Picture, index: u16, content: &[u8]) -> Payload 
             bytes.extend_from_slice(unit);
         }
     } else {
-        let (kind, first) = if picture.keyframe { (5, index == 1) } else { (1, index == 0) };
+        let (kind, first) = if picture.keyframe {
+            (5, index == 1)
+        } else {
+            (1, index == 0)
+        };
         if first && last {
             bytes.push(0x60 | kind);
         } else {
@@ -28,7 +32,11 @@ pub(super) fn payload(picture: &Picture, index: u16, content: &[u8]) -> Payload 
         }
         bytes.extend_from_slice(content);
     }
-    Payload { bytes, marker: last, dependency_descriptor: None }
+    Payload {
+        bytes,
+        marker: last,
+        dependency_descriptor: None,
+    }
 }
 
 pub(super) fn look(payload: &[u8]) -> Seen {
@@ -40,5 +48,9 @@ pub(super) fn look(payload: &[u8]) -> Seen {
         28 => fragment & 0x80 != 0 && !idr,
         _ => stap || kind == 1,
     };
-    Seen { keyframe: stap || idr, starts_frame: starts, ..Seen::default() }
+    Seen {
+        keyframe: stap || idr,
+        starts_frame: starts,
+        ..Seen::default()
+    }
 }

@@ -8,5 +8,9 @@ const TOC: u8 = 0xf8;
 pub(super) fn payload(content: &[u8]) -> Payload {
     let mut bytes = vec![TOC];
     bytes.extend_from_slice(content);
-    Payload { bytes, marker: false, dependency_descriptor: None }
+    Payload {
+        bytes,
+        marker: false,
+        dependency_descriptor: None,
+    }
 }

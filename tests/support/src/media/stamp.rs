@@ -40,12 +40,20 @@ impl Stamp {
 
     /// Finds the stamp near the beginning of a payload.
     pub fn find(payload: &[u8]) -> Option<Stamp> {
-        let start = payload.iter().take(SEARCHED).enumerate().find_map(|(at, byte)| {
-            (*byte == MAGIC[0] && payload[at..].starts_with(&MAGIC)).then_some(at)
-        })?;
+        let start = payload
+            .iter()
+            .take(SEARCHED)
+            .enumerate()
+            .find_map(|(at, byte)| (*byte == MAGIC[0] && payload[at..].starts_with(&MAGIC)).then_some(at))?;
         let field = payload.get(start..start + LEN)?;
         let wide = |at: usize| u32::from_be_bytes([field[at], field[at + 1], field[at + 2], field[at + 3]]);
         let short = |at: usize| u16::from_be_bytes([field[at], field[at + 1]]);
-        Some(Stamp { source: wide(4), layer: field[8], frame: wide(9), index: short(13), count: short(15) })
+        Some(Stamp {
+            source: wide(4),
+            layer: field[8],
+            frame: wide(9),
+            index: short(13),
+            count: short(15),
+        })
     }
 }

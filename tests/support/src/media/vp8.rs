@@ -25,7 +25,11 @@ pub(super) fn payload(picture: &Picture, index: u16, content: &[u8]) -> Payload 
         }
     }
     bytes.extend_from_slice(content);
-    Payload { bytes, marker: index + 1 == picture.count, dependency_descriptor: None }
+    Payload {
+        bytes,
+        marker: index + 1 == picture.count,
+        dependency_descriptor: None,
+    }
 }
 
 pub(super) fn look(payload: &[u8]) -> Seen {

@@ -28,7 +28,11 @@ pub(super) fn payload(picture: &Picture, index: u16, content: &[u8]) -> Payload 
         bytes.push(0x82 | (u8::from(!picture.keyframe) << 2));
     }
     bytes.extend_from_slice(content);
-    Payload { bytes, marker: last, dependency_descriptor: None }
+    Payload {
+        bytes,
+        marker: last,
+        dependency_descriptor: None,
+    }
 }
 
 pub(super) fn look(payload: &[u8]) -> Seen {

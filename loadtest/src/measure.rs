@@ -1,0 +1,102 @@
+//! Clocks: the generator's own lag, without which no figure means anything, and processor time of a process.
+
+use std::time::{Duration, Instant};
+
+use anyhow::Context;
+use tokio::sync::watch;
+
+/// How late a task of this process runs that wants to run every 5 ms. When the generator itself is late, it measures
+/// itself and not the server.
+pub(crate) struct LagMeter {
+    stop: watch::Sender<bool>,
+    task: tokio::task::JoinHandle<Vec<Duration>>,
+}
+
+const INTERVAL: Duration = Duration::from_millis(5);
+
+impl LagMeter {
+    pub(crate) fn start() -> Self {
+        let (stop, mut stopped) = watch::channel(false);
+        let task = tokio::spawn(async move {
+            let mut lags = Vec::new();
+            let mut due = Instant::now() + INTERVAL;
+            loop {
+                tokio::select! {
+                    () = tokio::time::sleep_until(due.into()) => {
+                        let now = Instant::now();
+                        lags.push(now.saturating_duration_since(due));
+                        due = (due + INTERVAL).max(now);
+                    }
+                    _ = stopped.wait_for(|stop| *stop) => return lags,
+                }
+            }
+        });
+        LagMeter { stop, task }
+    }
+
+    /// Every lag measured, sorted.
+    pub(crate) async fn stop(self) -> Vec<Duration> {
+        self.stop.send_replace(true);
+        let mut lags = self.task.await.unwrap_or_default();
+        lags.sort_unstable();
+        lags
+    }
+}
+
+/// Processor time of a process, from `/proc`.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct ServerClock {
+    ticks: u64,
+    resident_kib: u64,
+}
+
+/// Ticks per second of `/proc/<pid>/stat`: USER_HZ, which is 100 on every Linux that Rust supports.
+const TICKS_PER_SECOND: f64 = 100.0;
+
+impl ServerClock {
+    pub(crate) fn read(process_id: u32) -> anyhow::Result<Self> {
+        let stat = std::fs::read_to_string(format!("/proc/{process_id}/stat"))
+            .with_context(|| format!("no process {process_id}"))?;
+        // The name in parentheses may hold anything; the fields after it are numbers, utime and stime the 12th and 13th.
+        let fields: Vec<&str> = stat
+            .rsplit_once(')')
+            .map(|(_, rest)| rest.split_whitespace().collect())
+            .unwrap_or_default();
+        let field =
+            |at: usize| -> anyhow::Result<u64> { Ok(fields.get(at).context("a short /proc stat line")?.parse()?) };
+        let status = std::fs::read_to_string(format!("/proc/{process_id}/status"))?;
+        let resident_kib = status
+            .lines()
+            .find_map(|line| line.strip_prefix("VmRSS:"))
+            .and_then(|rest| rest.trim().trim_end_matches("kB").trim().parse().ok())
+            .unwrap_or(0);
+        Ok(ServerClock {
+            ticks: field(11)? + field(12)?,
+            resident_kib,
+        })
+    }
+
+    /// Seconds of processor time since an earlier reading, and resident memory now.
+    pub(crate) fn since(self, earlier: ServerClock) -> ProcessTime {
+        ProcessTime {
+            cpu_seconds: self.ticks.saturating_sub(earlier.ticks) as f64 / TICKS_PER_SECOND,
+            resident_mib: self.resident_kib as f64 / 1024.0,
+        }
+    }
+}
+
+/// What a process used.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct ProcessTime {
+    pub(crate) cpu_seconds: f64,
+    pub(crate) resident_mib: f64,
+}
+
+/// The value below which this share of a sorted list lies.
+pub(crate) fn quantile(sorted: &[Duration], share: f64) -> Duration {
+    let rank = (share * sorted.len() as f64).ceil() as usize;
+    sorted
+        .get(rank.clamp(1, sorted.len().max(1)) - 1)
+        .copied()
+        .unwrap_or_default()
+}

@@ -1,0 +1,141 @@
+//! The media path changes under a call.
+
+use testkit::endpoint::Options;
+use testkit::eventually;
+
+use super::stage::{Stage, frames, packets};
+
+#[tokio::test]
+async fn an_ice_restart_keeps_keys_and_media() {
+    let stage = Stage::set().await;
+    let mut ann = stage.speaker("ann", 10, 1).await;
+    let mut bob = stage.speaker("bob", 20, 1).await;
+    let at_bob = bob.person.seated("ann", &["audio", "video"]).await.unwrap();
+    let at_ann = ann.person.seated("bob", &["audio", "video"]).await.unwrap();
+    packets(&bob.person, at_bob.audio_ssrc, 20).await;
+
+    let ufrag = |sdp: &serde_json::Value| {
+        let text = sdp["sdp"].as_str().unwrap().to_owned();
+        text.lines()
+            .find(|line| line.starts_with("a=ice-ufrag"))
+            .unwrap()
+            .to_owned()
+    };
+    let dtls_records = std::sync::Arc::new(std::sync::atomic::AtomicU32::new(0));
+    let count = std::sync::Arc::clone(&dtls_records);
+    ann.person.endpoint.gate_outbound(Some(Box::new(move |datagram| {
+        let handshake = datagram.first() == Some(&22);
+        count.fetch_add(u32::from(handshake), std::sync::atomic::Ordering::Relaxed);
+        true
+    })));
+    let before = ufrag(&ann.person.answered);
+    ann.person.offer(true).await.unwrap();
+    assert_ne!(ufrag(&ann.person.answered), before, "new credentials on both sides");
+    ann.person.endpoint.connected().await.unwrap();
+
+    for (person, ssrc) in [(&bob.person, at_bob.audio_ssrc), (&ann.person, at_ann.audio_ssrc)] {
+        person.endpoint.record().forget();
+        packets(person, ssrc, 60).await;
+        let record = person.endpoint.record();
+        let voice = record.stream(ssrc).unwrap();
+        assert!(voice.missing.is_empty(), "{}: lost {:?}", person.id, voice.missing);
+        assert!(
+            voice.longest_pause.as_millis() < 500,
+            "{}: {:?}",
+            person.id,
+            voice.longest_pause
+        );
+    }
+    assert_eq!(
+        dtls_records.load(std::sync::atomic::Ordering::Relaxed),
+        0,
+        "no new handshake"
+    );
+}
+
+#[tokio::test]
+async fn a_client_that_moves_is_followed() {
+    let stage = Stage::set().await;
+    let mut ann = stage.speaker("ann", 10, 1).await;
+    let mut bob = stage.speaker("bob", 20, 1).await;
+    let at_bob = bob.person.seated("ann", &["audio", "video"]).await.unwrap();
+    let at_ann = ann.person.seated("bob", &["audio", "video"]).await.unwrap();
+    packets(&bob.person, at_bob.audio_ssrc, 20).await;
+    packets(&ann.person, at_ann.audio_ssrc, 20).await;
+
+    let old = ann.person.endpoint.local_address().unwrap();
+    let new = ann.person.endpoint.move_away().await.unwrap();
+    assert_ne!(old, new);
+    for (person, ssrc) in [(&bob.person, at_bob.audio_ssrc), (&ann.person, at_ann.audio_ssrc)] {
+        person.endpoint.record().forget();
+        packets(person, ssrc, 60).await;
+    }
+    frames(&bob.person, at_bob.video_ssrc.unwrap(), 11, 10).await;
+    let pause = bob
+        .person
+        .endpoint
+        .record()
+        .stream(at_bob.audio_ssrc)
+        .unwrap()
+        .longest_pause;
+    assert!(pause.as_secs_f64() < 3.0, "{pause:?}");
+}
+
+#[tokio::test]
+async fn media_works_over_ipv6() {
+    if std::net::UdpSocket::bind("[::1]:0").is_err() {
+        eprintln!("skipped: this machine has no IPv6 loopback");
+        return;
+    }
+    let stage = Stage::set_with(&[("ENFILADE_MEDIA__ADVERTISED", r#"["::1"]"#)]).await;
+    let options = Options {
+        bind: "[::1]:0".parse().unwrap(),
+        ..Options::default()
+    };
+    let mut ann = stage.join_with("ann", serde_json::json!({}), options.clone()).await;
+    let voice = ann.send("microphone", testkit::Codec::Opus, &[], 1).unwrap();
+    ann.negotiate().await.unwrap();
+    let _playing = ann.endpoint.play(&voice, &[testkit::Shape::SPEECH]);
+    let mut bob = stage.join_with("bob", serde_json::json!({}), options).await;
+    bob.endpoint.add_seats(1).unwrap();
+    bob.negotiate().await.unwrap();
+    let seat = bob.seated("ann", &["audio"]).await.unwrap();
+    packets(&bob, seat.audio_ssrc, 20).await;
+}
+
+#[tokio::test]
+async fn a_client_that_stays_silent_is_lost_and_told_so() {
+    let stage = Stage::set_with(&[("ENFILADE_MEDIA__CONSENT_TIMEOUT", "5s")]).await;
+    let mut ann = stage.speaker("ann", 10, 0).await;
+    ann.person
+        .signal
+        .event_where("connected", |event| event["state"] == "connected")
+        .await
+        .unwrap();
+    // Everything the client sends is lost from now on; signalling lives.
+    ann.person.endpoint.gate_outbound(Some(Box::new(|_| false)));
+    let lost = |event: &serde_json::Value| event["type"] == "transport" && event["state"] == "lost";
+    ann.person.signal.event_where("the path is lost", lost).await.unwrap();
+    ann.person.endpoint.gate_outbound(None);
+    ann.person.offer(true).await.unwrap();
+    let mut bob = stage.listener("bob", 1).await;
+    let seat = bob.seated("ann", &["audio"]).await.unwrap();
+    packets(&bob, seat.audio_ssrc, 20).await;
+}
+
+#[tokio::test]
+async fn a_stopping_server_tells_its_clients() {
+    let mut stage = Stage::set_with(&[("ENFILADE_SHUTDOWN__GRACE", "1s")]).await;
+    let mut ann = stage.speaker("ann", 10, 0).await;
+    stage.server.terminate().unwrap();
+    let bye = ann.person.signal.event("bye").await.unwrap();
+    assert_eq!(
+        (&bye["code"], &bye["reconnect"]),
+        (&"node-draining".into(), &true.into())
+    );
+    let status = stage.server.ended().await.unwrap();
+    assert!(status.success(), "{status}");
+    eventually("the socket is closed", || (!stage.server.is_alive()).then_some(()))
+        .await
+        .unwrap();
+}

@@ -1,0 +1,261 @@
+//! WHIP publishers and WHEP viewers: HTTP and nothing else.
+
+use std::sync::Arc;
+
+use testkit::endpoint::{Endpoint, Options, Player, Sending};
+use testkit::{Codec, Server, Shape, eventually, whip};
+
+use super::stage::{ROOM, Stage, frames, token_for};
+
+struct Publisher {
+    endpoint: Arc<Endpoint>,
+    resource: whip::Resource,
+    camera: Sending,
+    _players: [Player; 2],
+}
+
+async fn publish(server: &Server, id: &str) -> Publisher {
+    let endpoint = Arc::new(Endpoint::new(Options::default()).await.unwrap());
+    let voice = endpoint.add_sending(Codec::Opus, &[], 70).unwrap();
+    let camera = endpoint.add_sending(Codec::Vp8, &[], 71).unwrap();
+    let offer = endpoint.offer(false).unwrap();
+    let token = token_for(ROOM, id, &["allow_join"]);
+    let resource = whip::post(&server.url, &format!("/whip/{ROOM}"), &token, &offer)
+        .await
+        .unwrap();
+    endpoint.answer(&resource.sdp).unwrap();
+    endpoint.connected().await.unwrap();
+    let players = [
+        endpoint.play(&voice, &[Shape::SPEECH]),
+        endpoint.play(&camera, &[Shape::CAMERA]),
+    ];
+    Publisher {
+        endpoint,
+        resource,
+        camera,
+        _players: players,
+    }
+}
+
+async fn view(server: &Server, publisher: &str, viewer: &str) -> (Arc<Endpoint>, whip::Resource) {
+    let endpoint = Arc::new(Endpoint::new(Options::default()).await.unwrap());
+    endpoint.add_seats(1).unwrap();
+    let offer = endpoint.offer(false).unwrap();
+    let token = token_for(ROOM, viewer, &["allow_join"]);
+    let path = format!("/whep/{ROOM}/{publisher}");
+    let resource = whip::post(&server.url, &path, &token, &offer).await.unwrap();
+    endpoint.answer(&resource.sdp).unwrap();
+    endpoint.connected().await.unwrap();
+    (endpoint, resource)
+}
+
+async fn sees(endpoint: &Endpoint, source: u32, count: usize) {
+    let shown = eventually(format!("{count} pictures of {source}"), || {
+        let record = endpoint.record();
+        let whole = record
+            .streams()
+            .flat_map(|(_, stream)| stream.whole_frames())
+            .filter(|frame| frame.stamp.source == source)
+            .count();
+        (whole >= count).then_some(())
+    });
+    if let Err(error) = shown.await {
+        let record = endpoint.record();
+        let seen: Vec<_> = record
+            .streams()
+            .map(|(ssrc, note)| (ssrc, note.packets, note.sources()))
+            .collect();
+        panic!("{error}; seen {seen:?}, trouble {:?}", endpoint.trouble());
+    }
+}
+
+#[tokio::test]
+async fn a_whip_publisher_is_seen_by_viewers_and_by_people() {
+    let stage = Stage::set().await;
+    let publisher = publish(&stage.server, "studio").await;
+    let (viewer, _resource) = view(&stage.server, "studio", "viewer-1").await;
+    sees(&viewer, 71, 10).await;
+    let mut bob = stage.listener("bob", 1).await;
+    assert_eq!(bob.joined["participants"][0]["id"], "studio");
+    let seat = bob.seated("studio", &["audio", "video"]).await.unwrap();
+    frames(&bob, seat.video_ssrc.unwrap(), 71, 5).await;
+    let record = viewer.record();
+    let first = record
+        .streams()
+        .flat_map(|(_, stream)| stream.ordered())
+        .find(|note| note.stamp.is_some_and(|stamp| stamp.source == 71));
+    assert!(first.unwrap().seen.keyframe);
+    drop(record);
+    assert!(publisher.endpoint.record().keyframe_requests(publisher.camera.ssrcs[0]) >= 1);
+}
+
+#[tokio::test]
+async fn a_viewer_may_wait_for_the_publisher() {
+    let stage = Stage::set().await;
+    let (viewer, _resource) = view(&stage.server, "studio", "early").await;
+    assert_eq!(viewer.record().streams().count(), 0);
+    let publisher = publish(&stage.server, "studio").await;
+    sees(&viewer, 71, 5).await;
+
+    // The publisher ends and comes again: the viewer stays.
+    let token = token_for(ROOM, "studio", &["allow_join"]);
+    let ended = reqwest::Client::new()
+        .delete(&publisher.resource.url)
+        .bearer_auth(&token)
+        .send()
+        .await
+        .unwrap();
+    assert_eq!(ended.status(), 200);
+    drop(publisher);
+    viewer.record().forget();
+    let _again = publish(&stage.server, "studio").await;
+    sees(&viewer, 71, 5).await;
+}
+
+#[tokio::test]
+async fn people_in_the_room_can_be_viewed() {
+    let stage = Stage::set().await;
+    let _ann = stage.speaker("ann", 10, 0).await;
+    let (viewer, resource) = view(&stage.server, "ann", "viewer").await;
+    sees(&viewer, 11, 5).await;
+    let token = token_for(ROOM, "viewer", &["allow_join"]);
+    let client = reqwest::Client::new();
+    assert_eq!(
+        client
+            .delete(&resource.url)
+            .bearer_auth(&token)
+            .send()
+            .await
+            .unwrap()
+            .status(),
+        200
+    );
+    assert_eq!(
+        client
+            .delete(&resource.url)
+            .bearer_auth(&token)
+            .send()
+            .await
+            .unwrap()
+            .status(),
+        404
+    );
+}
+
+#[tokio::test]
+async fn ice_is_restarted_by_patch() {
+    let stage = Stage::set().await;
+    let publisher = publish(&stage.server, "studio").await;
+    let (viewer, resource) = view(&stage.server, "studio", "viewer").await;
+    sees(&viewer, 71, 5).await;
+    let token = token_for(ROOM, "viewer", &["allow_join"]);
+    let offer = viewer.offer(true).unwrap();
+    let attribute = |name: &str| {
+        let prefix = format!("a={name}:");
+        offer
+            .lines()
+            .find_map(|line| line.strip_prefix(&prefix))
+            .unwrap()
+            .to_owned()
+    };
+    let fragment = format!(
+        "a=ice-options:trickle ice2\r\na=group:BUNDLE 0\r\nm=audio 9 UDP/TLS/RTP/SAVPF 111\r\na=mid:0\r\na=ice-ufrag:{}\r\na=ice-pwd:{}\r\n",
+        attribute("ice-ufrag"),
+        attribute("ice-pwd")
+    );
+    let answer = reqwest::Client::new()
+        .patch(&resource.url)
+        .bearer_auth(&token)
+        .header("content-type", "application/trickle-ice-sdpfrag")
+        .header("if-match", "*")
+        .body(fragment)
+        .send()
+        .await
+        .unwrap();
+    assert_eq!(answer.status(), 200);
+    assert!(answer.headers().contains_key("etag"), "{:?}", answer.headers());
+    let fragment = answer.text().await.unwrap();
+    let fresh = |name: &str| {
+        let prefix = format!("a={name}:");
+        fragment
+            .lines()
+            .find_map(|line| line.strip_prefix(&prefix))
+            .unwrap()
+            .trim()
+            .to_owned()
+    };
+    let restarted: String = resource
+        .sdp
+        .lines()
+        .map(|line| {
+            if line.starts_with("a=ice-ufrag:") {
+                format!("a=ice-ufrag:{}\r\n", fresh("ice-ufrag"))
+            } else if line.starts_with("a=ice-pwd:") {
+                format!("a=ice-pwd:{}\r\n", fresh("ice-pwd"))
+            } else {
+                format!("{line}\r\n")
+            }
+        })
+        .collect();
+    viewer.answer(&restarted).unwrap();
+    viewer.record().forget();
+    sees(&viewer, 71, 10).await;
+    drop(publisher);
+}
+
+#[tokio::test]
+async fn what_is_not_allowed_is_refused() {
+    let stage = Stage::set().await;
+    let publisher = publish(&stage.server, "studio").await;
+    let client = reqwest::Client::new();
+    let endpoint = Endpoint::new(Options::default()).await.unwrap();
+    endpoint.add_sending(Codec::Opus, &[], 1).unwrap();
+    let offer = endpoint.offer(false).unwrap();
+    let whip = format!("{}/whip/{ROOM}", stage.server.url);
+    let post = |kind: &'static str, token: Option<String>, body: String| {
+        let request = client.post(&whip).header("content-type", kind).body(body);
+        let request = match token {
+            Some(token) => request.bearer_auth(token),
+            None => request,
+        };
+        async move { request.send().await.unwrap().status().as_u16() }
+    };
+    let good = token_for(ROOM, "other", &["allow_join"]);
+    let sdp = "application/sdp";
+    assert_eq!(post(sdp, None, offer.clone()).await, 401);
+    assert_eq!(post(sdp, Some("nonsense".to_owned()), offer.clone()).await, 401);
+    let elsewhere = token_for("elsewhere", "other", &["allow_join"]);
+    let status = post(sdp, Some(elsewhere), offer.clone()).await;
+    assert!(matches!(status, 401 | 403), "{status}");
+    assert_eq!(post("text/plain", Some(good.clone()), offer.clone()).await, 415);
+    let status = post(sdp, Some(good.clone()), "no sdp".to_owned()).await;
+    assert!(matches!(status, 400 | 422), "{status}");
+    let status = post(sdp, Some(good.clone()), "x".repeat(2 << 20)).await;
+    assert_eq!(status, 413);
+
+    let options = client.request(reqwest::Method::OPTIONS, &whip).send().await.unwrap();
+    assert!(matches!(options.status().as_u16(), 200 | 204), "{}", options.status());
+    let accept = options
+        .headers()
+        .get("accept-post")
+        .and_then(|value| value.to_str().ok());
+    assert_eq!(accept, Some("application/sdp"), "{:?}", options.headers());
+
+    // Only the owner ends a resource.
+    let stranger = token_for(ROOM, "stranger", &["allow_join"]);
+    let foreign = client
+        .delete(&publisher.resource.url)
+        .bearer_auth(&stranger)
+        .send()
+        .await
+        .unwrap();
+    assert!(
+        matches!(foreign.status().as_u16(), 401 | 403 | 404),
+        "{}",
+        foreign.status()
+    );
+    let nobody = client.delete(&publisher.resource.url).send().await.unwrap();
+    assert_eq!(nobody.status(), 401);
+    let (viewer, _resource) = view(&stage.server, "studio", "viewer").await;
+    sees(&viewer, 71, 3).await;
+}
