@@ -1,6 +1,113 @@
-//! Speaks HTTP: signalling socket, WHIP and WHEP, health, metrics, the page.
+//! Speaks HTTP: signalling socket, WHIP and WHEP, tokens, health, metrics, the page. The only home of axum.
 
+mod assets;
 mod config;
+mod health;
+mod listen;
+mod signal;
 pub mod token;
+mod whip;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::DefaultBodyLimit;
+use axum::http::{HeaderMap, HeaderValue, Method, header};
+use axum::routing::{delete, get, post};
+use tower_http::cors::{AllowOrigin, CorsLayer};
 
 pub use config::HttpConfig;
+pub use listen::serve;
+
+use crate::node::Node;
+use token::{Key, Keyring};
+
+/// What every route needs.
+struct Api {
+    node: Node,
+    keys: Keyring,
+    config: HttpConfig,
+    /// Signs tokens for the page; only in development mode.
+    development_key: Option<Key>,
+}
+
+/// Everything the node serves over HTTP. With `development_key`, whoever asks gets a token signed by it.
+pub fn router(node: Node, keys: &[Key], config: HttpConfig, development_key: Option<Key>) -> Router {
+    let api = Arc::new(Api {
+        node,
+        keys: Keyring::new(keys),
+        config,
+        development_key,
+    });
+    Router::new()
+        .route("/healthz", get(health::alive))
+        .route("/readyz", get(health::ready))
+        .route("/metrics", get(health::metrics))
+        .route("/v1/signal", get(signal::upgrade))
+        .route("/v1/dev/token", post(health::development_token))
+        .route("/whip/{room}", post(whip::publish).options(whip::options))
+        .route(
+            "/whip/{room}/{resource}",
+            delete(whip::end_publishing).patch(whip::patch_publishing),
+        )
+        .route("/whep/{room}/{participant}", post(whip::watch).options(whip::options))
+        .route(
+            "/whep/{room}/{participant}/{resource}",
+            delete(whip::end_watching).patch(whip::patch_watching),
+        )
+        .merge(assets::routes())
+        .layer(DefaultBodyLimit::max(api.config.max_body))
+        .layer(cors(&api.config))
+        .with_state(api)
+}
+
+/// WHIP and WHEP are used from other origins; which ones is the operator's to say.
+fn cors(config: &HttpConfig) -> CorsLayer {
+    let origins: Vec<HeaderValue> = config
+        .allowed_origins
+        .iter()
+        .filter(|origin| *origin != "*")
+        .filter_map(|origin| origin.parse().ok())
+        .collect();
+    let allow = if config.allowed_origins.iter().any(|origin| origin == "*") {
+        AllowOrigin::any()
+    } else {
+        AllowOrigin::list(origins)
+    };
+    CorsLayer::new()
+        .allow_origin(allow)
+        .allow_methods([
+            Method::GET,
+            Method::POST,
+            Method::PATCH,
+            Method::DELETE,
+            Method::OPTIONS,
+        ])
+        .allow_headers([header::AUTHORIZATION, header::CONTENT_TYPE, header::IF_MATCH])
+        .expose_headers([header::LOCATION, header::LINK, header::ETAG])
+}
+
+impl Api {
+    /// Whether a browser page of this origin may open the signalling socket. Programs that are no browsers send no origin; they
+    /// need a token like everybody.
+    fn allows_origin(&self, headers: &HeaderMap) -> bool {
+        let Some(origin) = headers.get(header::ORIGIN) else {
+            return true;
+        };
+        let Ok(origin) = origin.to_str() else { return false };
+        if self
+            .config
+            .allowed_origins
+            .iter()
+            .any(|allowed| allowed == "*" || allowed == origin)
+        {
+            return true;
+        }
+        // The server's own page. Behind a TLS proxy the scheme differs from ours, so only host and port are compared.
+        let own = headers.get(header::HOST).and_then(|host| host.to_str().ok());
+        let host = origin
+            .strip_prefix("https://")
+            .or_else(|| origin.strip_prefix("http://"));
+        host.is_some() && host == own
+    }
+}

@@ -51,17 +51,26 @@ pub struct Grant {
 }
 
 impl Grant {
-    /// Checks that the token is for joining, for this room and for this participant.
+    /// Checks that the token is for joining, and for this room.
     ///
     /// # Errors
-    /// [`TokenError::WrongRole`], [`TokenError::WrongRoom`], [`TokenError::WrongParticipant`].
-    pub fn check_join(&self, room: &RoomId, participant: &ParticipantId) -> Result<(), TokenError> {
+    /// [`TokenError::WrongRole`], [`TokenError::WrongRoom`].
+    pub fn check_room(&self, room: &RoomId) -> Result<(), TokenError> {
         if !self.may_join {
             return Err(TokenError::WrongRole);
         }
         if self.room.as_ref().is_some_and(|bound| bound != room) {
             return Err(TokenError::WrongRoom);
         }
+        Ok(())
+    }
+
+    /// Checks that the token is for joining, for this room and for this participant.
+    ///
+    /// # Errors
+    /// [`TokenError::WrongRole`], [`TokenError::WrongRoom`], [`TokenError::WrongParticipant`].
+    pub fn check_join(&self, room: &RoomId, participant: &ParticipantId) -> Result<(), TokenError> {
+        self.check_room(room)?;
         if self.participant.as_ref().is_some_and(|bound| bound != participant) {
             return Err(TokenError::WrongParticipant);
         }

@@ -62,7 +62,8 @@ fn media(reader: &mut Reader<'_>) -> MediaConfig {
     let media = MediaConfig {
         listen: reader.address("media.listen"),
         first_port: reader.count("media.first_port", 1..=u16::MAX),
-        shards: usize::from(reader.count("media.shards", 0..=256_u16)),
+        shards: usize::from(reader.count("media.shards", 0..=64_u16)),
+        room_spread: usize::from(reader.count("media.room_spread", 1..=10_000_u16)),
         advertised: reader.list(
             "media.advertised",
             "expected a list of addresses clients can send to, like [\"203.0.113.7\", \"2001:db8::7\"]",

@@ -1,7 +1,7 @@
 //! What an encoding sent lately, kept once for every subscriber.
 //!
 //! A ring of facts and a ring of bytes. Both start small and double while they hold less than
-//! [`SPAN`]; after that nothing is allocated any more and the oldest packet makes room for the newest.
+//! a second of packets; after that nothing is allocated any more and the oldest packet makes room for the newest.
 
 use std::time::{Duration, Instant};
 

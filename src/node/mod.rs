@@ -1,7 +1,298 @@
-//! Runs it all: room tasks, handshake tasks, shards, named queues. The only home of spawn.
+//! Runs it all: shards, room tasks, handshake tasks, named queues. The only home of `spawn`.
+//!
+//! | queue | from → to | capacity | when full |
+//! |---|---|---|---|
+//! | mail | room, handshake → shard | 4 096 | the sender waits |
+//! | events | shard → room | 1 024 | levels and statistics are dropped, state changes kept and tried again |
+//! | inbox | sockets, HTTP, handshakes → room | 256 | the sender waits: a client that floods slows only itself |
+//! | frames | room → socket | 1 024 | the socket is closed with 4008; the session may resume |
+//! | datagrams | shard → handshake | 64 | dropped and counted; DTLS sends again |
+//! | orders | room → handshake | 256 | a data message is dropped and its channel closed |
 
 mod config;
+mod directory;
+mod handshake;
+mod metrics;
+mod room_task;
 mod serve;
 
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use tokio::sync::{mpsc, oneshot};
+use tokio_util::task::TaskTracker;
+
 pub use config::ShutdownConfig;
+pub use metrics::Metrics;
+pub use room_task::SocketFrame;
 pub use serve::serve;
+
+use crate::room::{HttpKey, HttpReply, Input, RoomConfig, SocketKey};
+use crate::shard::{Mail, ShardHandle, ShardId};
+use crate::transport::dtls::DtlsIdentity;
+use crate::transport::ice::Credentials;
+use crate::transport::negotiation::LocalTransport;
+use crate::wire::{ErrorCode, RoomId};
+use directory::{Directory, RoomHandle};
+use room_task::RoomMessage;
+
+/// Frames that wait for one slow socket before it is closed.
+const FRAMES_CAPACITY: usize = 1_024;
+/// A room that ends between being found and being told is looked for again this often.
+const ENTER_ATTEMPTS: usize = 8;
+
+/// One running server process, as `api` sees it. Cheap to clone.
+#[derive(Clone)]
+pub struct Node {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    shards: Vec<ShardHandle>,
+    /// Where clients reach any shard; the port is the shard's.
+    advertised: Vec<IpAddr>,
+    identity: Arc<DtlsIdentity>,
+    room_config: RoomConfig,
+    /// Participants of one room on one shard before the room grows onto another.
+    room_spread: usize,
+    directory: Directory,
+    metrics: Metrics,
+    draining: AtomicBool,
+    next_key: AtomicU64,
+    tasks: TaskTracker,
+}
+
+/// What a node is made of.
+pub struct NodeParts {
+    /// Running shards, at least one.
+    pub shards: Vec<ShardHandle>,
+    /// Addresses put into answers, best first.
+    pub advertised: Vec<IpAddr>,
+    /// The certificate all transports show.
+    pub identity: Arc<DtlsIdentity>,
+    /// Limits of every room.
+    pub room: RoomConfig,
+    /// Participants of one room on one shard before the room grows onto another.
+    pub room_spread: usize,
+    /// Counters.
+    pub metrics: Metrics,
+}
+
+/// Why nobody is let in now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Closed {
+    /// The node is going away.
+    #[error("this node is shutting down; connect again")]
+    Draining,
+    /// The room ended again and again while it was being entered.
+    #[error("the room could not be entered; try again")]
+    Busy,
+}
+
+impl Closed {
+    /// The code of the client protocol.
+    pub const fn code(self) -> ErrorCode {
+        match self {
+            Closed::Draining => ErrorCode::NodeDraining,
+            Closed::Busy => ErrorCode::Overloaded,
+        }
+    }
+}
+
+/// The node's side of a socket: where its frames come from, and where its messages go.
+pub struct Attached {
+    /// Frames to write, in order.
+    pub frames: mpsc::Receiver<SocketFrame>,
+    /// The room it belongs to.
+    room: RoomHandle,
+}
+
+impl Attached {
+    /// Passes on what the client sent. Waits while the room is busy.
+    ///
+    /// # Errors
+    /// When the room is gone.
+    pub async fn send(&self, input: Input) -> Result<(), Closed> {
+        self.room
+            .inbox
+            .send(RoomMessage::Input(input))
+            .await
+            .map_err(|_| Closed::Busy)
+    }
+}
+
+/// A place for one participant's media.
+pub struct Place {
+    /// The shard.
+    pub shard: ShardId,
+    /// Our side of the path.
+    pub local: LocalTransport,
+}
+
+impl Node {
+    /// Puts a node together. Nothing runs until the first room is entered.
+    pub fn new(parts: NodeParts) -> Self {
+        let inner = Inner {
+            shards: parts.shards,
+            advertised: parts.advertised,
+            identity: parts.identity,
+            room_config: parts.room,
+            room_spread: parts.room_spread.max(1),
+            directory: Directory::default(),
+            metrics: parts.metrics,
+            draining: AtomicBool::new(false),
+            next_key: AtomicU64::new(1),
+            tasks: TaskTracker::new(),
+        };
+        Self { inner: Arc::new(inner) }
+    }
+
+    /// The counters.
+    pub fn metrics(&self) -> &Metrics {
+        &self.inner.metrics
+    }
+
+    /// True until [`Node::drain`].
+    pub fn is_ready(&self) -> bool {
+        !self.inner.draining.load(Ordering::Relaxed)
+    }
+
+    /// A name for a new socket.
+    pub fn socket_key(&self) -> SocketKey {
+        SocketKey(self.inner.next_key.fetch_add(1, Ordering::Relaxed))
+    }
+
+    /// Lets a socket into a room, which begins if it is not there. `join` makes the input from where the media will live.
+    ///
+    /// # Errors
+    /// While draining, or when the room cannot be entered.
+    pub async fn join(
+        &self,
+        room: &RoomId,
+        socket: SocketKey,
+        join: impl Fn(Place) -> Input,
+    ) -> Result<Attached, Closed> {
+        for _ in 0..ENTER_ATTEMPTS {
+            let handle = self.enter(room)?;
+            let place = self.place(&handle);
+            if let Some(attached) = attach(handle, socket, join(place)).await {
+                return Ok(attached);
+            }
+        }
+        Err(Closed::Busy)
+    }
+
+    /// Leads a socket back to the room that its resume key names; `None` when that room is gone.
+    pub async fn resume(&self, room_number: u32, socket: SocketKey, resume: Input) -> Option<Attached> {
+        let handle = self.inner.directory.by_number(room_number)?;
+        attach(handle, socket, resume).await
+    }
+
+    /// Asks a room something over HTTP. With `create`, the room begins if it is not there.
+    ///
+    /// # Errors
+    /// While draining, or when the room cannot be entered.
+    pub async fn ask(
+        &self,
+        room: &RoomId,
+        create: bool,
+        input: impl Fn(HttpKey, Place) -> Input,
+    ) -> Result<HttpReply, Closed> {
+        for _ in 0..ENTER_ATTEMPTS {
+            let handle = if create {
+                self.enter(room)?
+            } else {
+                match self.inner.directory.by_id(room) {
+                    Some(handle) => handle,
+                    None => return Ok(HttpReply::NotFound),
+                }
+            };
+            let key = HttpKey(self.inner.next_key.fetch_add(1, Ordering::Relaxed));
+            let (reply, answer) = oneshot::channel();
+            let input = input(key, self.place(&handle));
+            if handle.inbox.send(RoomMessage::Ask { key, reply, input }).await.is_ok()
+                && let Ok(reply) = answer.await
+            {
+                return Ok(reply);
+            }
+        }
+        Err(Closed::Busy)
+    }
+
+    /// Lets nobody in any more, tells everybody, and waits until all rooms are empty or `grace` is over.
+    pub async fn drain(&self, grace: Duration) {
+        self.inner.draining.store(true, Ordering::Relaxed);
+        for room in self.inner.directory.all() {
+            // A room that is gone needs no telling.
+            let _ = room.inbox.send(RoomMessage::Input(Input::Drain)).await;
+        }
+        self.inner.tasks.close();
+        if tokio::time::timeout(grace, self.inner.tasks.wait()).await.is_err() {
+            tracing::warn!(
+                rooms = self.inner.directory.len(),
+                "shutting down with rooms still open"
+            );
+        }
+        for shard in &self.inner.shards {
+            // A shard that has stopped by itself needs no telling.
+            let _ = shard.send(Mail::Stop).await;
+        }
+    }
+
+    fn enter(&self, room: &RoomId) -> Result<RoomHandle, Closed> {
+        if !self.is_ready() {
+            return Err(Closed::Draining);
+        }
+        Ok(self.inner.directory.enter(room, |number| {
+            let home = self.least_loaded();
+            room_task::start(Arc::clone(&self.inner), room.clone(), number, home)
+        }))
+    }
+
+    fn least_loaded(&self) -> ShardId {
+        let least = self
+            .inner
+            .shards
+            .iter()
+            .min_by_key(|shard| shard.counters.transports.get());
+        least.map_or(ShardId(0), |shard| shard.id)
+    }
+
+    /// A room stays on its home shard until that holds `room_spread` of its participants; then it grows.
+    fn place(&self, room: &RoomHandle) -> Place {
+        let at_home = room.participants.load(Ordering::Relaxed) < self.inner.room_spread;
+        let shard = if at_home { room.home } else { self.least_loaded() };
+        let port = self.inner.shards[usize::from(shard.0)].local_addr.port();
+        let candidates = self
+            .inner
+            .advertised
+            .iter()
+            .map(|ip| SocketAddr::new(*ip, port))
+            .collect();
+        let local = LocalTransport {
+            ice: Credentials::random(),
+            fingerprint: self.inner.identity.fingerprint(),
+            candidates,
+        };
+        Place { shard, local }
+    }
+}
+
+async fn attach(room: RoomHandle, socket: SocketKey, first: Input) -> Option<Attached> {
+    let (frames, receiver) = mpsc::channel(FRAMES_CAPACITY);
+    room.inbox
+        .send(RoomMessage::Attach { socket, frames, first })
+        .await
+        .ok()?;
+    Some(Attached { frames: receiver, room })
+}
+
+/// Milliseconds since 1970, for what people read.
+fn unix_ms() -> u64 {
+    SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default()
+        .as_millis() as u64
+}

@@ -1,12 +1,135 @@
 //! The composition root: the one place of the library that sees every module, from the configuration inwards.
 
-use crate::config::Config;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+
+use anyhow::Context;
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+
+use super::{Metrics, Node, NodeParts};
+use crate::api;
+use crate::config::{Config, Mode};
+use crate::shard::{self, MediaConfig, ShardConfig};
+use crate::transport::dtls::DtlsIdentity;
+
+/// Asked of the kernel for each direction of a media socket: some 30 ms of a full gigabit link.
+const KERNEL_BUFFER_BYTES: usize = 4 << 20;
 
 /// Runs a node until it is told to stop.
 ///
 /// # Errors
 /// When a socket cannot be opened or a plane of the node fails to start.
 pub async fn serve(config: Config) -> anyhow::Result<()> {
-    tracing::info!(listen = %config.http.listen, mode = config.mode.as_str(), "nothing is served yet");
+    let listener = TcpListener::bind(config.http.listen)
+        .await
+        .with_context(|| format!("cannot listen on http.listen = {}", config.http.listen))?;
+    let address = listener.local_addr()?;
+    let (shards, threads) = shard::start(&shard_config(&config.media)).context("the media plane cannot start")?;
+    let advertised = advertised(&config)?;
+    let ports: Vec<u16> = shards.iter().map(|shard| shard.local_addr.port()).collect();
+    let counters = shards.iter().map(|shard| Arc::clone(&shard.counters)).collect();
+    let node = Node::new(NodeParts {
+        shards,
+        advertised: advertised.clone(),
+        identity: Arc::new(DtlsIdentity::generate().context("no certificate")?),
+        room: config.room.clone(),
+        room_spread: config.media.room_spread,
+        metrics: Metrics::new(counters).context("metrics cannot be registered")?,
+    });
+    let development_key = config
+        .keys
+        .first()
+        .filter(|_| config.accepts_development_key())
+        .cloned();
+    let router = api::router(node.clone(), &config.keys, config.http.clone(), development_key);
+    announce(&config, address, &advertised, &ports);
+    let mut terminate = signal(SignalKind::terminate()).context("cannot listen for SIGTERM")?;
+    let stopping = node.clone();
+    let grace = config.shutdown.grace;
+    let stop = async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            // An error means that no Ctrl-C will ever come; SIGTERM still does.
+            Ok(()) = tokio::signal::ctrl_c() => {}
+        }
+        tracing::info!(
+            grace_seconds = grace.as_secs(),
+            "shutting down: nobody new, everybody told"
+        );
+        stopping.drain(grace).await;
+    };
+    api::serve(listener, router, config.http, stop)
+        .await
+        .context("the HTTP listener failed")?;
+    for thread in threads {
+        match thread.join() {
+            Ok(result) => result.context("a shard failed")?,
+            Err(_) => anyhow::bail!("a shard died"),
+        }
+    }
     Ok(())
+}
+
+fn shard_config(media: &MediaConfig) -> ShardConfig {
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    ShardConfig {
+        shards: if media.shards == 0 { cores } else { media.shards },
+        listen: listen_address(media.listen),
+        first_port: media.first_port,
+        kernel_buffer_bytes: KERNEL_BUFFER_BYTES,
+        segmentation: media.gso,
+    }
+}
+
+/// `::` on a machine without IPv6 means all of IPv4.
+fn listen_address(listen: IpAddr) -> IpAddr {
+    let any_v6 = listen.is_ipv6() && listen.is_unspecified();
+    if any_v6 && std::net::UdpSocket::bind((listen, 0)).is_err() {
+        Ipv4Addr::UNSPECIFIED.into()
+    } else {
+        listen
+    }
+}
+
+/// Where clients reach the media ports, best first.
+fn advertised(config: &Config) -> anyhow::Result<Vec<IpAddr>> {
+    if !config.media.advertised.is_empty() {
+        return Ok(config.media.advertised.clone());
+    }
+    let media = listen_address(config.media.listen);
+    if !media.is_unspecified() {
+        return Ok(vec![media]);
+    }
+    let interfaces = if_addrs::get_if_addrs().context("cannot list the network interfaces")?;
+    let usable = |ip: &IpAddr| match ip {
+        IpAddr::V4(v4) => !v4.is_link_local(),
+        IpAddr::V6(v6) => media.is_ipv6() && !v6.is_unicast_link_local(),
+    };
+    let mut addresses: Vec<IpAddr> = interfaces.iter().map(if_addrs::Interface::ip).filter(usable).collect();
+    addresses.sort_by_key(|ip| (ip.is_loopback(), ip.is_ipv6()));
+    addresses.dedup();
+    if config.mode == Mode::Production {
+        addresses.retain(|ip| !ip.is_loopback());
+    }
+    anyhow::ensure!(!addresses.is_empty(), "no address to advertise: set media.advertised");
+    Ok(addresses)
+}
+
+fn announce(config: &Config, http: SocketAddr, advertised: &[IpAddr], ports: &[u16]) {
+    tracing::info!(mode = config.mode.as_str(), ?advertised, ?ports, "media plane is up");
+    if config.accepts_development_key()
+        && let Some(key) = config.keys.first()
+    {
+        tracing::warn!(
+            key = %key.id,
+            "DEVELOPMENT MODE: whoever reaches this server may join; the signing key is the well-known development key"
+        );
+    }
+    let host = if http.ip().is_loopback() || http.ip().is_unspecified() {
+        "localhost".to_owned()
+    } else {
+        http.ip().to_string()
+    };
+    tracing::info!("open http://{host}:{}/ in a browser", http.port());
 }

@@ -12,6 +12,8 @@ pub struct MediaConfig {
     pub first_port: u16,
     /// Number of shards; 0 means one per core.
     pub shards: usize,
+    /// Participants of one room on one shard before the room grows onto another.
+    pub room_spread: usize,
     /// Addresses clients reach the shards at, best first. Empty: the machine's interface addresses, and loopback
     /// as well in development mode.
     pub advertised: Vec<IpAddr>,

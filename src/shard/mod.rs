@@ -1,7 +1,156 @@
-//! Runs the media plane: one thread, one socket.
+//! Runs the media plane: one thread, one socket, everything that happens to packets.
+//!
+//! A turn of the loop: read a batch, handle each datagram (which fills the egress), flush the egress, read the mailbox,
+//! run what is due. Nothing here blocks but the poll, and nothing on the packet path locks, allocates in steady
+//! state, or reads a clock more than once a batch.
 
 pub mod command;
-mod config;
+pub mod counters;
+pub mod egress;
 pub mod event;
 
+mod clock;
+mod commands;
+mod config;
+mod inbound;
+mod mailbox;
+mod post;
+mod receive;
+mod relay;
+mod rtcp;
+mod socket;
+mod sources;
+mod start;
+mod table;
+mod ticks;
+mod transports;
+
+use std::io;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use ahash::AHashMap;
+use slab::Slab;
+use tokio::sync::mpsc;
+
+pub use command::{ShardCommand, ShardId, TransportKey};
 pub use config::MediaConfig;
+pub use counters::{Counter, DoorReason, ShardCounters};
+pub use event::{ShardEvent, TransportStats};
+pub use mailbox::{Mail, ShardHandle, Stopped};
+pub use socket::Arrival;
+pub use start::{ShardConfig, start};
+
+use crate::media::{EgressKey, SourceKey, TransportSlot};
+use clock::NtpClock;
+use egress::Egress;
+use post::Post;
+use relay::RelayEnds;
+use socket::{MediaSocket, ReceiveBuffers};
+use sources::Sources;
+use table::Table;
+use transports::TransportEntry;
+
+/// How often NACKs, transport feedback and reports are looked at.
+const TICK: Duration = Duration::from_millis(20);
+/// Batches read before the mailbox gets a turn: a flood on the socket must not starve the control plane.
+const BATCHES_PER_TURN: usize = 16;
+/// Messages read before the socket gets a turn.
+const MAIL_PER_TURN: usize = 256;
+
+const SOCKET: mio::Token = mio::Token(0);
+const WAKE: mio::Token = mio::Token(1);
+
+/// The state of one media thread.
+struct Shard {
+    socket: Arc<MediaSocket>,
+    counters: Arc<ShardCounters>,
+    table: Table,
+    transports: Slab<TransportEntry>,
+    sources: Sources,
+    egress_slots: AHashMap<EgressKey, TransportSlot>,
+    egress: Egress,
+    post: Post,
+    relay: RelayEnds,
+    peers: Vec<ShardHandle>,
+    clock: NtpClock,
+    /// Sources that may owe their publisher a keyframe request; asked at the end of the turn.
+    keyframes_due: Vec<SourceKey>,
+    next_tick: Instant,
+    ticks: u64,
+    /// Scratch for STUN answers and RTCP compounds.
+    scratch: Vec<u8>,
+    /// Scratch for NACKs.
+    lost: Vec<u16>,
+}
+
+impl Shard {
+    /// Runs until told to stop.
+    fn run(mut self, mut poll: mio::Poll, mut inbox: mpsc::Receiver<Mail>) -> io::Result<()> {
+        let mut events = mio::Events::with_capacity(8);
+        let mut buffers = ReceiveBuffers::new();
+        // The poll is edge-triggered: what was readable once stays so until a read says WouldBlock.
+        let mut readable = true;
+        loop {
+            let now = Instant::now();
+            let wait = if readable {
+                Duration::ZERO
+            } else {
+                self.next_tick.saturating_duration_since(now)
+            };
+            match poll.poll(&mut events, Some(wait)) {
+                Ok(()) => {}
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                Err(error) => return Err(error),
+            }
+            readable |= events.iter().any(|event| event.token() == SOCKET);
+            if readable {
+                readable = self.read_socket(&mut buffers);
+            }
+            let now = Instant::now();
+            self.read_relay(now);
+            if !self.read_mail(now, &mut inbox) {
+                return Ok(());
+            }
+            self.run_ticks(now);
+            self.request_keyframes(now);
+            self.flush();
+        }
+    }
+
+    /// Reads batches until the socket is empty or others want a turn. True when there may be more.
+    fn read_socket(&mut self, buffers: &mut ReceiveBuffers) -> bool {
+        for _ in 0..BATCHES_PER_TURN {
+            let now = Instant::now();
+            match self.receive_batch(now, buffers) {
+                Ok(_) => {
+                    self.request_keyframes(now);
+                    self.flush();
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return false,
+                // ICMP errors of earlier sends surface here; they concern one destination, never the socket.
+                Err(_) => {}
+            }
+        }
+        true
+    }
+
+    fn read_mail(&mut self, now: Instant, inbox: &mut mpsc::Receiver<Mail>) -> bool {
+        for _ in 0..MAIL_PER_TURN {
+            match inbox.try_recv() {
+                Ok(Mail::Stop) => return false,
+                Ok(mail) => self.handle_mail(now, mail),
+                Err(mpsc::error::TryRecvError::Empty) => return true,
+                Err(mpsc::error::TryRecvError::Disconnected) => return false,
+            }
+        }
+        // More is waiting: come back at once.
+        self.next_tick = self.next_tick.min(now);
+        true
+    }
+
+    fn flush(&mut self) {
+        self.egress.flush(&*self.socket, &self.counters);
+        self.relay.wake();
+    }
+}

@@ -155,6 +155,12 @@ impl IceLite {
         &self.local.credentials
     }
 
+    /// Every user name that leads here, to be forgotten together with the transport.
+    pub fn ufrags(&self) -> impl Iterator<Item = &str> {
+        let identities = std::iter::once(&self.local).chain(self.previous.as_deref());
+        identities.map(|identity| identity.credentials.ufrag.as_str())
+    }
+
     /// Handles a STUN datagram. `response` is replaced: empty, or the answer to send to `from`.
     pub fn handle_binding(
         &mut self,

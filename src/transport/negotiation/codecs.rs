@@ -140,8 +140,12 @@ fn answered_parameters(codec: Codec, offered: &str) -> String {
 }
 
 impl CodecLine {
-    /// A decoder that declared `self` can play what an encoder that declared `source` sends.
+    /// A decoder that declared `self` can play what an encoder that declared `source` sends. Redundant audio plays
+    /// wherever Opus does: the forwarder takes the redundancy off (RFC 2198).
     pub fn decodes(&self, source: &CodecLine) -> bool {
+        if (self.codec, source.codec) == (Codec::Opus, Codec::Red) {
+            return true;
+        }
         self.codec == source.codec
             && match self.codec {
                 // Mode 1 depacketizers understand mode 0 (RFC 6184 section 5.4), and each profile of this list plays
@@ -204,6 +208,13 @@ mod tests {
             rtx_payload_type: None,
             fmtp: fmtp.to_owned(),
         }
+    }
+
+    #[test]
+    fn redundant_audio_plays_wherever_opus_does_and_not_the_other_way_round() {
+        let line = |codec| CodecLine { codec, ..h264("") };
+        assert!(line(Codec::Opus).decodes(&line(Codec::Red)));
+        assert!(!line(Codec::Red).decodes(&line(Codec::Opus)));
     }
 
     #[test]

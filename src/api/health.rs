@@ -1,0 +1,71 @@
+//! Health, metrics, and the development token.
+
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use serde::{Deserialize, Serialize};
+
+use super::Api;
+use super::token::{Permissions, TokenRequest, issue};
+use crate::wire::{ParticipantId, RoomId};
+
+/// How long a development token lives: a working day.
+const DEVELOPMENT_TOKEN_TTL: Duration = Duration::from_secs(12 * 3_600);
+
+/// 200 as long as the process answers at all.
+pub(super) async fn alive() -> &'static str {
+    "ok\n"
+}
+
+/// 200 while new participants are let in, 503 while draining.
+pub(super) async fn ready(State(api): State<Arc<Api>>) -> (StatusCode, &'static str) {
+    if api.node.is_ready() {
+        (StatusCode::OK, "ready\n")
+    } else {
+        (StatusCode::SERVICE_UNAVAILABLE, "draining\n")
+    }
+}
+
+/// Prometheus' text format.
+pub(super) async fn metrics(State(api): State<Arc<Api>>) -> Response {
+    match api.node.metrics().render() {
+        Ok(page) => ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], page).into_response(),
+        Err(error) => {
+            tracing::error!(%error, "metrics cannot be written");
+            StatusCode::INTERNAL_SERVER_ERROR.into_response()
+        }
+    }
+}
+
+#[derive(Deserialize)]
+pub(super) struct TokenAsk {
+    room: RoomId,
+    participant: Option<ParticipantId>,
+}
+
+#[derive(Serialize)]
+struct TokenAnswer {
+    token: String,
+}
+
+/// A token for whoever asks. The route answers 404 outside development mode.
+pub(super) async fn development_token(State(api): State<Arc<Api>>, Json(ask): Json<TokenAsk>) -> Response {
+    let Some(key) = &api.development_key else {
+        return StatusCode::NOT_FOUND.into_response();
+    };
+    let request = TokenRequest {
+        room: Some(ask.room),
+        participant: ask.participant,
+        permissions: Permissions::from_words(["allow_join", "allow_mod"]),
+        ttl: DEVELOPMENT_TOKEN_TTL,
+        token_id: None,
+    };
+    match issue(key, &request, SystemTime::now()) {
+        Ok(token) => Json(TokenAnswer { token }).into_response(),
+        Err(error) => (StatusCode::BAD_REQUEST, error.to_string()).into_response(),
+    }
+}

@@ -1,0 +1,72 @@
+//! Accepts connections. Slow and oversized request heads end here.
+
+use std::convert::Infallible;
+use std::io;
+
+use axum::Router;
+use axum::body::Body;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::net::{TcpListener, TcpStream};
+use tower::ServiceExt;
+
+use super::HttpConfig;
+
+/// Serves until `stop` is done, then lets go of the listener; open connections end with the process.
+///
+/// # Errors
+/// Never for what a client does; only when the listener itself fails for good.
+pub async fn serve(
+    listener: TcpListener,
+    router: Router,
+    config: HttpConfig,
+    stop: impl Future<Output = ()>,
+) -> io::Result<()> {
+    let mut stop = std::pin::pin!(stop);
+    loop {
+        let accepted = tokio::select! {
+            accepted = listener.accept() => accepted,
+            () = &mut stop => return Ok(()),
+        };
+        match accepted {
+            Ok((stream, _)) => {
+                tokio::spawn(connection(stream, router.clone(), config.clone()));
+            }
+            // Out of file descriptors, or a client that went away in the queue: neither ends the listener.
+            Err(error) => {
+                tracing::warn!(%error, "a connection could not be accepted");
+                tokio::time::sleep(ACCEPT_PAUSE).await;
+            }
+        }
+    }
+}
+
+/// Out of descriptors, accepting again at once would only burn the processor.
+const ACCEPT_PAUSE: std::time::Duration = std::time::Duration::from_millis(50);
+
+async fn connection(stream: TcpStream, router: Router, config: HttpConfig) {
+    // Signalling messages are small and wanted now. A socket that cannot be set is served all the same.
+    let _ = stream.set_nodelay(true);
+    let service = service_fn(move |request: hyper::Request<hyper::body::Incoming>| {
+        let router = router.clone();
+        async move {
+            Ok::<_, Infallible>(
+                router
+                    .oneshot(request.map(Body::new))
+                    .await
+                    .unwrap_or_else(|never| match never {}),
+            )
+        }
+    });
+    let served = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(config.first_message_timeout)
+        .max_buf_size(config.max_header)
+        .serve_connection(TokioIo::new(stream), service)
+        .with_upgrades()
+        .await;
+    if let Err(error) = served {
+        tracing::debug!(%error, "a connection ended early");
+    }
+}

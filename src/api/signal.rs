@@ -1,0 +1,298 @@
+//! The signalling socket: text frames in, text frames out. What they mean is the room's affair.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime};
+
+use axum::extract::State;
+use axum::extract::ws::{CloseFrame, Message, WebSocket, WebSocketUpgrade};
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse, Response};
+use tokio::time::timeout;
+
+use super::Api;
+use super::token::{Grant, TokenError};
+use crate::node::{Attached, SocketFrame};
+use crate::room::{self, Input, SocketKey};
+use crate::wire::limits::OFFER_BYTES_MAX;
+use crate::wire::signal::{ClientMessage, JoinRequest, ResumeRequest, SignalError, decode, encode, frame};
+use crate::wire::{ErrorCode, ResumeKey};
+
+/// A client that does not take a frame for this long is gone.
+const WRITE_TIMEOUT: Duration = Duration::from_secs(20);
+/// WebSocket close codes (RFC 6455 section 7.4); ours from 4000.
+const POLICY: u16 = 1008;
+const TOO_BIG: u16 = 1009;
+const TOO_SLOW: u16 = 4008;
+
+pub(super) async fn upgrade(State(api): State<Arc<Api>>, headers: HeaderMap, upgrade: WebSocketUpgrade) -> Response {
+    if !api.allows_origin(&headers) {
+        return (StatusCode::FORBIDDEN, "pages of this origin may not connect\n").into_response();
+    }
+    upgrade
+        // Twice the limit, so that a message a little too large is answered rather than cut off.
+        .max_message_size(OFFER_BYTES_MAX * 2)
+        .max_frame_size(OFFER_BYTES_MAX * 2)
+        .on_upgrade(move |socket| async move {
+            api.node.metrics().sockets.inc();
+            Socket {
+                api: Arc::clone(&api),
+                socket,
+                key: api.node.socket_key(),
+            }
+            .run()
+            .await;
+            api.node.metrics().sockets.dec();
+        })
+}
+
+struct Socket {
+    api: Arc<Api>,
+    socket: WebSocket,
+    key: SocketKey,
+}
+
+/// What a client's frame is.
+enum Frame {
+    Text(String),
+    Binary,
+    /// Ping, pong: alive, nothing else.
+    Alive,
+    TooBig,
+    Closed,
+}
+
+impl Socket {
+    async fn run(mut self) {
+        let deadline = Instant::now() + self.api.config.first_message_timeout;
+        loop {
+            let Some(attached) = self.admit(deadline).await else {
+                return;
+            };
+            if !self.converse(attached).await {
+                return;
+            }
+            // The room did not let the client in; it may try again on the same socket, under a new name.
+            self.key = self.api.node.socket_key();
+        }
+    }
+
+    /// Reads until a `join` or `resume` leads into a room.
+    async fn admit(&mut self, deadline: Instant) -> Option<Attached> {
+        loop {
+            let left = deadline.saturating_duration_since(Instant::now());
+            let Ok(frame) = timeout(left, self.read()).await else {
+                self.close(POLICY, "join or resume expected").await;
+                return None;
+            };
+            let text = match frame {
+                Frame::Text(text) => text,
+                Frame::Alive => continue,
+                Frame::Binary => {
+                    self.refuse(&binary_refused(), None).await?;
+                    continue;
+                }
+                Frame::TooBig => {
+                    self.close(TOO_BIG, "message too large").await;
+                    return None;
+                }
+                Frame::Closed => return None,
+            };
+            match self.first_message(&text).await {
+                Ok(Some(attached)) => return Some(attached),
+                Ok(None) => {}
+                Err(error) => {
+                    self.api
+                        .node
+                        .metrics()
+                        .joins
+                        .with_label_values(&[error.code.as_str()])
+                        .inc();
+                    let id = error.id;
+                    self.refuse(&error, id).await?;
+                }
+            }
+        }
+    }
+
+    async fn first_message(&mut self, text: &str) -> Result<Option<Attached>, SignalError> {
+        let envelope = decode(text)?;
+        let id = envelope.id;
+        let with_id = |error: SignalError| SignalError { id: Some(id), ..error };
+        match envelope.message {
+            ClientMessage::Join(join) => self.join(id, join).await.map(Some).map_err(with_id),
+            ClientMessage::Resume(resume) => self.resume(id, resume).await.map(Some).map_err(with_id),
+            ClientMessage::Ping { .. } => {
+                self.write(Message::Text(format!("{{\"re\":{id},\"type\":\"pong\"}}").into()))
+                    .await;
+                Ok(None)
+            }
+            _ => Err(with_id(SignalError::new(
+                ErrorCode::JoinFirst,
+                "the first message has to be join or resume",
+            ))),
+        }
+    }
+
+    async fn join(&mut self, request: u32, mut join: JoinRequest) -> Result<Attached, SignalError> {
+        let token = join.token.take().ok_or_else(|| refused(TokenError::Missing))?;
+        let grant = self.api.keys.verify(&token.0, SystemTime::now()).map_err(refused)?;
+        let Some(room) = join.room.clone().or_else(|| grant.room.clone()) else {
+            return Err(SignalError {
+                field: Some("room".to_owned()),
+                ..SignalError::new(
+                    ErrorCode::MissingField,
+                    "neither the message nor the token names a room",
+                )
+            });
+        };
+        grant.check_room(&room).map_err(refused)?;
+        if let Some(participant) = &join.participant {
+            grant.check_join(&room, participant).map_err(refused)?;
+        }
+        join.participant = grant.participant.clone().or(join.participant);
+        let permissions = room_grant(&grant)?;
+        let key = self.key;
+        let entered = self
+            .api
+            .node
+            .join(&room, key, |place| Input::Join {
+                socket: key,
+                request,
+                join: Box::new(join.clone()),
+                grant: permissions,
+                shard: place.shard,
+                local: place.local,
+            })
+            .await;
+        entered.map_err(|closed| SignalError::new(closed.code(), closed.to_string()))
+    }
+
+    async fn resume(&mut self, request: u32, resume: ResumeRequest) -> Result<Attached, SignalError> {
+        let unknown = || SignalError::new(ErrorCode::ResumeUnknown, "this session is over; join again");
+        let key = ResumeKey::parse(&resume.key.0).ok_or_else(unknown)?;
+        let room_number = key.room();
+        let input = Input::Resume {
+            socket: self.key,
+            request,
+            versions: resume.versions,
+            key,
+            last_seq: resume.last_seq,
+        };
+        self.api
+            .node
+            .resume(room_number, self.key, input)
+            .await
+            .ok_or_else(unknown)
+    }
+
+    /// Carries frames both ways. True when the room refused the client, who may try again.
+    async fn converse(&mut self, mut attached: Attached) -> bool {
+        let mut pings = tokio::time::interval(self.api.config.ping_interval);
+        pings.reset();
+        let mut silent_pings = 0;
+        loop {
+            tokio::select! {
+                frame = attached.frames.recv() => match frame {
+                    Some(SocketFrame::Text(text)) => {
+                        if !self.write(Message::Text(text.into())).await {
+                            break;
+                        }
+                    }
+                    Some(SocketFrame::Refused(text)) => {
+                        return self.write(Message::Text(text.into())).await;
+                    }
+                    Some(SocketFrame::Close { code, reason }) => {
+                        self.close(code, reason).await;
+                        return false;
+                    }
+                    // The room let go of the socket without a word: it was too slow to be told more.
+                    None => {
+                        self.close(TOO_SLOW, "too slow").await;
+                        return false;
+                    }
+                },
+                frame = self.read() => {
+                    silent_pings = 0;
+                    let message = match frame {
+                        Frame::Text(text) => decode(&text),
+                        Frame::Binary => Err(binary_refused()),
+                        Frame::Alive => continue,
+                        Frame::TooBig => {
+                            self.close(TOO_BIG, "message too large").await;
+                            break;
+                        }
+                        Frame::Closed => break,
+                    };
+                    let result = message.as_ref().map_or_else(|error| error.code.as_str(), |_| "ok");
+                    self.api.node.metrics().messages.with_label_values(&[result]).inc();
+                    if attached.send(Input::Message { socket: self.key, message }).await.is_err() {
+                        self.close(1012, "the room has ended").await;
+                        return false;
+                    }
+                }
+                _ = pings.tick() => {
+                    silent_pings += 1;
+                    if silent_pings > 2 || !self.write(Message::Ping(Default::default())).await {
+                        break;
+                    }
+                }
+            }
+        }
+        // A room that has ended needs no telling.
+        let _ = attached.send(Input::SocketClosed { socket: self.key }).await;
+        false
+    }
+
+    async fn read(&mut self) -> Frame {
+        match self.socket.recv().await {
+            Some(Ok(Message::Text(text))) => Frame::Text(text.to_string()),
+            Some(Ok(Message::Binary(_))) => Frame::Binary,
+            Some(Ok(Message::Ping(_) | Message::Pong(_))) => Frame::Alive,
+            Some(Err(error)) if error.to_string().contains("too long") => Frame::TooBig,
+            Some(Ok(Message::Close(_)) | Err(_)) | None => Frame::Closed,
+        }
+    }
+
+    async fn write(&mut self, message: Message) -> bool {
+        matches!(timeout(WRITE_TIMEOUT, self.socket.send(message)).await, Ok(Ok(())))
+    }
+
+    /// Answers without a session. `None` when the socket is gone.
+    async fn refuse(&mut self, error: &SignalError, re: Option<u32>) -> Option<()> {
+        let text = frame(None, re, &encode(&error.to_message()));
+        self.write(Message::Text(text.into())).await.then_some(())
+    }
+
+    async fn close(&mut self, code: u16, reason: &'static str) {
+        self.write(Message::Close(Some(CloseFrame {
+            code,
+            reason: reason.into(),
+        })))
+        .await;
+    }
+}
+
+fn binary_refused() -> SignalError {
+    SignalError::new(
+        ErrorCode::BinaryNotSupported,
+        "signalling is text; binary frames are not read",
+    )
+}
+
+fn refused(error: TokenError) -> SignalError {
+    SignalError::new(error.code(), error.to_string())
+}
+
+/// What the room has to know of a token's permissions.
+pub(super) fn room_grant(grant: &Grant) -> Result<room::Grant, SignalError> {
+    if grant.permissions.allow_mod {
+        Ok(room::Grant::MODERATE)
+    } else if grant.permissions.allow_join {
+        Ok(room::Grant::JOIN)
+    } else {
+        Err(SignalError::new(
+            ErrorCode::Forbidden,
+            "ask_join needs somebody to ask, and this server has no lobby yet",
+        ))
+    }
+}

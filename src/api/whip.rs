@@ -1,0 +1,342 @@
+//! WHIP (RFC 9725) and WHEP: one HTTP exchange instead of signalling. The same answerer, the same rooms.
+
+use std::str::FromStr;
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use axum::body::Bytes;
+use axum::extract::{Path, State};
+use axum::http::{HeaderMap, HeaderName, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use serde_json::json;
+
+use super::Api;
+use super::signal::room_grant;
+use super::token::{Grant, TokenError};
+use crate::node::{Closed, Place};
+use crate::room::{HttpOffer, HttpReply, Input};
+use crate::wire::limits::SDP_BYTES_MAX;
+use crate::wire::signal::SignalError;
+use crate::wire::{ErrorCode, ParticipantId, RoomId};
+
+const SDP: &str = "application/sdp";
+const TRICKLE: &str = "application/trickle-ice-sdpfrag";
+const ACCEPT_POST: HeaderName = HeaderName::from_static("accept-post");
+const ACCEPT_PATCH: HeaderName = HeaderName::from_static("accept-patch");
+
+/// RFC 9725 section 4.2: what may be posted here.
+pub(super) async fn options() -> Response {
+    (
+        StatusCode::NO_CONTENT,
+        [(ACCEPT_POST, SDP), (header::ALLOW, "OPTIONS, POST")],
+    )
+        .into_response()
+}
+
+/// `POST /whip/{room}`: publish. The publisher's id is the token's `participantId`.
+pub(super) async fn publish(
+    State(api): State<Arc<Api>>,
+    Path(room): Path<String>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Response {
+    let location = format!("/whip/{room}");
+    let result = async {
+        let room = id::<RoomId>(&room, "room")?;
+        let grant = authorise(&api, &headers, &room)?;
+        let Some(participant) = grant.participant.clone() else {
+            return Err(Refusal::token(
+                TokenError::WrongParticipant,
+                "the token names no participantId to publish as",
+            ));
+        };
+        let permissions = room_grant(&grant)?;
+        let sdp = offer(&headers, &body)?;
+        let make = |request, place: Place| Input::Whip {
+            request,
+            participant: participant.clone(),
+            offer: Box::new(HttpOffer {
+                sdp: sdp.clone(),
+                grant: permissions,
+                shard: place.shard,
+                local: place.local,
+            }),
+        };
+        Ok(api.node.ask(&room, true, make).await?)
+    };
+    finish(&api, "whip", &location, result.await)
+}
+
+/// `POST /whep/{room}/{participant}`: receive what that participant publishes, now or later.
+pub(super) async fn watch(
+    State(api): State<Arc<Api>>,
+    Path((room, publisher)): Path<(String, String)>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Response {
+    let location = format!("/whep/{room}/{publisher}");
+    let result = async {
+        let room = id::<RoomId>(&room, "room")?;
+        let publisher = id::<ParticipantId>(&publisher, "participant")?;
+        let grant = authorise(&api, &headers, &room)?;
+        let permissions = room_grant(&grant)?;
+        let sdp = offer(&headers, &body)?;
+        let make = |request, place: Place| Input::Whep {
+            request,
+            publisher: publisher.clone(),
+            offer: Box::new(HttpOffer {
+                sdp: sdp.clone(),
+                grant: permissions,
+                shard: place.shard,
+                local: place.local,
+            }),
+        };
+        Ok(api.node.ask(&room, true, make).await?)
+    };
+    finish(&api, "whep", &location, result.await)
+}
+
+pub(super) async fn end_publishing(
+    State(api): State<Arc<Api>>,
+    Path((room, resource)): Path<(String, String)>,
+    headers: HeaderMap,
+) -> Response {
+    end(&api, "whip", &room, resource, &headers).await
+}
+
+pub(super) async fn end_watching(
+    State(api): State<Arc<Api>>,
+    Path((room, _, resource)): Path<(String, String, String)>,
+    headers: HeaderMap,
+) -> Response {
+    end(&api, "whep", &room, resource, &headers).await
+}
+
+pub(super) async fn patch_publishing(
+    State(api): State<Arc<Api>>,
+    Path((room, resource)): Path<(String, String)>,
+    headers: HeaderMap,
+) -> Response {
+    patch(&api, "whip", &room, resource, &headers).await
+}
+
+pub(super) async fn patch_watching(
+    State(api): State<Arc<Api>>,
+    Path((room, _, resource)): Path<(String, String, String)>,
+    headers: HeaderMap,
+) -> Response {
+    patch(&api, "whep", &room, resource, &headers).await
+}
+
+async fn end(api: &Arc<Api>, kind: &str, room: &str, resource: String, headers: &HeaderMap) -> Response {
+    let result = async {
+        let room = id::<RoomId>(room, "room")?;
+        authorise(api, headers, &room)?;
+        let make = |request, _| Input::HttpDelete {
+            request,
+            resource: resource.clone(),
+        };
+        Ok(api.node.ask(&room, false, make).await?)
+    };
+    match result.await {
+        Ok(HttpReply::Done) => counted(api, kind, StatusCode::OK.into_response()),
+        other => finish(api, kind, "", other),
+    }
+}
+
+/// Trickled candidates are not needed by an ICE-lite server, and an ICE restart is not offered here: RFC 9725 section 4.3
+/// asks for 422 then. A body of the right type for a living resource is acknowledged.
+async fn patch(api: &Arc<Api>, kind: &str, room: &str, resource: String, headers: &HeaderMap) -> Response {
+    let result = async {
+        let room = id::<RoomId>(room, "room")?;
+        authorise(api, headers, &room)?;
+        if content_type(headers) != TRICKLE {
+            return Err(Refusal::new(
+                StatusCode::UNSUPPORTED_MEDIA_TYPE,
+                ErrorCode::InvalidField,
+                "PATCH takes application/trickle-ice-sdpfrag",
+            ));
+        }
+        if headers.contains_key(header::IF_MATCH) {
+            return Err(Refusal::new(
+                StatusCode::UNPROCESSABLE_ENTITY,
+                ErrorCode::SdpUnsupported,
+                "an ICE restart is not served here; make a new resource",
+            ));
+        }
+        let make = |request, _| Input::HttpPatch {
+            request,
+            resource: resource.clone(),
+        };
+        Ok(api.node.ask(&room, false, make).await?)
+    };
+    finish(api, kind, "", result.await)
+}
+
+/// A request that is not served.
+struct Refusal {
+    status: StatusCode,
+    code: ErrorCode,
+    message: String,
+}
+
+impl Refusal {
+    fn new(status: StatusCode, code: ErrorCode, message: impl Into<String>) -> Self {
+        Self {
+            status,
+            code,
+            message: message.into(),
+        }
+    }
+
+    fn token(error: TokenError, message: impl Into<String>) -> Self {
+        let status = StatusCode::from_u16(error.status()).unwrap_or(StatusCode::UNAUTHORIZED);
+        Self::new(status, error.code(), message)
+    }
+}
+
+impl From<TokenError> for Refusal {
+    fn from(error: TokenError) -> Self {
+        Self::token(error, error.to_string())
+    }
+}
+
+impl From<SignalError> for Refusal {
+    fn from(error: SignalError) -> Self {
+        Self::new(status_of(error.code), error.code, error.message)
+    }
+}
+
+impl From<Closed> for Refusal {
+    fn from(closed: Closed) -> Self {
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, closed.code(), closed.to_string())
+    }
+}
+
+fn id<I: FromStr>(text: &str, what: &str) -> Result<I, Refusal>
+where
+    I::Err: std::fmt::Display,
+{
+    text.parse().map_err(|error| {
+        Refusal::new(
+            StatusCode::BAD_REQUEST,
+            ErrorCode::InvalidField,
+            format!("the {what} in the path: {error}"),
+        )
+    })
+}
+
+fn authorise(api: &Api, headers: &HeaderMap, room: &RoomId) -> Result<Grant, Refusal> {
+    let value = headers
+        .get(header::AUTHORIZATION)
+        .and_then(|value| value.to_str().ok())
+        .unwrap_or_default();
+    let token = match value.split_once(' ') {
+        Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") => token.trim(),
+        Some(_) | None => return Err(TokenError::Missing.into()),
+    };
+    let grant = api.keys.verify(token, SystemTime::now())?;
+    grant.check_room(room)?;
+    Ok(grant)
+}
+
+fn content_type(headers: &HeaderMap) -> &str {
+    let value = headers
+        .get(header::CONTENT_TYPE)
+        .and_then(|value| value.to_str().ok())
+        .unwrap_or_default();
+    value.split(';').next().unwrap_or_default().trim()
+}
+
+fn offer(headers: &HeaderMap, body: &Bytes) -> Result<String, Refusal> {
+    if content_type(headers) != SDP {
+        let sentence = "an offer is posted as application/sdp";
+        return Err(Refusal::new(
+            StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            ErrorCode::InvalidField,
+            sentence,
+        ));
+    }
+    if body.len() > SDP_BYTES_MAX {
+        return Err(Refusal::new(
+            StatusCode::PAYLOAD_TOO_LARGE,
+            ErrorCode::SdpTooLarge,
+            "the offer is too large",
+        ));
+    }
+    String::from_utf8(body.to_vec())
+        .map_err(|_| Refusal::new(StatusCode::BAD_REQUEST, ErrorCode::SdpInvalid, "the offer is not UTF-8"))
+}
+
+fn finish(api: &Api, kind: &str, location: &str, result: Result<HttpReply, Refusal>) -> Response {
+    let response = match result {
+        Ok(HttpReply::Created { resource, sdp }) => (
+            StatusCode::CREATED,
+            [
+                (header::CONTENT_TYPE, SDP.to_owned()),
+                (header::LOCATION, format!("{location}/{resource}")),
+                (header::ETAG, format!("\"{resource}\"")),
+                (ACCEPT_PATCH, TRICKLE.to_owned()),
+            ],
+            sdp,
+        )
+            .into_response(),
+        Ok(HttpReply::Done) => StatusCode::NO_CONTENT.into_response(),
+        Ok(HttpReply::NotFound) => {
+            let sentence = "there is no such resource";
+            problem(&Refusal::new(
+                StatusCode::NOT_FOUND,
+                ErrorCode::NoSuchPublication,
+                sentence,
+            ))
+        }
+        Ok(HttpReply::Refused { code, message }) => problem(&Refusal::new(status_of(code), code, message)),
+        Err(refusal) => problem(&refusal),
+    };
+    counted(api, kind, response)
+}
+
+fn counted(api: &Api, kind: &str, response: Response) -> Response {
+    api.node
+        .metrics()
+        .http_ingest
+        .with_label_values(&[kind, response.status().as_str()])
+        .inc();
+    response
+}
+
+/// RFC 9457, with the code of the client protocol.
+fn problem(refusal: &Refusal) -> Response {
+    let body = json!({ "status": refusal.status.as_u16(), "code": refusal.code.as_str(), "detail": refusal.message });
+    let mut response = (
+        refusal.status,
+        [(header::CONTENT_TYPE, "application/problem+json")],
+        body.to_string(),
+    )
+        .into_response();
+    if refusal.status == StatusCode::UNAUTHORIZED {
+        response
+            .headers_mut()
+            .insert(header::WWW_AUTHENTICATE, header::HeaderValue::from_static("Bearer"));
+    }
+    if refusal.status == StatusCode::SERVICE_UNAVAILABLE {
+        response
+            .headers_mut()
+            .insert(header::RETRY_AFTER, header::HeaderValue::from_static("1"));
+    }
+    response
+}
+
+fn status_of(code: ErrorCode) -> StatusCode {
+    match code {
+        ErrorCode::Forbidden | ErrorCode::TokenRoom | ErrorCode::TokenParticipant | ErrorCode::TokenRole => {
+            StatusCode::FORBIDDEN
+        }
+        ErrorCode::RoomFull | ErrorCode::RoomLimit | ErrorCode::Overloaded | ErrorCode::NodeDraining => {
+            StatusCode::SERVICE_UNAVAILABLE
+        }
+        ErrorCode::SdpTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+        ErrorCode::SdpUnsupported => StatusCode::UNPROCESSABLE_ENTITY,
+        _ => StatusCode::BAD_REQUEST,
+    }
+}

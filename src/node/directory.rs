@@ -1,0 +1,88 @@
+//! Which rooms are alive on this node. The one table that several tasks share; held for a lookup, never across an await.
+
+use std::collections::HashMap;
+use std::sync::atomic::AtomicUsize;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use tokio::sync::mpsc;
+
+use super::room_task::RoomMessage;
+use crate::shard::ShardId;
+use crate::wire::RoomId;
+
+/// A room seen from outside its task.
+#[derive(Clone)]
+pub(super) struct RoomHandle {
+    pub(super) inbox: mpsc::Sender<RoomMessage>,
+    /// Where its media lives first.
+    pub(super) home: ShardId,
+    /// Transports it has now; only used to decide when it grows onto another shard.
+    pub(super) participants: Arc<AtomicUsize>,
+}
+
+#[derive(Default)]
+pub(super) struct Directory {
+    tables: Mutex<Tables>,
+}
+
+#[derive(Default)]
+struct Tables {
+    by_id: HashMap<RoomId, (u32, RoomHandle)>,
+    by_number: HashMap<u32, RoomId>,
+    last_number: u32,
+}
+
+impl Directory {
+    /// The room, begun by `start` if it is not there. `start` gets a number that no living room has.
+    pub(super) fn enter(&self, id: &RoomId, start: impl FnOnce(u32) -> RoomHandle) -> RoomHandle {
+        let mut tables = self.lock();
+        if let Some((_, room)) = tables.by_id.get(id)
+            && !room.inbox.is_closed()
+        {
+            return room.clone();
+        }
+        loop {
+            tables.last_number = tables.last_number.wrapping_add(1);
+            if !tables.by_number.contains_key(&tables.last_number) {
+                break;
+            }
+        }
+        let number = tables.last_number;
+        let room = start(number);
+        tables.by_number.insert(number, id.clone());
+        tables.by_id.insert(id.clone(), (number, room.clone()));
+        room
+    }
+
+    pub(super) fn by_id(&self, id: &RoomId) -> Option<RoomHandle> {
+        self.lock().by_id.get(id).map(|(_, room)| room.clone())
+    }
+
+    pub(super) fn by_number(&self, number: u32) -> Option<RoomHandle> {
+        let tables = self.lock();
+        let (found, room) = tables.by_id.get(tables.by_number.get(&number)?)?;
+        (*found == number).then(|| room.clone())
+    }
+
+    /// The room has ended. A newer room of the same id stays.
+    pub(super) fn remove(&self, id: &RoomId, number: u32) {
+        let mut tables = self.lock();
+        tables.by_number.remove(&number);
+        if tables.by_id.get(id).is_some_and(|(found, _)| *found == number) {
+            tables.by_id.remove(id);
+        }
+    }
+
+    pub(super) fn all(&self) -> Vec<RoomHandle> {
+        self.lock().by_id.values().map(|(_, room)| room.clone()).collect()
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.lock().by_id.len()
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Tables> {
+        // Nothing in here can leave the tables half changed, so a panic elsewhere while holding them does no harm.
+        self.tables.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

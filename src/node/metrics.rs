@@ -1,0 +1,210 @@
+//! What the node counts, in Prometheus' words. No room or participant ever becomes a label: a million rooms cost
+//! as many series as one.
+
+use std::sync::Arc;
+
+use prometheus::core::{Collector, Desc};
+use prometheus::proto::MetricFamily;
+use prometheus::{
+    Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry, TextEncoder,
+};
+
+use crate::shard::ShardCounters;
+
+/// Handles to everything counted outside the shards. Cheap to clone.
+#[derive(Clone)]
+pub struct Metrics {
+    registry: Registry,
+    /// Rooms alive now.
+    pub rooms: IntGauge,
+    /// Signalling sockets open now.
+    pub sockets: IntGauge,
+    /// DTLS transports alive now, media or not.
+    pub handshakes: IntGauge,
+    /// Joins, by `result`: `ok` or the error code.
+    pub joins: IntCounterVec,
+    /// WHIP and WHEP requests, by `method` and `status`.
+    pub http_ingest: IntCounterVec,
+    /// Signalling messages received, by `result`: `ok` or the error code.
+    pub messages: IntCounterVec,
+    /// From the first datagram of a DTLS handshake to its keys.
+    pub handshake_seconds: Histogram,
+    /// DTLS handshakes that failed.
+    pub handshake_failures: IntCounter,
+    /// A task of ours died; each one is a bug.
+    pub panics: IntCounter,
+}
+
+impl Metrics {
+    /// Registers everything, with the counters of each shard.
+    pub fn new(shards: Vec<Arc<ShardCounters>>) -> prometheus::Result<Self> {
+        let registry = Registry::new();
+        let metrics = Self {
+            rooms: IntGauge::new("enfilade_rooms", "Rooms alive now")?,
+            sockets: IntGauge::new("enfilade_signal_sockets", "Signalling sockets open now")?,
+            handshakes: IntGauge::new("enfilade_dtls_transports", "DTLS transports alive now")?,
+            joins: counter("enfilade_joins_total", "Joins by result", &["result"])?,
+            http_ingest: counter(
+                "enfilade_whip_whep_requests_total",
+                "WHIP and WHEP requests",
+                &["method", "status"],
+            )?,
+            messages: counter(
+                "enfilade_signal_messages_total",
+                "Signalling messages received by result",
+                &["result"],
+            )?,
+            handshake_seconds: Histogram::with_opts(
+                HistogramOpts::new("enfilade_dtls_handshake_seconds", "First DTLS datagram to keys")
+                    .buckets(vec![0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0]),
+            )?,
+            handshake_failures: IntCounter::new("enfilade_dtls_failures_total", "DTLS handshakes that failed")?,
+            panics: IntCounter::new("enfilade_panics_total", "Tasks that died; each one is a bug")?,
+            registry,
+        };
+        let collectors: [Box<dyn Collector>; 10] = [
+            Box::new(metrics.rooms.clone()),
+            Box::new(metrics.sockets.clone()),
+            Box::new(metrics.handshakes.clone()),
+            Box::new(metrics.joins.clone()),
+            Box::new(metrics.http_ingest.clone()),
+            Box::new(metrics.messages.clone()),
+            Box::new(metrics.handshake_seconds.clone()),
+            Box::new(metrics.handshake_failures.clone()),
+            Box::new(metrics.panics.clone()),
+            Box::new(ShardCollector { shards }),
+        ];
+        for collector in collectors {
+            metrics.registry.register(collector)?;
+        }
+        Ok(metrics)
+    }
+
+    /// The page of `/metrics`, in the text format.
+    pub fn render(&self) -> prometheus::Result<String> {
+        TextEncoder::new().encode_to_string(&self.registry.gather())
+    }
+}
+
+fn counter(name: &str, help: &str, labels: &[&str]) -> prometheus::Result<IntCounterVec> {
+    IntCounterVec::new(Opts::new(name, help), labels)
+}
+
+/// Reads the shards' counters when somebody asks: the shards themselves know nothing of Prometheus.
+struct ShardCollector {
+    shards: Vec<Arc<ShardCounters>>,
+}
+
+type Read = fn(&ShardCounters) -> u64;
+
+const COUNTERS: [(&str, &str, Read); 10] = [
+    (
+        "enfilade_datagrams_in_total",
+        "Datagrams received, of every kind",
+        |c| c.datagrams_in.get(),
+    ),
+    ("enfilade_bytes_in_total", "Bytes received (UDP payload)", |c| {
+        c.bytes_in.get()
+    }),
+    ("enfilade_packets_in_total", "Media packets accepted", |c| {
+        c.packets_in.get()
+    }),
+    (
+        "enfilade_packets_out_total",
+        "Media packets sent, once per subscriber",
+        |c| c.packets_out.get(),
+    ),
+    ("enfilade_bytes_out_total", "Bytes of media sent (UDP payload)", |c| {
+        c.bytes_out.get()
+    }),
+    ("enfilade_sends_total", "System calls that sent them", |c| c.sends.get()),
+    ("enfilade_retransmissions_total", "Packets resent to subscribers", |c| {
+        c.retransmissions.get()
+    }),
+    (
+        "enfilade_nacked_packets_total",
+        "Packets asked for again from publishers",
+        |c| c.nacks_out.get(),
+    ),
+    (
+        "enfilade_keyframe_requests_total",
+        "Keyframes asked for from publishers",
+        |c| c.keyframe_requests.get(),
+    ),
+    (
+        "enfilade_relayed_packets_total",
+        "Packets handed to other shards",
+        |c| c.relayed.get(),
+    ),
+];
+
+const GAUGES: [(&str, &str, Read); 2] = [
+    ("enfilade_transports", "Transports now", |c| c.transports.get()),
+    ("enfilade_sources", "Sources now, replicas included", |c| {
+        c.sources.get()
+    }),
+];
+
+impl Collector for ShardCollector {
+    fn desc(&self) -> Vec<&Desc> {
+        Vec::new()
+    }
+
+    fn collect(&self) -> Vec<MetricFamily> {
+        let mut families = Vec::new();
+        for (name, help, read) in COUNTERS {
+            let Ok(vec) = counter(name, help, &["shard"]) else {
+                continue;
+            };
+            self.each(|shard, counters| vec.with_label_values(&[shard]).inc_by(read(counters)));
+            families.extend(vec.collect());
+        }
+        for (name, help, read) in GAUGES {
+            let Ok(vec) = IntGaugeVec::new(Opts::new(name, help), &["shard"]) else {
+                continue;
+            };
+            self.each(|shard, counters| vec.with_label_values(&[shard]).set(read(counters) as i64));
+            families.extend(vec.collect());
+        }
+        families.extend(self.reasons(
+            "enfilade_datagrams_dropped_total",
+            "Datagrams turned away",
+            |counters, add| {
+                counters.turned_away().for_each(|(reason, n)| add(reason.as_str(), n));
+            },
+        ));
+        families.extend(self.reasons(
+            "enfilade_packets_dropped_total",
+            "Packets not forwarded",
+            |counters, add| {
+                counters.dropped().for_each(|(reason, n)| add(reason.as_str(), n));
+            },
+        ));
+        families
+    }
+}
+
+impl ShardCollector {
+    fn each(&self, mut f: impl FnMut(&str, &ShardCounters)) {
+        for (shard, counters) in self.shards.iter().enumerate() {
+            f(&shard.to_string(), counters);
+        }
+    }
+
+    fn reasons(
+        &self,
+        name: &str,
+        help: &str,
+        read: fn(&ShardCounters, &mut dyn FnMut(&str, u64)),
+    ) -> Vec<MetricFamily> {
+        let Ok(vec) = counter(name, help, &["shard", "reason"]) else {
+            return Vec::new();
+        };
+        self.each(|shard, counters| {
+            read(counters, &mut |reason, n| {
+                vec.with_label_values(&[shard, reason]).inc_by(n)
+            });
+        });
+        vec.collect()
+    }
+}

@@ -1,0 +1,256 @@
+//! The task around one [`Room`]: feeds it, and does what it says.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Instant;
+
+use tokio::sync::mpsc::error::TrySendError;
+use tokio::sync::{mpsc, oneshot};
+
+use super::directory::RoomHandle;
+use super::handshake::{self, Handshake, Order};
+use super::{Inner, unix_ms};
+use crate::room::{HttpKey, HttpReply, Input, Output, Room, SocketKey};
+use crate::shard::{Mail, ShardEvent, ShardId, TransportKey};
+use crate::wire::RoomId;
+
+const INBOX_CAPACITY: usize = 256;
+const EVENTS_CAPACITY: usize = 1_024;
+/// RFC 6455 leaves 4000 to 4999 to applications: the socket did not read as fast as the room spoke.
+const TOO_SLOW: u16 = 4008;
+
+/// What reaches a room from outside.
+pub(super) enum RoomMessage {
+    /// A socket that joins or resumes, and where its frames go.
+    Attach {
+        socket: SocketKey,
+        frames: mpsc::Sender<SocketFrame>,
+        first: Input,
+    },
+    /// An HTTP request, and where its reply goes.
+    Ask {
+        key: HttpKey,
+        reply: oneshot::Sender<HttpReply>,
+        input: Input,
+    },
+    /// Anything else.
+    Input(Input),
+}
+
+/// What a socket writes.
+#[derive(Debug)]
+pub enum SocketFrame {
+    /// A text frame.
+    Text(String),
+    /// The answer to a `join` or `resume` that failed; the client may try again on the same socket.
+    Refused(String),
+    /// A close frame, the last.
+    Close {
+        /// RFC 6455 section 7.4.
+        code: u16,
+        /// A word.
+        reason: &'static str,
+    },
+}
+
+/// Begins a room. Its task ends by itself when the room is empty.
+pub(super) fn start(node: Arc<Inner>, id: RoomId, number: u32, home: ShardId) -> RoomHandle {
+    let (inbox, messages) = mpsc::channel(INBOX_CAPACITY);
+    let participants = Arc::new(AtomicUsize::new(0));
+    let handle = RoomHandle {
+        inbox: inbox.clone(),
+        home,
+        participants: Arc::clone(&participants),
+    };
+    node.metrics.rooms.inc();
+    let tasks = node.tasks.clone();
+    tasks.spawn(async move {
+        let task = RoomTask {
+            room: Room::new(id.clone(), number, node.room_config.clone(), Box::new(random)),
+            node: Arc::clone(&node),
+            number,
+            sockets: HashMap::new(),
+            asked: HashMap::new(),
+            handshakes: HashMap::new(),
+            // Weak: the task must not keep its own inbox open.
+            inbox: inbox.downgrade(),
+            participants,
+        };
+        drop(inbox);
+        // A room that panics is a bug, and costs this room alone.
+        if node.tasks.spawn(task.run(messages)).await.is_err() {
+            node.metrics.panics.inc();
+            tracing::error!(number, "a room task died");
+        }
+        node.directory.remove(&id, number);
+        node.metrics.rooms.dec();
+        for shard in &node.shards {
+            // A shard that has stopped holds nothing to close.
+            let _ = shard.send(Mail::RoomClosed { number }).await;
+        }
+    });
+    handle
+}
+
+struct RoomTask {
+    room: Room,
+    node: Arc<Inner>,
+    number: u32,
+    sockets: HashMap<SocketKey, mpsc::Sender<SocketFrame>>,
+    asked: HashMap<HttpKey, oneshot::Sender<HttpReply>>,
+    handshakes: HashMap<TransportKey, Handshake>,
+    inbox: mpsc::WeakSender<RoomMessage>,
+    participants: Arc<AtomicUsize>,
+}
+
+impl RoomTask {
+    async fn run(mut self, mut messages: mpsc::Receiver<RoomMessage>) {
+        let (sender, mut events) = mpsc::channel::<ShardEvent>(EVENTS_CAPACITY);
+        for shard in &self.node.shards {
+            let opened = Mail::RoomOpened {
+                number: self.number,
+                events: sender.clone(),
+            };
+            if shard.send(opened).await.is_err() {
+                return;
+            }
+        }
+        let mut closing = false;
+        loop {
+            let deadline = self.room.poll_timeout();
+            let input = tokio::select! {
+                biased;
+                Some(event) = events.recv() => Input::Shard { event },
+                message = messages.recv() => match message {
+                    Some(message) => self.register(message),
+                    None => return,
+                },
+                () = sleep_until(deadline), if deadline.is_some() => Input::Tick,
+            };
+            self.room.handle(Instant::now(), unix_ms(), input);
+            closing |= self.perform().await;
+            if closing {
+                // Whoever found this room a moment ago finds the inbox closed and enters anew; what is already in it is answered
+                // by dropping it, which its sender sees.
+                messages.close();
+                return;
+            }
+        }
+    }
+
+    fn register(&mut self, message: RoomMessage) -> Input {
+        match message {
+            RoomMessage::Attach { socket, frames, first } => {
+                self.sockets.insert(socket, frames);
+                first
+            }
+            RoomMessage::Ask { key, reply, input } => {
+                self.asked.insert(key, reply);
+                input
+            }
+            RoomMessage::Input(input) => {
+                if let Input::SocketClosed { socket } = &input {
+                    self.sockets.remove(socket);
+                }
+                input
+            }
+        }
+    }
+
+    /// Does everything the room wants done. True when the room is empty.
+    async fn perform(&mut self) -> bool {
+        let mut empty = false;
+        while let Some(output) = self.room.poll_output() {
+            match output {
+                Output::Send { socket, frame } => self.write(socket, SocketFrame::Text(frame)),
+                Output::Refuse { socket, frame } => {
+                    self.write(socket, SocketFrame::Refused(frame));
+                    self.sockets.remove(&socket);
+                }
+                Output::CloseSocket { socket, code, reason } => {
+                    self.write(socket, SocketFrame::Close { code, reason });
+                    self.sockets.remove(&socket);
+                }
+                Output::Shard { shard, command } => {
+                    let Some(handle) = self.node.shards.get(usize::from(shard.0)) else {
+                        continue;
+                    };
+                    // A stopped shard means that the node is stopping.
+                    let _ = handle.send(Mail::Command(command)).await;
+                }
+                Output::StartHandshake {
+                    transport,
+                    shard,
+                    fingerprint,
+                } => {
+                    let Some(handle) = self.node.shards.get(usize::from(shard.0)).cloned() else {
+                        continue;
+                    };
+                    self.stop_handshake(transport);
+                    self.participants.fetch_add(1, Ordering::Relaxed);
+                    let started =
+                        handshake::start(&self.node, transport, handle, fingerprint, self.inbox.clone()).await;
+                    self.handshakes.insert(transport, started);
+                }
+                Output::StopHandshake { transport } => self.stop_handshake(transport),
+                Output::SendData {
+                    transport,
+                    channel,
+                    data,
+                } => {
+                    if let Some(handshake) = self.handshakes.get(&transport) {
+                        handshake.order(Order::Send { channel, data });
+                    }
+                }
+                Output::HttpReply { request, reply } => {
+                    if let Some(asked) = self.asked.remove(&request) {
+                        // Its client may have gone away meanwhile.
+                        let _ = asked.send(reply);
+                    }
+                }
+                Output::Empty => empty = true,
+            }
+        }
+        empty
+    }
+
+    fn write(&mut self, socket: SocketKey, frame: SocketFrame) {
+        let Some(frames) = self.sockets.get(&socket) else {
+            return;
+        };
+        match frames.try_send(frame) {
+            Ok(()) => {}
+            Err(TrySendError::Closed(_)) => {
+                self.sockets.remove(&socket);
+            }
+            Err(TrySendError::Full(_)) => {
+                // The queue is dropped with its frames; the socket's task sees the end of it and closes with 4008. What was
+                // in it is replayed if the client resumes.
+                self.sockets.remove(&socket);
+                tracing::info!(code = TOO_SLOW, "a socket is too slow and is closed");
+                self.room
+                    .handle(Instant::now(), unix_ms(), Input::SocketClosed { socket });
+            }
+        }
+    }
+
+    fn stop_handshake(&mut self, transport: TransportKey) {
+        if let Some(handshake) = self.handshakes.remove(&transport) {
+            self.participants.fetch_sub(1, Ordering::Relaxed);
+            handshake.order(Order::Close);
+        }
+    }
+}
+
+pub(super) async fn sleep_until(deadline: Option<Instant>) {
+    if let Some(deadline) = deadline {
+        tokio::time::sleep_until(deadline.into()).await;
+    }
+}
+
+fn random() -> [u8; 16] {
+    let mut bytes = [0; 16];
+    aws_lc_rs::rand::fill(&mut bytes).expect("the operating system gives random bytes");
+    bytes
+}

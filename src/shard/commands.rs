@@ -1,0 +1,344 @@
+//! Carries out what the other planes say.
+
+use std::time::Instant;
+
+use super::command::{ShardCommand, TransportKey, room_of};
+use super::counters::DoorReason;
+use super::event::ShardEvent;
+use super::sources::{Home, SourceEntry};
+use super::transports::{EgressEntry, Seat, TransportEntry};
+use super::{Mail, Shard};
+use crate::media::feedback::ArrivalRecorder;
+use crate::media::{EgressConfig, EgressKey, Forwarder, Limits, Source, SourceConfig, SourceKey, TransportSlot};
+use crate::packet::Kind;
+use crate::packet::extension::ExtensionMap;
+use crate::transport::ice::IceLite;
+use crate::transport::negotiation::ReceiveLine;
+use crate::transport::srtp::{KeyingMaterial, Opener, Sealer};
+
+impl Shard {
+    pub(super) fn handle_mail(&mut self, now: Instant, mail: Mail) {
+        match mail {
+            Mail::RoomOpened { number, events } => self.post.open(number, events),
+            Mail::RoomClosed { number } => self.close_room(number),
+            Mail::Handshake { transport, datagrams } => {
+                if let Some(entry) = self
+                    .table
+                    .slot(transport)
+                    .and_then(|slot| self.transports.get_mut(slot.0 as usize))
+                {
+                    entry.datagrams = Some(datagrams);
+                }
+            }
+            Mail::Command(command) => self.handle_command(now, command),
+            Mail::KeyframeWanted { source, encoding } => {
+                if let Some(entry) = self.sources.get_mut(source) {
+                    entry.source.request_keyframe_of(now, usize::from(encoding));
+                    self.keyframes_due.push(source);
+                }
+            }
+            // Handled by the loop.
+            Mail::Stop => {}
+        }
+    }
+
+    fn handle_command(&mut self, now: Instant, command: ShardCommand) {
+        match command {
+            ShardCommand::AddTransport { transport, ice } => {
+                let ufrag = ice.ufrag.clone();
+                self.remove_transport(now, transport);
+                let slot = TransportSlot(
+                    self.transports
+                        .insert(TransportEntry::new(transport, IceLite::new(ice))) as u32,
+                );
+                self.egress.reset(slot);
+                self.table.insert(transport, &ufrag, slot);
+                self.counters.transports.set(self.transports.len() as u64);
+            }
+            ShardCommand::SetIce { transport, ice } => {
+                let Some(slot) = self.table.slot(transport) else { return };
+                self.table.add_ufrag(&ice.ufrag, slot);
+                if let Some(retired) = self.transports[slot.0 as usize].ice.set_local(ice) {
+                    self.table.forget_ufrag(&retired);
+                }
+            }
+            ShardCommand::RemoveTransport { transport } => self.remove_transport(now, transport),
+            ShardCommand::InstallKeys { transport, keys } => self.install_keys(transport, &keys),
+            ShardCommand::SendDtls { transport, datagram } => {
+                let Some(slot) = self.table.slot(transport) else { return };
+                // Before ICE has an address there is nobody to send to; DTLS itself sends again.
+                if let Some(to) = self.egress.address(slot) {
+                    egress_raw(self, to, &datagram);
+                }
+            }
+            ShardCommand::SetReceive {
+                transport,
+                lines,
+                extensions,
+            } => self.set_receive(transport, lines, extensions),
+            ShardCommand::Publish {
+                transport,
+                mid,
+                source,
+                kind,
+                encodings,
+            } => {
+                let Some(slot) = self.table.slot(transport) else { return };
+                if self.transports[slot.0 as usize].receive.publish(&mid, source) {
+                    self.add_source(source, kind, encodings, Home::Here(slot));
+                }
+            }
+            ShardCommand::AddReplica {
+                source,
+                kind,
+                encodings,
+                extensions,
+                home,
+            } => {
+                self.add_source(source, kind, encodings, Home::Shard(home, extensions));
+            }
+            ShardCommand::RemoveSource { source } => self.remove_source(now, source),
+            ShardCommand::SetMuted { source, muted } => {
+                let Some(entry) = self.sources.get_mut(source) else {
+                    return;
+                };
+                entry.muted = muted;
+                if !muted {
+                    // The picture moved on while nobody saw it.
+                    for encoding in 0..entry.codecs.iter().flatten().count() {
+                        entry.source.request_keyframe_of(now, encoding);
+                    }
+                    self.keyframes_due.push(source);
+                }
+            }
+            ShardCommand::Relay { source, to, on } => {
+                if let Some(entry) = self.sources.get_mut(source) {
+                    let bit = 1 << (to.0 % 64);
+                    entry.relay_to = if on {
+                        entry.relay_to | bit
+                    } else {
+                        entry.relay_to & !bit
+                    };
+                }
+            }
+            ShardCommand::AddEgress {
+                transport,
+                egress,
+                kind,
+                ssrc,
+                rtx_ssrc,
+                cname,
+                payload_types,
+            } => {
+                let Some(slot) = self.table.slot(transport) else { return };
+                let entry = &mut self.transports[slot.0 as usize];
+                if entry.egress_mut(egress).is_some() {
+                    return;
+                }
+                let config = EgressConfig {
+                    key: egress,
+                    transport: slot,
+                    kind,
+                    ssrc,
+                    rtx_ssrc,
+                    payload_types,
+                    // Known plaintext helps nobody with AEAD, and a small start leaves the roll-over far away; RFC 3550's
+                    // random start is kept below 2^15 so that the first packets cannot straddle a roll-over (RFC 3711 3.3.1).
+                    first_sequence: (ssrc as u16) & 0x7fff,
+                    first_timestamp: ssrc.rotate_left(13),
+                };
+                let seat = Seat::Empty(Box::new(Forwarder::new(config)));
+                entry.egresses.push(EgressEntry {
+                    key: egress,
+                    ssrc,
+                    rtx_ssrc,
+                    cname,
+                    seat,
+                });
+                self.egress_slots.insert(egress, slot);
+            }
+            ShardCommand::RemoveEgress { egress } => {
+                self.unbind(now, egress);
+                if let Some(slot) = self.egress_slots.remove(&egress) {
+                    self.transports[slot.0 as usize]
+                        .egresses
+                        .retain(|entry| entry.key != egress);
+                }
+            }
+            ShardCommand::Bind { egress, source, limits } => self.bind(now, egress, source, limits),
+            ShardCommand::Unbind { egress } => self.unbind(now, egress),
+            ShardCommand::SetLimits { egress, limits } => {
+                if let Some(source) = self.bound_source(egress)
+                    && let Some(entry) = self.sources.get_mut(source)
+                {
+                    entry.source.set_limits(now, egress, limits);
+                    self.keyframes_due.push(source);
+                }
+            }
+        }
+    }
+
+    fn close_room(&mut self, number: u32) {
+        let now = Instant::now();
+        let left: Vec<TransportKey> = self
+            .transports
+            .iter()
+            .map(|(_, entry)| entry.key)
+            .filter(|key| key.room() == number)
+            .collect();
+        left.into_iter().for_each(|key| self.remove_transport(now, key));
+        let left: Vec<SourceKey> = self.sources.keys().filter(|key| room_of(*key) == number).collect();
+        left.into_iter().for_each(|key| self.remove_source(now, key));
+        self.post.close(number);
+    }
+
+    fn install_keys(&mut self, transport: TransportKey, keys: &KeyingMaterial) {
+        let Some(slot) = self.table.slot(transport) else { return };
+        self.transports[slot.0 as usize].opener = Some(Opener::new(keys));
+        self.egress.set_sealer(slot, Some(Sealer::new(keys)));
+        self.tell_if_connected(slot);
+    }
+
+    /// Media can flow once there is an address and a key; the room hears of it once.
+    pub(super) fn tell_if_connected(&mut self, slot: TransportSlot) {
+        let entry = &mut self.transports[slot.0 as usize];
+        if !entry.connected && self.egress.is_open(slot) {
+            entry.connected = true;
+            let transport = entry.key;
+            self.post.send(transport.room(), ShardEvent::Connected { transport });
+        }
+    }
+
+    fn set_receive(&mut self, transport: TransportKey, lines: Vec<ReceiveLine>, extensions: ExtensionMap) {
+        let Some(slot) = self.table.slot(transport) else { return };
+        let entry = &mut self.transports[slot.0 as usize];
+        let wants_transport_cc = lines.iter().any(|line| line.transport_cc);
+        match (&entry.transport_cc, wants_transport_cc) {
+            (None, true) => entry.transport_cc = Some(ArrivalRecorder::default()),
+            (Some(_), false) => entry.transport_cc = None,
+            (None, false) | (Some(_), true) => {}
+        }
+        entry.receive.set_lines(lines);
+        entry.extensions = extensions;
+        self.egress.set_extensions(slot, extensions);
+    }
+
+    fn add_source(&mut self, key: SourceKey, kind: Kind, encodings: usize, home: Home) {
+        if self.sources.contains(key) {
+            return;
+        }
+        let encodings = encodings.clamp(1, crate::media::ENCODINGS_MAX);
+        let entry = SourceEntry {
+            source: Source::new(SourceConfig { key, kind, encodings }),
+            home,
+            muted: false,
+            relay_to: 0,
+            codecs: Default::default(),
+            descriptors: Default::default(),
+            attached: Vec::new(),
+            last_level: 0,
+        };
+        self.sources.insert(key, entry);
+        self.counters.sources.set(self.sources.len() as u64);
+    }
+
+    fn remove_source(&mut self, now: Instant, key: SourceKey) {
+        let Some(entry) = self.sources.get_mut(key) else { return };
+        if let Home::Here(slot) = entry.home
+            && let Some(publisher) = self.transports.get_mut(slot.0 as usize)
+        {
+            publisher.receive.unpublish(key);
+        }
+        for egress in std::mem::take(&mut entry.attached) {
+            self.unbind(now, egress);
+        }
+        self.sources.remove(key);
+        self.counters.sources.set(self.sources.len() as u64);
+    }
+
+    fn remove_transport(&mut self, now: Instant, transport: TransportKey) {
+        let Some(slot) = self.table.remove(transport) else {
+            return;
+        };
+        let published: Vec<SourceKey> = self.transports[slot.0 as usize]
+            .receive
+            .lines
+            .iter()
+            .filter_map(|line| line.source)
+            .collect();
+        published.into_iter().for_each(|source| self.remove_source(now, source));
+        let egresses: Vec<EgressKey> = self.transports[slot.0 as usize]
+            .egresses
+            .iter()
+            .map(|egress| egress.key)
+            .collect();
+        for egress in egresses {
+            self.unbind(now, egress);
+            self.egress_slots.remove(&egress);
+        }
+        let entry = self.transports.remove(slot.0 as usize);
+        entry
+            .ice
+            .validated()
+            .for_each(|address| self.table.forget_address(address, slot));
+        for ufrag in entry.ice.ufrags() {
+            self.table.forget_ufrag(ufrag);
+        }
+        self.egress.reset(slot);
+        self.counters.transports.set(self.transports.len() as u64);
+    }
+
+    fn bound_source(&self, egress: EgressKey) -> Option<SourceKey> {
+        let slot = self.egress_slots.get(&egress)?;
+        let entry = self.transports.get(slot.0 as usize)?;
+        match entry.egresses.iter().find(|entry| entry.key == egress)?.seat {
+            Seat::Taken(source) => Some(source),
+            Seat::Empty(_) => None,
+        }
+    }
+
+    fn bind(&mut self, now: Instant, egress: EgressKey, source: SourceKey, limits: Limits) {
+        if self.bound_source(egress) != Some(source) {
+            self.unbind(now, egress);
+            let Some(slot) = self.egress_slots.get(&egress) else {
+                return;
+            };
+            let Some(seat) = self.transports[slot.0 as usize].egress_mut(egress) else {
+                return;
+            };
+            let Some(to) = self.sources.get_mut(source) else { return };
+            let Seat::Empty(forwarder) = std::mem::replace(&mut seat.seat, Seat::Taken(source)) else {
+                return;
+            };
+            to.source.attach(now, *forwarder);
+            to.attached.push(egress);
+        }
+        if let Some(entry) = self.sources.get_mut(source) {
+            entry.source.set_limits(now, egress, limits);
+            self.keyframes_due.push(source);
+        }
+    }
+
+    fn unbind(&mut self, now: Instant, egress: EgressKey) {
+        let Some(from) = self.bound_source(egress) else { return };
+        let Some(entry) = self.sources.get_mut(from) else {
+            return;
+        };
+        entry.attached.retain(|attached| *attached != egress);
+        let Some(forwarder) = entry.source.detach(now, egress) else {
+            return;
+        };
+        if let Some(slot) = self.egress_slots.get(&egress)
+            && let Some(seat) = self.transports[slot.0 as usize].egress_mut(egress)
+        {
+            seat.seat = Seat::Empty(Box::new(forwarder));
+        }
+    }
+}
+
+fn egress_raw(shard: &Shard, to: super::Arrival, datagram: &[u8]) {
+    use super::egress::Wire;
+    if shard.socket.send(to, datagram, None).is_err() {
+        shard.counters.turn_away(DoorReason::SocketError);
+    }
+}

@@ -1,0 +1,299 @@
+//! From a datagram to the hot loop.
+
+use std::io;
+use std::sync::Arc;
+use std::time::Instant;
+
+use bytes::Bytes;
+
+use super::counters::DoorReason;
+use super::egress::Wire;
+use super::event::ShardEvent;
+use super::receive::{Format, Place, format_on};
+use super::relay::{RELAYED_BYTES_MAX, Relayed};
+use super::socket::{Arrival, ReceiveBuffers};
+use super::sources::Home;
+use super::{Shard, command};
+use crate::media::{Inbound, SourceKey, TransportSlot, stream};
+use crate::packet::extension::read_extensions;
+use crate::packet::rtp::{RtpHeader, payload_len_without_padding};
+use crate::packet::{Codec, FrameInfo, codec};
+use crate::transport::demux::{Class, classify};
+use crate::transport::ice::{BindingOutcome, username_local_ufrag};
+use crate::transport::srtp::SrtpError;
+
+impl Shard {
+    pub(super) fn receive_batch(&mut self, now: Instant, buffers: &mut ReceiveBuffers) -> io::Result<usize> {
+        // Shared with the shard itself, so that a datagram can be answered while the batch is being read.
+        let socket = Arc::clone(&self.socket);
+        socket.receive(buffers, |arrival, datagram| {
+            self.handle_datagram(now, arrival, datagram)
+        })
+    }
+
+    fn handle_datagram(&mut self, now: Instant, arrival: Arrival, datagram: &mut [u8]) {
+        self.counters.datagrams_in.add(1);
+        self.counters.bytes_in.add(datagram.len() as u64);
+        let class = classify(datagram);
+        match class {
+            Class::Stun => return self.handle_stun(now, arrival, datagram),
+            Class::Drop(_) => return self.counters.turn_away(DoorReason::UnknownProtocol),
+            Class::Dtls | Class::Rtp | Class::Rtcp => {}
+        }
+        // Whatever is not STUN must come from where a STUN check has come from (T6, T13).
+        let Some(slot) = self.table.by_address(&arrival.from) else {
+            return self.counters.turn_away(DoorReason::UnknownAddress);
+        };
+        match class {
+            Class::Dtls => self.handle_dtls(slot, datagram),
+            Class::Rtp => {
+                if let Err(reason) = self.handle_rtp(now, slot, datagram) {
+                    self.counters.turn_away(reason);
+                }
+            }
+            Class::Rtcp => self.handle_rtcp(now, slot, datagram),
+            Class::Stun | Class::Drop(_) => {}
+        }
+    }
+
+    fn handle_stun(&mut self, now: Instant, arrival: Arrival, datagram: &[u8]) {
+        let known = username_local_ufrag(datagram).and_then(|ufrag| self.table.by_ufrag(ufrag));
+        let Some(slot) = known else {
+            return self.counters.turn_away(DoorReason::StunRefused);
+        };
+        let entry = &mut self.transports[slot.0 as usize];
+        let outcome = entry.ice.handle_binding(now, arrival.from, datagram, &mut self.scratch);
+        if !self.scratch.is_empty() && self.socket.send(arrival, &self.scratch, None).is_err() {
+            self.counters.turn_away(DoorReason::SocketFull);
+        }
+        match outcome {
+            BindingOutcome::Ignored(_) | BindingOutcome::Refused(_) => self.counters.turn_away(DoorReason::StunRefused),
+            BindingOutcome::Answered {
+                validated: _,
+                evicted,
+                selected_changed,
+                retired_ufrag,
+            } => {
+                self.table.validate(arrival.from, slot);
+                if let Some(evicted) = evicted {
+                    self.table.forget_address(evicted, slot);
+                }
+                if let Some(ufrag) = retired_ufrag {
+                    self.table.forget_ufrag(&ufrag);
+                }
+                if selected_changed.is_some() || self.egress.address(slot).is_none() {
+                    self.egress.set_address(slot, Some(arrival));
+                }
+                self.tell_if_connected(slot);
+            }
+        }
+    }
+
+    fn handle_dtls(&mut self, slot: TransportSlot, datagram: &[u8]) {
+        let Some(datagrams) = &self.transports[slot.0 as usize].datagrams else {
+            return self.counters.turn_away(DoorReason::HandshakeQueueFull);
+        };
+        if datagrams.try_send(Bytes::copy_from_slice(datagram)).is_err() {
+            self.counters.turn_away(DoorReason::HandshakeQueueFull);
+        }
+    }
+
+    /// Opens, recognises, unwraps and forwards one media packet.
+    fn handle_rtp(&mut self, now: Instant, slot: TransportSlot, datagram: &mut [u8]) -> Result<(), DoorReason> {
+        let entry = &mut self.transports[slot.0 as usize];
+        let mut header = RtpHeader::parse(datagram).map_err(|_| DoorReason::Malformed)?;
+        let opener = entry.opener.as_mut().ok_or(DoorReason::NoKeys)?;
+        let opened = opener.open_rtp(datagram, &header).map_err(door_reason)?;
+        let packet = &mut datagram[..opened.len];
+        let extensions = read_extensions(packet, &header, &entry.extensions);
+        // Everything authentic counts for congestion control, whatever else is wrong with it.
+        if let (Some(recorder), Some(sequence)) = (entry.transport_cc.as_mut(), extensions.transport_cc) {
+            recorder.record(now, sequence, header.ssrc);
+        }
+        let (at, is_new) = entry
+            .receive
+            .stream(&header, &extensions)
+            .ok_or(DoorReason::UnknownStream)?;
+        let place = entry.receive.streams[at].place;
+        let line = &entry.receive.lines[place.line];
+        let source = line.source.ok_or(DoorReason::UnknownStream)?;
+        let format = format_on(&line.line, header.payload_type).ok_or(DoorReason::UnknownPayloadType)?;
+        let payload_len = payload_len_without_padding(&header, packet).map_err(|_| DoorReason::Malformed)?;
+        let arrival = entry.receive.streams[at]
+            .stream
+            .receive(now, opened.index, header.timestamp);
+        entry.remb.receive(packet.len());
+        self.counters.packets_in.add(1);
+        let (codec, index, payload) = match format {
+            // Repaired meanwhile, or given up: forwarding it would send a number twice.
+            Format::Media(_) if arrival == stream::Arrival::Useless => return Err(DoorReason::Replayed),
+            Format::Media(codec) => (codec, opened.index, header.header_len..header.header_len + payload_len),
+            Format::Rtx { codec, payload_type } => {
+                let payload = header.header_len..header.header_len + payload_len;
+                // Without an original inside it is a probe, and has done its work.
+                let Some((sequence, original_payload)) = stream::unwrap_rtx(&packet[payload.clone()]) else {
+                    return Ok(());
+                };
+                let payload = payload.end - original_payload.len()..payload.end;
+                let original = Place { rtx: false, ..place };
+                let media = entry.receive.at(original).ok_or(DoorReason::UnknownStream)?;
+                let index = media.stream.repair(sequence).ok_or(DoorReason::Replayed)?;
+                header.sequence_number = sequence;
+                header.payload_type = payload_type;
+                header.ssrc = media.ssrc;
+                (codec, index, payload)
+            }
+        };
+        let is_new = is_new && !place.rtx;
+        let packet = Received {
+            source,
+            encoding: place.encoding,
+            codec,
+            index,
+            is_new,
+        };
+        let frame = self.forward(now, &packet, header, payload, datagram);
+        if frame.keyframe && frame.starts_frame {
+            let media = self.transports[slot.0 as usize]
+                .receive
+                .at(Place { rtx: false, ..place });
+            if let Some(media) = media {
+                media.stream.handle_keyframe(index);
+            }
+        }
+        Ok(())
+    }
+
+    /// The common end of packets from the socket and from other shards.
+    fn forward(
+        &mut self,
+        now: Instant,
+        packet: &Received,
+        header: RtpHeader,
+        payload: std::ops::Range<usize>,
+        bytes: &[u8],
+    ) -> FrameInfo {
+        let Some(entry) = self.sources.get_mut(packet.source) else {
+            return FrameInfo::default();
+        };
+        if entry.muted {
+            return FrameInfo::default();
+        }
+        if packet.is_new {
+            entry.source.restart_encoding(packet.encoding);
+        }
+        let map = match &entry.home {
+            Home::Here(slot) => &self.transports[slot.0 as usize].extensions,
+            Home::Shard(_, map) => map,
+        };
+        let extensions = read_extensions(bytes, &header, map);
+        let payload = &bytes[payload];
+        let descriptors = &mut entry.descriptors[packet.encoding];
+        // Unreadable: encrypted end to end, or of an encoder that knows better. It is forwarded for what its marker says.
+        let frame =
+            codec::frame_info(packet.codec, payload, header.marker, &extensions, descriptors).unwrap_or(FrameInfo {
+                ends_frame: header.marker,
+                ..FrameInfo::default()
+            });
+        let inbound = Inbound {
+            now,
+            header,
+            index: packet.index,
+            payload,
+            extensions,
+            codec: packet.codec,
+            frame,
+            encoding: packet.encoding,
+        };
+        entry
+            .source
+            .forward(&inbound, &mut self.egress.sink(&*self.socket, &self.counters));
+        if entry.codecs[packet.encoding] != Some(packet.codec) {
+            entry.codecs[packet.encoding] = Some(packet.codec);
+            let event = ShardEvent::StreamStarted {
+                source: packet.source,
+                encoding: packet.encoding as u8,
+                codec: packet.codec,
+            };
+            if matches!(entry.home, Home::Here(_)) {
+                self.post.send(command::room_of(packet.source), event);
+            }
+        }
+        if entry.relay_to != 0 {
+            let shards = entry.relay_to;
+            self.relay(packet, shards, header, bytes, inbound.payload);
+        }
+        frame
+    }
+
+    /// Hands the packet to the other shards that have subscribers: as a plain RTP packet without padding or RTX.
+    fn relay(&mut self, packet: &Received, mut shards: u64, header: RtpHeader, original: &[u8], payload: &[u8]) {
+        let len = header.header_len + payload.len();
+        while shards != 0 {
+            let to = shards.trailing_zeros() as usize;
+            shards &= shards - 1;
+            if len > RELAYED_BYTES_MAX {
+                self.counters.turn_away(DoorReason::TooLarge);
+                continue;
+            }
+            let mut relayed = Relayed {
+                source: packet.source,
+                encoding: packet.encoding as u8,
+                codec: packet.codec,
+                index: packet.index,
+                is_new: packet.is_new,
+                header,
+                len: len as u16,
+                bytes: [0; RELAYED_BYTES_MAX],
+            };
+            relayed.bytes[..header.header_len].copy_from_slice(&original[..header.header_len]);
+            relayed.bytes[header.header_len..len].copy_from_slice(payload);
+            if self.relay.push(to, relayed) {
+                self.counters.relayed.add(1);
+            } else {
+                self.counters.turn_away(DoorReason::RelayFull);
+            }
+        }
+    }
+
+    /// Forwards what other shards left for this one.
+    pub(super) fn read_relay(&mut self, now: Instant) {
+        // The ends are taken out for the time of the call, so that forwarding may borrow the shard.
+        let mut ends = std::mem::take(&mut self.relay);
+        ends.drain(|relayed| {
+            let packet = Received {
+                source: relayed.source,
+                encoding: usize::from(relayed.encoding),
+                codec: relayed.codec,
+                index: relayed.index,
+                is_new: relayed.is_new,
+            };
+            let len = usize::from(relayed.len);
+            self.forward(
+                now,
+                &packet,
+                relayed.header,
+                relayed.header.header_len..len,
+                &relayed.bytes[..len],
+            );
+        });
+        self.relay = ends;
+    }
+}
+
+/// What is known of a packet before its payload is read.
+struct Received {
+    source: SourceKey,
+    encoding: usize,
+    codec: Codec,
+    index: u64,
+    is_new: bool,
+}
+
+fn door_reason(error: SrtpError) -> DoorReason {
+    match error {
+        SrtpError::TooShort => DoorReason::Malformed,
+        SrtpError::Replayed => DoorReason::Replayed,
+        _ => DoorReason::Unauthentic,
+    }
+}

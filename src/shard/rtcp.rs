@@ -1,0 +1,142 @@
+//! What the other side's RTCP asks for: reports, keyframes, packets again.
+
+use std::time::Instant;
+
+use super::Shard;
+use super::counters::DoorReason;
+use super::transports::Seat;
+use crate::media::{EgressKey, KeyframeRequest, SourceKey, TransportSlot};
+use crate::packet::rtcp::{self, ReportBlock, ReportBlocks, RtcpBlock, SenderInfo};
+
+/// A NACK naming more than this is no repair any more; the rest is answered by a keyframe, if at all (T26).
+const NACKED_PER_BLOCK_MAX: usize = 256;
+
+impl Shard {
+    pub(super) fn handle_rtcp(&mut self, now: Instant, slot: TransportSlot, datagram: &mut [u8]) {
+        let entry = &mut self.transports[slot.0 as usize];
+        let Some(opener) = entry.opener.as_mut() else {
+            return self.counters.turn_away(DoorReason::NoKeys);
+        };
+        let Ok(len) = opener.open_rtcp(datagram) else {
+            return self.counters.turn_away(DoorReason::Unauthentic);
+        };
+        for block in rtcp::blocks(&datagram[..len]) {
+            self.handle_block(now, slot, block);
+        }
+    }
+
+    fn handle_block(&mut self, now: Instant, slot: TransportSlot, block: RtcpBlock<'_>) {
+        match block {
+            RtcpBlock::SenderReport { ssrc, info, reports } => {
+                self.handle_sender_report(now, slot, ssrc, &info);
+                self.handle_reports(now, slot, reports);
+            }
+            RtcpBlock::ReceiverReport { ssrc: _, reports } => self.handle_reports(now, slot, reports),
+            RtcpBlock::Pli {
+                sender_ssrc: _,
+                media_ssrc,
+            } => {
+                self.want_keyframe(now, slot, media_ssrc, KeyframeRequest::Pli);
+            }
+            RtcpBlock::Fir {
+                sender_ssrc: _,
+                entries,
+            } => {
+                for entry in entries {
+                    self.want_keyframe(
+                        now,
+                        slot,
+                        entry.ssrc,
+                        KeyframeRequest::Fir {
+                            sequence: entry.sequence_number,
+                        },
+                    );
+                }
+            }
+            RtcpBlock::Nack {
+                sender_ssrc: _,
+                media_ssrc,
+                lost,
+            } => {
+                let Some((egress, source)) = self.bound(slot, media_ssrc) else {
+                    return;
+                };
+                let Some(entry) = self.sources.get_mut(source) else {
+                    return;
+                };
+                let before = self.counters.packets_out.get();
+                let mut sink = self.egress.sink(&*self.socket, &self.counters);
+                entry
+                    .source
+                    .retransmit(now, egress, lost.take(NACKED_PER_BLOCK_MAX), &mut sink);
+                self.counters
+                    .retransmissions
+                    .add(self.counters.packets_out.get() - before);
+                self.keyframes_due.push(source);
+            }
+            // Bandwidth estimates choose layers in a later version; the subscriber's own limits do now.
+            RtcpBlock::TransportCc(_) | RtcpBlock::Remb { .. } => {}
+            // The room says who is here, not RTCP.
+            RtcpBlock::Bye { .. } | RtcpBlock::Sdes { .. } => {}
+            RtcpBlock::Xr { .. } | RtcpBlock::Other { .. } => {}
+        }
+    }
+
+    fn handle_sender_report(&mut self, now: Instant, slot: TransportSlot, ssrc: u32, info: &SenderInfo) {
+        let receive = &mut self.transports[slot.0 as usize].receive;
+        let Some(stream) = receive.streams.iter_mut().find(|stream| stream.ssrc == ssrc) else {
+            return;
+        };
+        stream.stream.handle_sender_report(now, info);
+        let place = stream.place;
+        if place.rtx {
+            return;
+        }
+        let Some(source) = receive.lines[place.line].source else {
+            return;
+        };
+        if let Some(entry) = self.sources.get_mut(source) {
+            entry
+                .source
+                .handle_sender_report(place.encoding, info.ntp, info.rtp_timestamp);
+        }
+    }
+
+    fn handle_reports(&mut self, now: Instant, slot: TransportSlot, reports: ReportBlocks<'_>) {
+        let ntp = self.clock.ntp(now);
+        for block in reports {
+            let path = &mut self.transports[slot.0 as usize].path;
+            path.report(ntp, &block);
+            self.handle_report(ntp, slot, &block);
+        }
+    }
+
+    fn handle_report(&mut self, ntp: u64, slot: TransportSlot, block: &ReportBlock) {
+        let Some((egress, source)) = self.bound(slot, block.ssrc) else {
+            return;
+        };
+        if let Some(entry) = self.sources.get_mut(source) {
+            entry.source.handle_receiver_report(ntp, egress, block);
+        }
+    }
+
+    fn want_keyframe(&mut self, now: Instant, slot: TransportSlot, ssrc: u32, request: KeyframeRequest) {
+        // A PLI for an empty seat is the browser's habit during silence; nobody is there to send a keyframe.
+        let Some((egress, source)) = self.bound(slot, ssrc) else {
+            return;
+        };
+        if let Some(entry) = self.sources.get_mut(source) {
+            entry.source.request_keyframe(now, egress, request);
+            self.keyframes_due.push(source);
+        }
+    }
+
+    /// The seat half with this outgoing SSRC, and who sits there.
+    fn bound(&self, slot: TransportSlot, ssrc: u32) -> Option<(EgressKey, SourceKey)> {
+        let egress = self.transports.get(slot.0 as usize)?.egress_by_ssrc(ssrc)?;
+        match egress.seat {
+            Seat::Taken(source) => Some((egress.key, source)),
+            Seat::Empty(_) => None,
+        }
+    }
+}

@@ -1,0 +1,97 @@
+//! Starts the shards of a node: binds, spawns, and hands out handles.
+
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::Instant;
+
+use ahash::AHashMap;
+use slab::Slab;
+
+use super::clock::NtpClock;
+use super::command::ShardId;
+use super::counters::ShardCounters;
+use super::egress::Egress;
+use super::mailbox::ShardHandle;
+use super::post::Post;
+use super::relay::{RelayEnds, SHARDS_MAX};
+use super::socket::MediaSocket;
+use super::sources::Sources;
+use super::table::Table;
+use super::{SOCKET, Shard, TICK, WAKE};
+
+/// How the media plane is laid out.
+#[derive(Clone, Debug)]
+pub struct ShardConfig {
+    /// How many threads, at least 1, at most 64.
+    pub shards: usize,
+    /// What to bind; an unspecified IPv6 address takes IPv4 too.
+    pub listen: IpAddr,
+    /// Shard `i` gets this port plus `i`; 0 lets the kernel choose each.
+    pub first_port: u16,
+    /// Asked of the kernel for each direction of each socket; it may give less.
+    pub kernel_buffer_bytes: usize,
+    /// Send bursts as one segmented datagram where the kernel can.
+    pub segmentation: bool,
+}
+
+/// Binds all sockets, then starts all threads: either the whole plane runs or nothing does.
+///
+/// # Errors
+/// When a port cannot be bound or a thread cannot be started.
+pub fn start(config: &ShardConfig) -> io::Result<(Vec<ShardHandle>, Vec<JoinHandle<io::Result<()>>>)> {
+    let shards = config.shards.clamp(1, SHARDS_MAX);
+    let mut parts = Vec::with_capacity(shards);
+    let mut handles = Vec::with_capacity(shards);
+    let mut wakers = Vec::with_capacity(shards);
+    for id in 0..shards as u16 {
+        let port = if config.first_port == 0 {
+            0
+        } else {
+            config.first_port.saturating_add(id)
+        };
+        let address = SocketAddr::new(config.listen, port);
+        let mut socket = MediaSocket::bind(address, config.kernel_buffer_bytes)
+            .map_err(|error| io::Error::new(error.kind(), format!("cannot bind UDP {address}: {error}")))?;
+        let poll = mio::Poll::new()?;
+        poll.registry()
+            .register(socket.source(), SOCKET, mio::Interest::READABLE)?;
+        let waker = Arc::new(mio::Waker::new(poll.registry(), WAKE)?);
+        let counters = Arc::new(ShardCounters::default());
+        let local = socket.local_addr()?;
+        let (handle, inbox) = ShardHandle::new(ShardId(id), local, Arc::clone(&counters), Arc::clone(&waker));
+        handles.push(handle);
+        wakers.push(waker);
+        parts.push((ShardId(id), socket, poll, counters, inbox));
+    }
+    let mut threads = Vec::with_capacity(shards);
+    for ((id, socket, poll, counters, inbox), relay) in parts.into_iter().zip(RelayEnds::mesh(&wakers)) {
+        let now = Instant::now();
+        let shard = Shard {
+            socket: Arc::new(socket),
+            counters,
+            table: Table::default(),
+            transports: Slab::new(),
+            sources: Sources::default(),
+            egress_slots: AHashMap::new(),
+            egress: Egress::new(config.segmentation),
+            post: Post::default(),
+            relay,
+            peers: handles.clone(),
+            clock: NtpClock::start(now),
+            keyframes_due: Vec::new(),
+            next_tick: now + TICK,
+            ticks: 0,
+            scratch: Vec::with_capacity(1_500),
+            lost: Vec::new(),
+        };
+        let name = format!("shard-{}", id.0);
+        threads.push(
+            std::thread::Builder::new()
+                .name(name)
+                .spawn(move || shard.run(poll, inbox))?,
+        );
+    }
+    Ok((handles, threads))
+}

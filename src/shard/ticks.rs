@@ -1,0 +1,276 @@
+//! What happens without a packet causing it: repair requests, feedback, reports, consent, statistics.
+//!
+//! One tick every 20 ms. NACKs, keyframe requests and transport-wide feedback look at every publisher each tick;
+//! what is due twice a second is spread over the ticks by slot, so that a thousand transports never come at once.
+
+use std::time::{Duration, Instant};
+
+use super::event::{ShardEvent, TransportStats};
+use super::mailbox::Mail;
+use super::sources::Home;
+use super::{Shard, TICK, command};
+use crate::media::{SourceKey, TransportSlot};
+use crate::packet::Kind;
+use crate::packet::rtcp::write;
+
+/// Receiver reports, statistics and consent: every 25 ticks of 20 ms, half a second.
+const SLOW_TICKS: u64 = 25;
+/// Audio levels: every 12 ticks, about four times a second.
+const LEVEL_TICKS: u64 = 12;
+/// Statistics go to the room with every fourth slow tick: two seconds.
+const STATS_EVERY_SLOW_TICKS: u64 = 4;
+/// Largest RTCP compound sent.
+const COMPOUND_BYTES_MAX: usize = 1_200;
+
+impl Shard {
+    pub(super) fn run_ticks(&mut self, now: Instant) {
+        if now < self.next_tick {
+            return;
+        }
+        // After a stall the missed ticks are not made up for: each looks at everything that is due anyway.
+        self.next_tick = now + TICK;
+        self.ticks += 1;
+        let slots: Vec<usize> = self.transports.iter().map(|(slot, _)| slot).collect();
+        for slot in slots {
+            self.repair(now, TransportSlot(slot as u32));
+            if slot as u64 % SLOW_TICKS == self.ticks % SLOW_TICKS {
+                self.slow_tick(now, TransportSlot(slot as u32));
+            }
+        }
+        self.send_reports(now);
+        if self.ticks.is_multiple_of(LEVEL_TICKS) {
+            self.tell_levels(now);
+        }
+        let keys: Vec<SourceKey> = self.sources.keys().collect();
+        self.keyframes_due.extend(keys);
+        self.post.retry();
+    }
+
+    /// NACKs and transport-wide feedback towards a publisher.
+    fn repair(&mut self, now: Instant, slot: TransportSlot) {
+        let ssrc = self.transports[slot.0 as usize].rtcp_ssrc;
+        let entry = &mut self.transports[slot.0 as usize];
+        if entry.receive.streams.is_empty() {
+            return;
+        }
+        let mut compound = std::mem::take(&mut self.scratch);
+        compound.clear();
+        for received in &mut entry.receive.streams {
+            self.lost.clear();
+            received
+                .stream
+                .poll_nack(now, entry.path.round_trip.unwrap_or_default(), &mut self.lost);
+            if !self.lost.is_empty() && compound.len() < COMPOUND_BYTES_MAX {
+                self.counters.nacks_out.add(self.lost.len() as u64);
+                write::nack(&mut compound, ssrc, received.ssrc, self.lost.iter().copied());
+            }
+            if received.stream.take_keyframe_needed()
+                && let Some(source) = entry.receive.lines[received.place.line].source
+                && let Some(source_entry) = self.sources.get_mut(source)
+            {
+                source_entry.source.request_keyframe_of(now, received.place.encoding);
+                self.keyframes_due.push(source);
+            }
+        }
+        if let Some(recorder) = entry.transport_cc.as_mut() {
+            recorder.poll(now, ssrc, &mut compound);
+        }
+        self.send_compound(slot, compound);
+    }
+
+    fn slow_tick(&mut self, now: Instant, slot: TransportSlot) {
+        if self.transports[slot.0 as usize].ice.is_expired(now) {
+            self.lose(slot);
+            return;
+        }
+        self.send_receiver_report(now, slot);
+        if (self.ticks / SLOW_TICKS).is_multiple_of(STATS_EVERY_SLOW_TICKS) {
+            self.tell_stats(slot);
+        }
+    }
+
+    /// Consent is over (RFC 7675): nothing is sent there until a check arrives again.
+    fn lose(&mut self, slot: TransportSlot) {
+        self.egress.set_address(slot, None);
+        let entry = &mut self.transports[slot.0 as usize];
+        if std::mem::take(&mut entry.connected) {
+            let transport = entry.key;
+            self.post.send(transport.room(), ShardEvent::Lost { transport });
+        }
+    }
+
+    fn send_receiver_report(&mut self, now: Instant, slot: TransportSlot) {
+        let entry = &mut self.transports[slot.0 as usize];
+        let mut blocks = Vec::new();
+        for received in &mut entry.receive.streams {
+            if !received.place.rtx
+                && let Some(block) = received.stream.report(now)
+            {
+                entry.path.fraction_lost_up = entry.path.fraction_lost_up.max(block.fraction_lost);
+                blocks.push(block);
+            }
+        }
+        if blocks.is_empty() {
+            return;
+        }
+        let mut compound = std::mem::take(&mut self.scratch);
+        compound.clear();
+        // 31 blocks are the most one report holds (RFC 3550 section 6.4.2); a transport has at most 48 streams.
+        for chunk in blocks.chunks(31) {
+            write::receiver_report(&mut compound, entry.rtcp_ssrc, chunk);
+        }
+        write::sdes_cname(&mut compound, entry.rtcp_ssrc, "enfilade");
+        if entry
+            .receive
+            .lines
+            .iter()
+            .any(|line| line.line.remb && !line.line.transport_cc)
+            && let Some(bitrate_bps) = entry.remb.poll(now)
+        {
+            let ssrcs: Vec<u32> = entry
+                .receive
+                .streams
+                .iter()
+                .filter(|stream| entry.receive.lines[stream.place.line].line.kind == Kind::Video)
+                .map(|stream| stream.ssrc)
+                .collect();
+            write::remb(&mut compound, entry.rtcp_ssrc, bitrate_bps, &ssrcs);
+        }
+        self.send_compound(slot, compound);
+    }
+
+    /// Our sender reports, due every 500 ms per seat and right after a seat's first packet.
+    fn send_reports(&mut self, now: Instant) {
+        let ntp = self.clock.ntp(now);
+        let mut due = Vec::new();
+        for entry in self.sources.iter_mut() {
+            entry
+                .source
+                .poll_reports(now, ntp, |egress, numbers| due.push((egress, numbers)));
+        }
+        for (egress, numbers) in due {
+            let Some(entry) = self.transports.get(numbers.transport.0 as usize) else {
+                continue;
+            };
+            let Some(seat) = entry.egresses.iter().find(|seat| seat.key == egress) else {
+                continue;
+            };
+            let mut compound = std::mem::take(&mut self.scratch);
+            compound.clear();
+            write::sender_report(&mut compound, numbers.ssrc, &numbers.info, &[]);
+            write::sdes_cname(&mut compound, numbers.ssrc, &seat.cname);
+            self.send_compound(numbers.transport, compound);
+        }
+    }
+
+    fn send_compound(&mut self, slot: TransportSlot, mut compound: Vec<u8>) {
+        if !compound.is_empty() {
+            self.egress
+                .send_rtcp(slot, &mut compound, &*self.socket, &self.counters);
+        }
+        self.scratch = compound;
+    }
+
+    /// Sends the keyframe requests that became due in this turn.
+    pub(super) fn request_keyframes(&mut self, now: Instant) {
+        let mut due = std::mem::take(&mut self.keyframes_due);
+        due.sort_unstable();
+        due.dedup();
+        for key in due.drain(..) {
+            let Some(entry) = self.sources.get_mut(key) else {
+                continue;
+            };
+            while let Some(encoding) = entry.source.poll_keyframe(now) {
+                self.counters.keyframe_requests.add(1);
+                match entry.home {
+                    Home::Here(slot) => {
+                        let Some(publisher) = self.transports.get(slot.0 as usize) else {
+                            continue;
+                        };
+                        let ssrcs = publisher.receive.media_ssrcs(key);
+                        let Some((media, _)) = ssrcs.iter().find(|(_, of)| *of == encoding) else {
+                            continue;
+                        };
+                        let mut compound = std::mem::take(&mut self.scratch);
+                        compound.clear();
+                        write::pli(&mut compound, publisher.rtcp_ssrc, *media);
+                        if !compound.is_empty() {
+                            self.egress
+                                .send_rtcp(slot, &mut compound, &*self.socket, &self.counters);
+                        }
+                        self.scratch = compound;
+                    }
+                    Home::Shard(shard, _) => {
+                        let wanted = Mail::KeyframeWanted {
+                            source: key,
+                            encoding: encoding as u8,
+                        };
+                        if let Some(home) = self.peers.get(usize::from(shard.0)) {
+                            // Full: asked again, a forwarder that waits keeps asking.
+                            home.try_send(wanted);
+                        }
+                    }
+                }
+            }
+        }
+        self.keyframes_due = due;
+    }
+
+    fn tell_levels(&mut self, now: Instant) {
+        let mut levels: Vec<(SourceKey, u8)> = Vec::new();
+        for entry in self.sources.iter_mut() {
+            if !matches!(entry.home, Home::Here(_)) || entry.source.kind() != Kind::Audio {
+                continue;
+            }
+            let level = if entry.muted {
+                0
+            } else {
+                entry.source.level().loudness(now) as u8
+            };
+            if level > 0 || entry.last_level > 0 {
+                levels.push((entry.source.key(), level));
+            }
+            entry.last_level = level;
+        }
+        levels.sort_unstable_by_key(|(key, _)| command::room_of(*key));
+        for room in levels.chunk_by(|a, b| command::room_of(a.0) == command::room_of(b.0)) {
+            self.post.send(
+                command::room_of(room[0].0),
+                ShardEvent::Levels { levels: room.to_vec() },
+            );
+        }
+    }
+
+    fn tell_stats(&mut self, slot: TransportSlot) {
+        let entry = &mut self.transports[slot.0 as usize];
+        let transport = entry.key;
+        let stats = entry.path.take();
+        if entry.connected {
+            self.post.send(transport.room(), ShardEvent::Stats { transport, stats });
+        }
+    }
+}
+
+/// What was heard about a path since the last statistics.
+#[derive(Default)]
+pub(super) struct PathStats {
+    pub(super) fraction_lost_up: u8,
+    fraction_lost_down: u8,
+    pub(super) round_trip: Option<Duration>,
+}
+
+impl PathStats {
+    /// A block of the client about one of our SSRCs.
+    pub(super) fn report(&mut self, ntp: u64, block: &crate::packet::rtcp::ReportBlock) {
+        self.fraction_lost_down = self.fraction_lost_down.max(block.fraction_lost);
+        self.round_trip = crate::media::report::round_trip(ntp, block).or(self.round_trip);
+    }
+
+    fn take(&mut self) -> TransportStats {
+        TransportStats {
+            loss_up: f32::from(std::mem::take(&mut self.fraction_lost_up)) / 256.0,
+            loss_down: f32::from(std::mem::take(&mut self.fraction_lost_down)) / 256.0,
+            round_trip: self.round_trip,
+        }
+    }
+}
