@@ -464,6 +464,11 @@ impl Endpoint {
         locked(&self.shared.core).capture.take().unwrap_or_default()
     }
 
+    /// Sends a datagram of the caller's making from this connection's own socket, past the connection.
+    pub fn inject(&self, datagram: &[u8], to: SocketAddr) -> bool {
+        locked(&self.shared.core).socket.try_send_to(datagram, to).is_ok()
+    }
+
     /// Goes on from another port without telling the connection, as a NAT that rebinds.
     ///
     /// # Errors

@@ -180,6 +180,18 @@ impl Signal {
         Ok(answer)
     }
 
+    /// Waits for any answer `error` and takes it out, whatever request it belongs to.
+    ///
+    /// # Errors
+    /// When none comes in time.
+    pub async fn next_error(&mut self) -> anyhow::Result<Value> {
+        self.search("an error", |inbox| {
+            let at = inbox.answers.iter().position(|answer| answer["type"] == "error")?;
+            Some(inbox.answers.remove(at))
+        })
+        .await
+    }
+
     /// Waits for an event that `wanted` accepts and takes it out; those before it stay.
     ///
     /// # Errors
