@@ -96,6 +96,7 @@ struct ShardCollector {
 }
 
 type Read = fn(&ShardCounters) -> u64;
+type ReadReasons = fn(&ShardCounters, &mut dyn FnMut(&str, u64));
 
 const COUNTERS: [(&str, &str, Read); 10] = [
     (
@@ -191,12 +192,7 @@ impl ShardCollector {
         }
     }
 
-    fn reasons(
-        &self,
-        name: &str,
-        help: &str,
-        read: fn(&ShardCounters, &mut dyn FnMut(&str, u64)),
-    ) -> Vec<MetricFamily> {
+    fn reasons(&self, name: &str, help: &str, read: ReadReasons) -> Vec<MetricFamily> {
         let Ok(vec) = counter(name, help, &["shard", "reason"]) else {
             return Vec::new();
         };

@@ -37,7 +37,7 @@ struct Path {
     extensions: ExtensionMap,
     transport_cc: Option<u8>,
     transport_cc_next: u16,
-    batch: Option<Box<Batch>>,
+    batch: Option<Batch>,
 }
 
 struct Batch {
@@ -47,12 +47,12 @@ struct Batch {
 }
 
 impl Batch {
-    fn new() -> Box<Self> {
-        Box::new(Self {
+    fn new() -> Self {
+        Self {
             bytes: vec![0; BATCH_BYTES].into_boxed_slice(),
             len: 0,
             segments: ArrayVec::new(),
-        })
+        }
     }
 
     fn has_room(&self, bytes: usize) -> bool {
@@ -71,7 +71,7 @@ pub struct Egress {
     /// Slots with something to send, in the order they got it.
     dirty: Vec<TransportSlot>,
     /// Buffers nobody uses now. Grows to the largest number of destinations of one batch and stays there.
-    spare: Vec<Box<Batch>>,
+    spare: Vec<Batch>,
     segmentation: bool,
 }
 
@@ -192,7 +192,7 @@ impl<W: Wire> Sink for EgressSink<'_, W> {
             path.batch = Some(egress.spare.pop().unwrap_or_else(Batch::new));
             egress.dirty.push(slot);
         }
-        let Some(batch) = path.batch.as_deref_mut() else { return };
+        let Some(batch) = path.batch.as_mut() else { return };
         if !batch.has_room(room) {
             let segments_max = if egress.segmentation {
                 self.wire.segments_max()

@@ -294,6 +294,6 @@ fn door_reason(error: SrtpError) -> DoorReason {
     match error {
         SrtpError::TooShort => DoorReason::Malformed,
         SrtpError::Replayed => DoorReason::Replayed,
-        _ => DoorReason::Unauthentic,
+        SrtpError::Authentication | SrtpError::Exhausted | SrtpError::KeyLength { .. } => DoorReason::Unauthentic,
     }
 }

@@ -39,7 +39,7 @@ pub use counters::{Counter, DoorReason, ShardCounters};
 pub use event::{ShardEvent, TransportStats};
 pub use mailbox::{Mail, ShardHandle, Stopped};
 pub use socket::Arrival;
-pub use start::{ShardConfig, start};
+pub use start::{ShardConfig, ShardThread, start};
 
 use crate::media::{EgressKey, SourceKey, TransportSlot};
 use clock::NtpClock;

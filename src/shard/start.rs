@@ -36,11 +36,14 @@ pub struct ShardConfig {
     pub segmentation: bool,
 }
 
+/// A running media thread; its result is why it ended.
+pub type ShardThread = JoinHandle<io::Result<()>>;
+
 /// Binds all sockets, then starts all threads: either the whole plane runs or nothing does.
 ///
 /// # Errors
 /// When a port cannot be bound or a thread cannot be started.
-pub fn start(config: &ShardConfig) -> io::Result<(Vec<ShardHandle>, Vec<JoinHandle<io::Result<()>>>)> {
+pub fn start(config: &ShardConfig) -> io::Result<(Vec<ShardHandle>, Vec<ShardThread>)> {
     let shards = config.shards.clamp(1, SHARDS_MAX);
     let mut parts = Vec::with_capacity(shards);
     let mut handles = Vec::with_capacity(shards);
