@@ -1,5 +1,7 @@
 //! The media path changes under a call.
 
+use std::sync::{Arc, Mutex};
+
 use testkit::endpoint::Options;
 use testkit::eventually;
 
@@ -21,11 +23,15 @@ async fn an_ice_restart_keeps_keys_and_media() {
             .unwrap()
             .to_owned()
     };
-    let dtls_records = std::sync::Arc::new(std::sync::atomic::AtomicU32::new(0));
-    let count = std::sync::Arc::clone(&dtls_records);
+    let left = Arc::new(Mutex::new((0_u32, Vec::<u16>::new())));
+    let gate_left = Arc::clone(&left);
+    let voice = ann.voice.ssrcs[0].to_be_bytes();
     ann.person.endpoint.gate_outbound(Some(Box::new(move |datagram| {
-        let handshake = datagram.first() == Some(&22);
-        count.fetch_add(u32::from(handshake), std::sync::atomic::Ordering::Relaxed);
+        let mut left = gate_left.lock().unwrap();
+        left.0 += u32::from(datagram.first() == Some(&22));
+        if datagram.get(8..12) == Some(&voice) && datagram[0] >> 6 == 2 {
+            left.1.push(u16::from_be_bytes([datagram[2], datagram[3]]));
+        }
         true
     })));
     let before = ufrag(&ann.person.answered);
@@ -34,11 +40,27 @@ async fn an_ice_restart_keeps_keys_and_media() {
     ann.person.endpoint.connected().await.unwrap();
 
     for (person, ssrc) in [(&bob.person, at_bob.audio_ssrc), (&ann.person, at_ann.audio_ssrc)] {
-        person.endpoint.record().forget();
-        packets(person, ssrc, 60).await;
+        packets(person, ssrc, 90).await;
+    }
+    let (handshakes, sent) = left.lock().unwrap().clone();
+    assert_eq!(handshakes, 0, "no new handshake");
+    // What the client itself held back while it looked for a path never came to the server.
+    let held_back: usize = sent
+        .windows(2)
+        .map(|pair| usize::from(pair[1].wrapping_sub(pair[0])) - 1)
+        .sum();
+    for (person, ssrc, allowed) in [
+        (&bob.person, at_bob.audio_ssrc, held_back),
+        (&ann.person, at_ann.audio_ssrc, 0),
+    ] {
         let record = person.endpoint.record();
         let voice = record.stream(ssrc).unwrap();
-        assert!(voice.missing.is_empty(), "{}: lost {:?}", person.id, voice.missing);
+        assert!(
+            voice.missing.len() <= allowed,
+            "{}: lost {:?}, not {allowed}",
+            person.id,
+            voice.missing
+        );
         assert!(
             voice.longest_pause.as_millis() < 500,
             "{}: {:?}",
@@ -46,11 +68,6 @@ async fn an_ice_restart_keeps_keys_and_media() {
             voice.longest_pause
         );
     }
-    assert_eq!(
-        dtls_records.load(std::sync::atomic::Ordering::Relaxed),
-        0,
-        "no new handshake"
-    );
 }
 
 #[tokio::test]
