@@ -213,19 +213,18 @@ async fn what_is_not_allowed_is_refused() {
         .and_then(|value| value.to_str().ok());
     assert_eq!(accept, Some("application/sdp"), "{:?}", options.headers());
 
-    // Only the owner ends a resource.
-    let stranger = token_for(ROOM, "stranger", &["allow_join"]);
+    // The URL of a resource is a secret of its owner; without a token for the room it opens nothing.
+    let stranger = token_for("elsewhere", "studio", &["allow_join"]);
     let foreign = client
         .delete(&publisher.resource.url)
         .bearer_auth(&stranger)
         .send()
         .await
         .unwrap();
-    assert!(
-        matches!(foreign.status().as_u16(), 401 | 403 | 404),
-        "{}",
-        foreign.status()
-    );
+    assert!(matches!(foreign.status().as_u16(), 401 | 403), "{}", foreign.status());
+    let guessed = format!("{whip}/0123456789abcdef0123456789abcdef");
+    let guess = client.delete(&guessed).bearer_auth(&good).send().await.unwrap();
+    assert_eq!(guess.status(), 404);
     let nobody = client.delete(&publisher.resource.url).send().await.unwrap();
     assert_eq!(nobody.status(), 401);
     let (viewer, _resource) = view(&stage.server, "studio", "viewer").await;
