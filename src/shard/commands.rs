@@ -326,11 +326,12 @@ impl Shard {
                 return;
             };
             let Some(to) = self.sources.get_mut(source) else { return };
-            let Seat::Empty(forwarder) = std::mem::replace(&mut seat.seat, Seat::Taken(source)) else {
+            let Seat::Empty(mut forwarder) = std::mem::replace(&mut seat.seat, Seat::Taken(source)) else {
                 return;
             };
+            // Before it is attached: or the keyframe asked for at once would be the one that passes unseen.
+            forwarder.set_target(target(flowing));
             to.source.attach(now, *forwarder);
-            to.source.set_target(now, egress, target(flowing));
             to.attached.push(egress);
         }
         if let Some(entry) = self.sources.get_mut(source) {
