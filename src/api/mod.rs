@@ -15,6 +15,7 @@ use axum::extract::DefaultBodyLimit;
 use axum::http::{HeaderMap, HeaderValue, Method, header};
 use axum::routing::{delete, get, post};
 use tower_http::cors::{AllowOrigin, CorsLayer};
+use tower_http::set_header::SetResponseHeaderLayer;
 
 pub use config::HttpConfig;
 pub use listen::serve;
@@ -39,25 +40,33 @@ pub fn router(node: Node, keys: &[Key], config: HttpConfig, development_key: Opt
         config,
         development_key,
     });
+    // Whoever asks an ingest endpoint for its options, from a page or not, learns what it takes (RFC 9725 section 4.2).
+    let ingest = Router::new()
+        .route("/whip/{room}", post(whip::publish))
+        .route("/whep/{room}/{participant}", post(whip::watch))
+        .layer(cors(&api.config))
+        .layer(SetResponseHeaderLayer::if_not_present(
+            header::HeaderName::from_static("accept-post"),
+            HeaderValue::from_static("application/sdp"),
+        ));
     Router::new()
         .route("/healthz", get(health::alive))
         .route("/readyz", get(health::ready))
         .route("/metrics", get(health::metrics))
         .route("/v1/signal", get(signal::upgrade))
         .route("/v1/dev/token", post(health::development_token))
-        .route("/whip/{room}", post(whip::publish).options(whip::options))
         .route(
             "/whip/{room}/{resource}",
             delete(whip::end_publishing).patch(whip::patch_publishing),
         )
-        .route("/whep/{room}/{participant}", post(whip::watch).options(whip::options))
         .route(
             "/whep/{room}/{participant}/{resource}",
             delete(whip::end_watching).patch(whip::patch_watching),
         )
         .merge(assets::routes())
-        .layer(DefaultBodyLimit::max(api.config.max_body))
         .layer(cors(&api.config))
+        .merge(ingest)
+        .layer(DefaultBodyLimit::max(api.config.max_body))
         .with_state(api)
 }
 

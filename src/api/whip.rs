@@ -21,17 +21,7 @@ use crate::wire::{ErrorCode, ParticipantId, RoomId};
 
 const SDP: &str = "application/sdp";
 const TRICKLE: &str = "application/trickle-ice-sdpfrag";
-const ACCEPT_POST: HeaderName = HeaderName::from_static("accept-post");
 const ACCEPT_PATCH: HeaderName = HeaderName::from_static("accept-patch");
-
-/// RFC 9725 section 4.2: what may be posted here.
-pub(super) async fn options() -> Response {
-    (
-        StatusCode::NO_CONTENT,
-        [(ACCEPT_POST, SDP), (header::ALLOW, "OPTIONS, POST")],
-    )
-        .into_response()
-}
 
 /// `POST /whip/{room}`: publish. The publisher's id is the token's `participantId`.
 pub(super) async fn publish(

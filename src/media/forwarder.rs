@@ -248,7 +248,8 @@ impl Forwarder {
         self.cold.limits = limits;
     }
 
-    pub(super) fn set_target(&mut self, target: Target) {
+    /// What the subscriber's bandwidth allows. Takes effect when it is attached, or with [`super::Source::set_target`].
+    pub fn set_target(&mut self, target: Target) {
         self.cold.target = target;
     }
 

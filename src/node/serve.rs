@@ -78,6 +78,7 @@ fn shard_config(media: &MediaConfig) -> ShardConfig {
         listen: listen_address(media.listen),
         first_port: media.first_port,
         kernel_buffer_bytes: KERNEL_BUFFER_BYTES,
+        consent_timeout: media.consent_timeout,
         segmentation: media.gso,
     }
 }

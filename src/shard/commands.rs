@@ -9,7 +9,9 @@ use super::sources::{Home, SourceEntry};
 use super::transports::{EgressEntry, Seat, TransportEntry};
 use super::{Mail, Shard};
 use crate::media::feedback::ArrivalRecorder;
-use crate::media::{EgressConfig, EgressKey, Forwarder, Limits, Source, SourceConfig, SourceKey, TransportSlot};
+use crate::media::{
+    EgressConfig, EgressKey, Forwarder, Limits, Source, SourceConfig, SourceKey, Target, TransportSlot,
+};
 use crate::packet::Kind;
 use crate::packet::extension::ExtensionMap;
 use crate::transport::ice::IceLite;
@@ -47,10 +49,8 @@ impl Shard {
             ShardCommand::AddTransport { transport, ice } => {
                 let ufrag = ice.ufrag.clone();
                 self.remove_transport(now, transport);
-                let slot = TransportSlot(
-                    self.transports
-                        .insert(TransportEntry::new(transport, IceLite::new(ice))) as u32,
-                );
+                let ice = IceLite::new(ice).with_consent_timeout(self.consent_timeout);
+                let slot = TransportSlot(self.transports.insert(TransportEntry::new(transport, ice)) as u32);
                 self.egress.reset(slot);
                 self.table.insert(transport, &ufrag, slot);
                 self.counters.transports.set(self.transports.len() as u64);
@@ -104,8 +104,9 @@ impl Shard {
                 };
                 entry.muted = muted;
                 if !muted {
-                    // The picture moved on while nobody saw it.
+                    // The picture moved on while nobody saw it; and what was not forwarded is no loss.
                     for encoding in 0..entry.codecs.iter().flatten().count() {
+                        entry.source.restart_encoding(encoding);
                         entry.source.request_keyframe_of(now, encoding);
                     }
                     self.keyframes_due.push(source);
@@ -206,6 +207,22 @@ impl Shard {
             entry.connected = true;
             let transport = entry.key;
             self.post.send(transport.room(), ShardEvent::Connected { transport });
+            self.set_flowing(slot, true);
+        }
+    }
+
+    /// Lets the seats of a transport wait while nothing can be sent there: a keyframe must not pass unseen. When
+    /// they flow again each picture begins with a fresh one.
+    pub(super) fn set_flowing(&mut self, slot: TransportSlot, flowing: bool) {
+        let now = Instant::now();
+        let target = target(flowing);
+        for egress in &self.transports[slot.0 as usize].egresses {
+            if let Seat::Taken(source) = egress.seat
+                && let Some(entry) = self.sources.get_mut(source)
+            {
+                entry.source.set_target(now, egress.key, target);
+                self.keyframes_due.push(source);
+            }
         }
     }
 
@@ -303,13 +320,17 @@ impl Shard {
             let Some(slot) = self.egress_slots.get(&egress) else {
                 return;
             };
-            let Some(seat) = self.transports[slot.0 as usize].egress_mut(egress) else {
+            let entry = &mut self.transports[slot.0 as usize];
+            let flowing = entry.connected;
+            let Some(seat) = entry.egress_mut(egress) else {
                 return;
             };
             let Some(to) = self.sources.get_mut(source) else { return };
-            let Seat::Empty(forwarder) = std::mem::replace(&mut seat.seat, Seat::Taken(source)) else {
+            let Seat::Empty(mut forwarder) = std::mem::replace(&mut seat.seat, Seat::Taken(source)) else {
                 return;
             };
+            // Before it is attached: or the keyframe asked for at once would be the one that passes unseen.
+            forwarder.set_target(target(flowing));
             to.source.attach(now, *forwarder);
             to.attached.push(egress);
         }
@@ -340,5 +361,13 @@ fn egress_raw(shard: &Shard, to: super::Arrival, datagram: &[u8]) {
     use super::egress::Wire;
     if shard.socket.send(to, datagram, None).is_err() {
         shard.counters.turn_away(DoorReason::SocketError);
+    }
+}
+
+/// Everything or nothing, until bandwidth is estimated.
+fn target(flowing: bool) -> Target {
+    Target {
+        paused: !flowing,
+        ..Target::default()
     }
 }

@@ -74,6 +74,7 @@ struct Shard {
     relay: RelayEnds,
     peers: Vec<ShardHandle>,
     clock: NtpClock,
+    consent_timeout: Duration,
     /// Sources that may owe their publisher a keyframe request; asked at the end of the turn.
     keyframes_due: Vec<SourceKey>,
     next_tick: Instant,

@@ -4,7 +4,7 @@ use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::thread::JoinHandle;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use ahash::AHashMap;
 use slab::Slab;
@@ -32,6 +32,8 @@ pub struct ShardConfig {
     pub first_port: u16,
     /// Asked of the kernel for each direction of each socket; it may give less.
     pub kernel_buffer_bytes: usize,
+    /// A transport without a valid connectivity check for this long is lost.
+    pub consent_timeout: Duration,
     /// Send bursts as one segmented datagram where the kernel can.
     pub segmentation: bool,
 }
@@ -83,6 +85,7 @@ pub fn start(config: &ShardConfig) -> io::Result<(Vec<ShardHandle>, Vec<ShardThr
             relay,
             peers: handles.clone(),
             clock: NtpClock::start(now),
+            consent_timeout: config.consent_timeout,
             keyframes_due: Vec::new(),
             next_tick: now + TICK,
             ticks: 0,

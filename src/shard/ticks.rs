@@ -96,6 +96,7 @@ impl Shard {
         if std::mem::take(&mut entry.connected) {
             let transport = entry.key;
             self.post.send(transport.room(), ShardEvent::Lost { transport });
+            self.set_flowing(slot, false);
         }
     }
 

@@ -15,8 +15,13 @@ use std::time::{Duration, Instant};
 use super::stun::{BindingRequest, IntegrityKey};
 pub use super::stun::{StunDrop, username_local_ufrag};
 
-/// How long the client may be silent before we stop sending to it (RFC 7675 section 5.1).
+/// How long the client may be silent before we stop sending to it, unless told otherwise (RFC 7675 section 5.1).
 pub const CONSENT_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// A client whose selected address was silent for this long while a check comes from another has moved without
+/// nominating anew: an agent that nominates once keeps checking only the pair it uses, and its NAT may have given it
+/// another port. Chromium checks every 2.5 s, Firefox every 5 s.
+const SILENCE_OF_THE_MOVED: Duration = Duration::from_secs(3);
 
 /// The most remote addresses of one transport that are remembered.
 pub const MAX_TUPLES: usize = 8;
@@ -95,6 +100,7 @@ pub struct IceLite {
     tuples: ArrayVec<Tuple, MAX_TUPLES>,
     selected: Option<SocketAddr>,
     nominated: bool,
+    consent_timeout: Duration,
 }
 
 struct Identity {
@@ -131,7 +137,14 @@ impl IceLite {
             tuples: ArrayVec::new(),
             selected: None,
             nominated: false,
+            consent_timeout: CONSENT_TIMEOUT,
         }
+    }
+
+    /// Consent ends after another time than [`CONSENT_TIMEOUT`].
+    pub fn with_consent_timeout(mut self, consent_timeout: Duration) -> IceLite {
+        self.consent_timeout = consent_timeout;
+        self
     }
 
     /// ICE restart: from now on `local` is what the client should use. The credentials before stay valid until a check
@@ -205,7 +218,7 @@ impl IceLite {
         BindingOutcome::Answered {
             validated,
             evicted,
-            selected_changed: self.select(from, request.use_candidate),
+            selected_changed: self.select(now, from, request.use_candidate),
             retired_ufrag: retired.map(|identity| identity.credentials.ufrag),
         }
     }
@@ -228,7 +241,7 @@ impl IceLite {
     }
 
     /// Notes a valid check. Answers whether the address is new, and who had to go: for room, or because nothing
-    /// was heard from it for [`CONSENT_TIMEOUT`]. The selected address never goes.
+    /// was heard from it for the consent time. The selected address never goes.
     fn remember(&mut self, now: Instant, from: SocketAddr) -> (bool, Option<SocketAddr>) {
         if let Some(known) = self.tuples.iter_mut().find(|tuple| tuple.remote == from) {
             known.last_check = now;
@@ -241,7 +254,7 @@ impl IceLite {
             .enumerate()
             .filter(|(_, tuple)| Some(tuple.remote) != selected)
             .min_by_key(|(_, tuple)| tuple.last_check)
-            .filter(|(_, tuple)| self.tuples.is_full() || now >= tuple.last_check + CONSENT_TIMEOUT)
+            .filter(|(_, tuple)| self.tuples.is_full() || now >= tuple.last_check + self.consent_timeout)
             .map(|(at, _)| at);
         let evicted = oldest.map(|at| self.tuples.swap_remove(at).remote);
         self.tuples.push(Tuple {
@@ -251,9 +264,12 @@ impl IceLite {
         (true, evicted)
     }
 
-    /// The latest nomination wins. Before the first one, the latest check does, so that media need not wait for it.
-    fn select(&mut self, from: SocketAddr, nominated: bool) -> Option<SocketAddr> {
-        if !nominated && self.nominated {
+    /// The latest nomination wins. Before the first one, the latest check does, so that media need not wait for it; and
+    /// so it does after the selected address fell silent.
+    fn select(&mut self, now: Instant, from: SocketAddr, nominated: bool) -> Option<SocketAddr> {
+        let is_silent = |tuple: &Tuple| now.saturating_duration_since(tuple.last_check) >= SILENCE_OF_THE_MOVED;
+        let selected = self.tuples.iter().find(|tuple| Some(tuple.remote) == self.selected);
+        if !nominated && self.nominated && !selected.is_some_and(is_silent) {
             return None;
         }
         self.nominated |= nominated;
@@ -281,10 +297,10 @@ impl IceLite {
     pub fn poll_timeout(&self) -> Option<Instant> {
         let selected = self.selected?;
         let tuple = self.tuples.iter().find(|tuple| tuple.remote == selected)?;
-        Some(tuple.last_check + CONSENT_TIMEOUT)
+        Some(tuple.last_check + self.consent_timeout)
     }
 
-    /// True when the selected address has not checked for [`CONSENT_TIMEOUT`]: nothing may be sent to it any more.
+    /// True when the selected address has not checked for the consent time: nothing may be sent to it any more.
     pub fn is_expired(&self, now: Instant) -> bool {
         self.poll_timeout().is_some_and(|ends| now >= ends)
     }

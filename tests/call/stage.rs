@@ -136,6 +136,14 @@ pub(crate) fn assert_runs_on(person: &Participant, ssrc: u32) {
     let stream = record.stream(ssrc).unwrap();
     assert!(stream.missing.is_empty(), "missing on {ssrc}: {:?}", stream.missing);
     assert_eq!(stream.duplicates, 0, "packets came twice on {ssrc}");
+    if std::env::var_os("ENFILADE_TEST_PACKETS").is_some() {
+        for note in stream.ordered().iter().take(30) {
+            eprintln!(
+                "{} ts {} pt {} marker {} {:?} {:?}",
+                note.sequence, note.timestamp, note.payload_type, note.marker, note.seen, note.stamp
+            );
+        }
+    }
     let mut last: Option<(u32, u16, u8, bool)> = None;
     let mut open: Option<(u32, u8)> = None;
     for frame in stream.whole_frames() {

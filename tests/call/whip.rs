@@ -142,65 +142,37 @@ async fn people_in_the_room_can_be_viewed() {
     );
 }
 
+/// An ICE-lite server with its candidates in the answer needs none of the client's; a restart is refused with a code, and the
+/// client makes a new resource (RFC 9725 section 4.3).
 #[tokio::test]
-async fn ice_is_restarted_by_patch() {
+async fn patch_takes_candidates_and_refuses_a_restart() {
     let stage = Stage::set().await;
-    let publisher = publish(&stage.server, "studio").await;
+    let _publisher = publish(&stage.server, "studio").await;
     let (viewer, resource) = view(&stage.server, "studio", "viewer").await;
     sees(&viewer, 71, 5).await;
     let token = token_for(ROOM, "viewer", &["allow_join"]);
-    let offer = viewer.offer(true).unwrap();
-    let attribute = |name: &str| {
-        let prefix = format!("a={name}:");
-        offer
-            .lines()
-            .find_map(|line| line.strip_prefix(&prefix))
-            .unwrap()
-            .to_owned()
+    let fragment = "a=ice-ufrag:abcd\r\na=ice-pwd:0123456789012345678901\r\nm=audio 9 UDP/TLS/RTP/SAVPF 111\r\na=mid:0\r\n\
+        a=candidate:1 1 udp 1 127.0.0.1 9 typ host\r\n";
+    let patch = async |kind: &str, if_match: Option<&str>| {
+        let mut request = reqwest::Client::new()
+            .patch(&resource.url)
+            .bearer_auth(&token)
+            .header("content-type", kind)
+            .body(fragment);
+        if let Some(etag) = if_match {
+            request = request.header("if-match", etag);
+        }
+        let answer = request.send().await.unwrap();
+        (answer.status().as_u16(), answer.text().await.unwrap())
     };
-    let fragment = format!(
-        "a=ice-options:trickle ice2\r\na=group:BUNDLE 0\r\nm=audio 9 UDP/TLS/RTP/SAVPF 111\r\na=mid:0\r\na=ice-ufrag:{}\r\na=ice-pwd:{}\r\n",
-        attribute("ice-ufrag"),
-        attribute("ice-pwd")
-    );
-    let answer = reqwest::Client::new()
-        .patch(&resource.url)
-        .bearer_auth(&token)
-        .header("content-type", "application/trickle-ice-sdpfrag")
-        .header("if-match", "*")
-        .body(fragment)
-        .send()
-        .await
-        .unwrap();
-    assert_eq!(answer.status(), 200);
-    assert!(answer.headers().contains_key("etag"), "{:?}", answer.headers());
-    let fragment = answer.text().await.unwrap();
-    let fresh = |name: &str| {
-        let prefix = format!("a={name}:");
-        fragment
-            .lines()
-            .find_map(|line| line.strip_prefix(&prefix))
-            .unwrap()
-            .trim()
-            .to_owned()
-    };
-    let restarted: String = resource
-        .sdp
-        .lines()
-        .map(|line| {
-            if line.starts_with("a=ice-ufrag:") {
-                format!("a=ice-ufrag:{}\r\n", fresh("ice-ufrag"))
-            } else if line.starts_with("a=ice-pwd:") {
-                format!("a=ice-pwd:{}\r\n", fresh("ice-pwd"))
-            } else {
-                format!("{line}\r\n")
-            }
-        })
-        .collect();
-    viewer.answer(&restarted).unwrap();
+    let trickle = "application/trickle-ice-sdpfrag";
+    assert_eq!(patch(trickle, None).await.0, 204);
+    let (status, problem) = patch(trickle, Some("*")).await;
+    assert_eq!(status, 422);
+    assert!(problem.contains("\"code\":\"sdp-unsupported\""), "{problem}");
+    assert_eq!(patch("text/plain", None).await.0, 415);
     viewer.record().forget();
     sees(&viewer, 71, 10).await;
-    drop(publisher);
 }
 
 #[tokio::test]
@@ -241,19 +213,18 @@ async fn what_is_not_allowed_is_refused() {
         .and_then(|value| value.to_str().ok());
     assert_eq!(accept, Some("application/sdp"), "{:?}", options.headers());
 
-    // Only the owner ends a resource.
-    let stranger = token_for(ROOM, "stranger", &["allow_join"]);
+    // The URL of a resource is a secret of its owner; without a token for the room it opens nothing.
+    let stranger = token_for("elsewhere", "studio", &["allow_join"]);
     let foreign = client
         .delete(&publisher.resource.url)
         .bearer_auth(&stranger)
         .send()
         .await
         .unwrap();
-    assert!(
-        matches!(foreign.status().as_u16(), 401 | 403 | 404),
-        "{}",
-        foreign.status()
-    );
+    assert!(matches!(foreign.status().as_u16(), 401 | 403), "{}", foreign.status());
+    let guessed = format!("{whip}/0123456789abcdef0123456789abcdef");
+    let guess = client.delete(&guessed).bearer_auth(&good).send().await.unwrap();
+    assert_eq!(guess.status(), 404);
     let nobody = client.delete(&publisher.resource.url).send().await.unwrap();
     assert_eq!(nobody.status(), 401);
     let (viewer, _resource) = view(&stage.server, "studio", "viewer").await;

@@ -184,16 +184,40 @@ fn consent_ends_thirty_seconds_after_the_last_check_on_the_selected_pair() {
     assert_eq!(call.ice.poll_timeout(), None);
     assert!(!call.ice.is_expired(call.now));
     call.nominate(addr(1));
-    call.after(5);
-    call.check(addr(2));
-    call.after(5);
+    call.after(2);
     call.check(addr(1));
     assert_eq!(call.ice.poll_timeout(), Some(call.now + CONSENT_TIMEOUT));
-    call.after(29);
+    call.after(2);
     call.check(addr(2));
+    call.after(27);
     assert!(!call.ice.is_expired(call.now));
     call.after(1);
     assert!(call.ice.is_expired(call.now));
+
+    let mut short = IceLite::new(credentials("ufragone")).with_consent_timeout(Duration::from_secs(5));
+    std::mem::swap(&mut call.ice, &mut short);
+    call.nominate(addr(1));
+    assert_eq!(call.ice.poll_timeout(), Some(call.now + Duration::from_secs(5)));
+}
+
+#[test]
+fn a_client_that_moved_without_nominating_is_followed_once_its_old_address_is_silent() {
+    let mut call = Call::new();
+    call.nominate(addr(1));
+    call.after(2);
+    call.check(addr(2));
+    assert_eq!(
+        call.ice.selected(),
+        Some(addr(1)),
+        "the nominated pair was used just now"
+    );
+    call.after(1);
+    call.check(addr(2));
+    assert_eq!(call.ice.selected(), Some(addr(2)));
+    call.after(10);
+    call.nominate(addr(1));
+    call.check(addr(2));
+    assert_eq!(call.ice.selected(), Some(addr(1)), "a nomination is a nomination");
 }
 
 /// S6: an ICE restart alone changes neither the path nor the keys.

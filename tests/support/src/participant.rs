@@ -1,5 +1,6 @@
 //! A whole client: signalling and media together.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use anyhow::{Context, bail};
@@ -22,6 +23,8 @@ pub struct Participant {
     /// Latest answer to an offer.
     pub answered: Value,
     sendings: Vec<(Sending, &'static str)>,
+    /// Who sits where, as far as the events have been read.
+    seating: BTreeMap<u64, Value>,
     url: String,
 }
 
@@ -64,6 +67,7 @@ impl Participant {
             id,
             answered: Value::Null,
             sendings: Vec::new(),
+            seating: BTreeMap::new(),
             url: url.to_owned(),
         })
     }
@@ -161,18 +165,24 @@ impl Participant {
     /// # Errors
     /// When it does not happen.
     pub async fn seated(&mut self, participant: &str, kinds: &[&str]) -> anyhow::Result<Seat> {
-        let full = |seat: &Value| seat["participant"] == participant && kinds.iter().all(|kind| !seat[*kind].is_null());
-        let event = self
-            .signal
-            .event_where(&format!("a seat with {kinds:?} of {participant}"), |event| {
-                event["type"] == "seats" && event["seats"].as_array().is_some_and(|seats| seats.iter().any(full))
-            })
-            .await?;
-        let number = event["seats"]
-            .as_array()
-            .and_then(|seats| seats.iter().find(|seat| full(seat)))
-            .and_then(|seat| seat["seat"].as_u64())
-            .context("a seat without number")?;
+        let number = loop {
+            let found = self.seating.iter().find(|(_, seat)| {
+                seat["participant"] == participant && kinds.iter().all(|kind| !seat[*kind].is_null())
+            });
+            if let Some((number, _)) = found {
+                break *number;
+            }
+            // One event may tell of several seats, so what is not asked for now is kept for later.
+            let what = |event: &Value| event["type"] == "seats";
+            let event = self
+                .signal
+                .event_where(&format!("a seat with {kinds:?} of {participant}"), what)
+                .await?;
+            for seat in event["seats"].as_array().into_iter().flatten() {
+                let number = seat["seat"].as_u64().context("a seat without number")?;
+                self.seating.insert(number, seat.clone());
+            }
+        };
         let Some(seat) = self.seats()?.into_iter().find(|seat| seat.seat == number) else {
             bail!("seat {number} was never negotiated");
         };
