@@ -199,7 +199,13 @@ impl<W: Wire> Sink for EgressSink<'_, W> {
             self.counters.turn_away(DoorReason::NotConnected);
             return;
         };
-        let room = packet.prefix.len() + packet.payload.len() + OVERHEAD_BYTES;
+        let body = packet.prefix.len() + packet.payload.len();
+        // A fragmented datagram may carry more than a batch holds: what cannot leave must not reach the buffer.
+        if body > DATAGRAM_BYTES_MAX {
+            self.counters.turn_away(DoorReason::TooLarge);
+            return;
+        }
+        let room = body + OVERHEAD_BYTES;
         if path.batch.is_none() {
             path.batch = Some(egress.spare.pop().unwrap_or_else(Batch::new));
             egress.dirty.push(slot);
@@ -367,6 +373,54 @@ fn send(wire: &impl Wire, to: Arrival, bytes: &[u8], segment: Option<usize>, cou
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::media::{OutExtensions, Patch};
+    use crate::transport::srtp::{KeyingMaterial, Profile};
+    use std::cell::Cell;
+
+    /// Counts bytes instead of sending them.
+    #[derive(Default)]
+    struct Scale(Cell<usize>);
+
+    impl Wire for Scale {
+        fn segments_max(&self) -> usize {
+            1
+        }
+
+        fn send(&self, _to: Arrival, contents: &[u8], _segment: Option<usize>) -> io::Result<()> {
+            self.0.set(self.0.get() + contents.len());
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn a_payload_larger_than_any_datagram_is_turned_away() {
+        let (mut egress, wire, counters) = (Egress::new(true), Scale::default(), ShardCounters::default());
+        let slot = TransportSlot(0);
+        egress.reset(slot);
+        let profile = Profile::AeadAes128Gcm;
+        let keys = KeyingMaterial::from_exporter(profile, &vec![7; profile.exporter_len()]).unwrap();
+        egress.set_sealer(slot, Some(Sealer::new(&keys)));
+        let from = "127.0.0.1:9".parse().unwrap();
+        egress.set_address(slot, Some(Arrival { from, local_ip: None }));
+        for len in [1_200, 1_500, 60_000, BATCH_BYTES, 65_479] {
+            let packet = Outbound {
+                marker: false,
+                payload_type: 96,
+                sequence: 1,
+                timestamp: 1,
+                ssrc: 1,
+                extensions: OutExtensions::default(),
+                prefix: &[],
+                payload: &vec![0; len],
+                patch: Patch::default(),
+                ends_frame: true,
+            };
+            egress.sink(&wire, &counters).send(slot, packet);
+        }
+        egress.flush(&wire, &counters);
+        assert_eq!(counters.packets_out.get(), 1);
+        assert!((1_200..1_300).contains(&wire.0.get()));
+    }
 
     #[test]
     fn a_run_is_equal_sizes_and_at_most_one_smaller_at_its_end() {
