@@ -83,6 +83,7 @@ fn enfilade(subscribers: usize, len: usize, packets: usize) -> Duration {
         key: SourceKey(1),
         kind: Kind::Video,
         encodings: 1,
+        history: enfilade::media::HistoryLimits::default(),
     });
     let now = Instant::now();
     for at in 0..subscribers {

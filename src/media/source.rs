@@ -7,7 +7,7 @@ use crate::packet::rtcp::ReportBlock;
 use crate::packet::{Codec, Kind, red};
 
 use super::forwarder::{EgressStats, Facts};
-use super::history::History;
+use super::history::{History, HistoryLimits};
 use super::keyframe::KeyframeRequests;
 use super::report::Schedule;
 use super::speaker::LevelMeter;
@@ -33,6 +33,8 @@ pub struct SourceConfig {
     pub kind: Kind,
     /// How many encodings were agreed, at least 1, at most [`ENCODINGS_MAX`].
     pub encodings: usize,
+    /// What is kept of each encoding, to answer NACKs.
+    pub history: HistoryLimits,
 }
 
 /// A source and its forwarders.
@@ -76,7 +78,7 @@ impl Source {
             },
             forwarders: Vec::new(),
             places: HashMap::new(),
-            histories: Default::default(),
+            histories: std::array::from_fn(|_| History::new(config.history)),
             arrivals: Default::default(),
             live: 0,
             liveness_due: None,

@@ -10,7 +10,8 @@ use tokio::signal::unix::{SignalKind, signal};
 use super::{Metrics, Node, NodeParts};
 use crate::api;
 use crate::config::{Config, Mode};
-use crate::shard::{self, MediaConfig, ShardConfig};
+use crate::media::HistoryLimits;
+use crate::shard::{self, MediaConfig, ShardConfig, ShardThread};
 use crate::transport::dtls::DtlsIdentity;
 
 /// Asked of the kernel for each direction of a media socket: some 30 ms of a full gigabit link.
@@ -95,6 +96,10 @@ fn listen_address(listen: IpAddr) -> IpAddr {
 
 /// Where clients reach the media ports, best first.
 fn advertised(config: &Config) -> anyhow::Result<Vec<IpAddr>> {
+        history: HistoryLimits {
+            age: media.history_age,
+            size: media.history_size,
+        },
     if !config.media.advertised.is_empty() {
         return Ok(config.media.advertised.clone());
     }

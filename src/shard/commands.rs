@@ -246,7 +246,12 @@ impl Shard {
         }
         let encodings = encodings.clamp(1, crate::media::ENCODINGS_MAX);
         let entry = SourceEntry {
-            source: Source::new(SourceConfig { key, kind, encodings }),
+            source: Source::new(SourceConfig {
+                key,
+                kind,
+                encodings,
+                history: self.history,
+            }),
             home,
             muted: false,
             relay_to: 0,

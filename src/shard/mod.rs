@@ -41,7 +41,7 @@ pub use mailbox::{Mail, ShardHandle, Stopped};
 pub use socket::Arrival;
 pub use start::{ShardConfig, ShardThread, start};
 
-use crate::media::{EgressKey, SourceKey, TransportSlot};
+use crate::media::{EgressKey, HistoryLimits, SourceKey, TransportSlot};
 use clock::NtpClock;
 use egress::Egress;
 use post::Post;
@@ -88,6 +88,7 @@ struct Shard {
 impl Shard {
     /// Runs until told to stop.
     fn run(mut self, mut poll: mio::Poll, mut inbox: mpsc::Receiver<Mail>) -> io::Result<()> {
+    history: HistoryLimits,
         let mut events = mio::Events::with_capacity(8);
         let mut buffers = ReceiveBuffers::new();
         // The poll is edge-triggered: what was readable once stays so until a read says WouldBlock.

@@ -21,6 +21,7 @@ use super::sources::Sources;
 use super::table::Table;
 use super::{SOCKET, Shard, TICK, WAKE};
 
+use crate::media::HistoryLimits;
 /// How the media plane is laid out.
 #[derive(Clone, Debug)]
 pub struct ShardConfig {
@@ -35,6 +36,8 @@ pub struct ShardConfig {
     /// A transport without a valid connectivity check for this long is lost.
     pub consent_timeout: Duration,
     /// Send bursts as one segmented datagram where the kernel can.
+    /// What is kept of each received encoding.
+    pub history: HistoryLimits,
     pub segmentation: bool,
 }
 
@@ -101,3 +104,4 @@ pub fn start(config: &ShardConfig) -> io::Result<(Vec<ShardHandle>, Vec<ShardThr
     }
     Ok((handles, threads))
 }
+            history: config.history,
