@@ -268,6 +268,14 @@ impl Source {
         forwarders.into_iter()
     }
 
+    /// The subscriber's transport has new keys: its forwarder begins anew, on a fresh keyframe.
+    pub fn rekey(&mut self, now: Instant, key: EgressKey) {
+        if let Some(&place) = self.places.get(&key) {
+            self.forwarders[place].rekey();
+            self.choose(now, place);
+        }
+    }
+
     /// What a subscriber asked for.
     pub fn set_limits(&mut self, now: Instant, key: EgressKey, limits: Limits) {
         if let Some(&place) = self.places.get(&key) {
@@ -300,9 +308,10 @@ impl Source {
         }
     }
 
-    /// A loss upstream that retransmission did not mend (`Stream::take_keyframe_needed`).
+    /// A loss upstream that retransmission did not mend (`Stream::take_keyframe_needed`), or a subscriber elsewhere. Whether
+    /// anybody watches is for the caller to know: the subscribers may all be on other shards.
     pub fn request_keyframe_of(&mut self, now: Instant, encoding: usize) {
-        if self.config.kind == Kind::Video && !self.is_empty() {
+        if self.config.kind == Kind::Video {
             self.keyframes.want(now, encoding);
         }
     }
