@@ -14,7 +14,8 @@ use std::time::{Duration, Instant};
 
 use aws_lc_rs::aead::{AES_128_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
 use enfilade::media::{
-    EgressConfig, EgressKey, Forwarder, Inbound, Limits, PayloadTypes, Source, SourceConfig, SourceKey, TransportSlot,
+    EgressConfig, EgressKey, Forwarder, HistoryLimits, Inbound, Limits, PayloadTypes, Source, SourceConfig, SourceKey,
+    TransportSlot,
 };
 use enfilade::packet::av1::DependencyDescriptorReader;
 use enfilade::packet::extension::{ExtensionKind, ExtensionMap, read_extensions};
@@ -99,6 +100,7 @@ impl Enfilade {
             key: SourceKey(1),
             kind: Kind::Video,
             encodings: 1,
+            history: HistoryLimits::default(),
         });
         for at in 0..subscribers {
             let slot = TransportSlot(at as u32);

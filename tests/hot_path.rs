@@ -62,6 +62,7 @@ fn camera(subscribers: u64, now: Instant) -> Source {
         key: SourceKey(1),
         kind: Kind::Video,
         encodings: 1,
+        history: enfilade::media::HistoryLimits::default(),
     });
     for subscriber in 1..=subscribers {
         let mut payload_types = PayloadTypes::default();

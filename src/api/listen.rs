@@ -5,10 +5,13 @@ use std::io;
 
 use axum::Router;
 use axum::body::Body;
+use axum::http::StatusCode;
+use axum::response::IntoResponse;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::time::timeout;
 use tower::ServiceExt;
 
 use super::HttpConfig;
@@ -45,18 +48,21 @@ pub async fn serve(
 /// Out of descriptors, accepting again at once would only burn the processor.
 const ACCEPT_PAUSE: std::time::Duration = std::time::Duration::from_millis(50);
 
+/// From the end of a request's head to its answer. A body that trickles in ends here; a signalling socket is answered at once
+/// and goes on.
+const REQUEST_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(30);
+
 async fn connection(stream: TcpStream, router: Router, config: HttpConfig) {
     // Signalling messages are small and wanted now. A socket that cannot be set is served all the same.
     let _ = stream.set_nodelay(true);
     let service = service_fn(move |request: hyper::Request<hyper::body::Incoming>| {
         let router = router.clone();
         async move {
-            Ok::<_, Infallible>(
-                router
-                    .oneshot(request.map(Body::new))
-                    .await
-                    .unwrap_or_else(|never| match never {}),
-            )
+            let answered = timeout(REQUEST_TIMEOUT, router.oneshot(request.map(Body::new))).await;
+            Ok::<_, Infallible>(match answered {
+                Ok(response) => response.unwrap_or_else(|never| match never {}),
+                Err(_) => StatusCode::REQUEST_TIMEOUT.into_response(),
+            })
         }
     });
     let served = http1::Builder::new()

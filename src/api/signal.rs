@@ -19,11 +19,12 @@ use crate::wire::{ErrorCode, ResumeKey};
 
 /// A client that does not take a frame for this long is gone.
 const WRITE_TIMEOUT: Duration = Duration::from_secs(20);
-/// WebSocket close codes (RFC 6455 section 7.4); ours from 4000.
+// WebSocket close codes (RFC 6455 section 7.4); ours from 4000.
 /// What a browser closes with when the page of the socket is closed, reloaded or left.
 const GOING_AWAY: u16 = 1001;
 const POLICY: u16 = 1008;
 const TOO_BIG: u16 = 1009;
+const RESTART: u16 = 1012;
 const TOO_SLOW: u16 = 4008;
 
 pub(super) async fn upgrade(State(api): State<Arc<Api>>, headers: HeaderMap, upgrade: WebSocketUpgrade) -> Response {
@@ -105,12 +106,7 @@ impl Socket {
                 Ok(Some(attached)) => return Some(attached),
                 Ok(None) => {}
                 Err(error) => {
-                    self.api
-                        .node
-                        .metrics()
-                        .joins
-                        .with_label_values(&[error.code.as_str()])
-                        .inc();
+                    self.count_join(error.code.as_str());
                     let id = error.id;
                     self.refuse(&error, id).await?;
                 }
@@ -199,19 +195,28 @@ impl Socket {
         pings.reset();
         let mut silent_pings = 0;
         let mut going_away = false;
+        let mut is_answered = false;
         loop {
             tokio::select! {
                 frame = attached.frames.recv() => match frame {
                     Some(SocketFrame::Text(text)) => {
+                        if !std::mem::replace(&mut is_answered, true) {
+                            self.count_join("ok");
+                        }
                         if !self.write(Message::Text(text.into())).await {
                             break;
                         }
                     }
                     Some(SocketFrame::Refused(text)) => {
+                        self.count_join("refused");
                         return self.write(Message::Text(text.into())).await;
                     }
                     Some(SocketFrame::Close { code, reason }) => {
                         self.close(code, reason).await;
+                        return false;
+                    }
+                    None if attached.is_over() => {
+                        self.close(RESTART, "the room has ended").await;
                         return false;
                     }
                     // The room let go of the socket without a word: it was too slow to be told more.
@@ -239,7 +244,7 @@ impl Socket {
                     let result = message.as_ref().map_or_else(|error| error.code.as_str(), |_| "ok");
                     self.api.node.metrics().messages.with_label_values(&[result]).inc();
                     if attached.send(Input::Message { socket: self.key, message }).await.is_err() {
-                        self.close(1012, "the room has ended").await;
+                        self.close(RESTART, "the room has ended").await;
                         return false;
                     }
                 }
@@ -258,6 +263,10 @@ impl Socket {
         };
         let _ = attached.send(closed).await;
         false
+    }
+
+    fn count_join(&self, result: &str) {
+        self.api.node.metrics().joins.with_label_values(&[result]).inc();
     }
 
     async fn read(&mut self) -> Frame {

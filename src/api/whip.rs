@@ -30,7 +30,7 @@ pub(super) async fn publish(
     headers: HeaderMap,
     body: Bytes,
 ) -> Response {
-    let location = format!("/whip/{room}");
+    let location = format!("/whip/{}", segment(&room));
     let result = async {
         let room = id::<RoomId>(&room, "room")?;
         let grant = authorise(&api, &headers, &room)?;
@@ -64,7 +64,7 @@ pub(super) async fn watch(
     headers: HeaderMap,
     body: Bytes,
 ) -> Response {
-    let location = format!("/whep/{room}/{publisher}");
+    let location = format!("/whep/{}/{}", segment(&room), segment(&publisher));
     let result = async {
         let room = id::<RoomId>(&room, "room")?;
         let publisher = id::<ParticipantId>(&publisher, "participant")?;
@@ -134,8 +134,8 @@ async fn end(api: &Arc<Api>, kind: &str, room: &str, resource: String, headers: 
     }
 }
 
-/// Trickled candidates are not needed by an ICE-lite server, and an ICE restart is not offered here: RFC 9725 section 4.3
-/// asks for 422 then. A body of the right type for a living resource is acknowledged.
+/// Trickled candidates are not needed by an ICE-lite server: they are acknowledged. An ICE restart, which is a PATCH with
+/// `If-Match: *`, is not offered here; RFC 9725 section 4.3 asks for 422 then.
 async fn patch(api: &Arc<Api>, kind: &str, room: &str, resource: String, headers: &HeaderMap) -> Response {
     let result = async {
         let room = id::<RoomId>(room, "room")?;
@@ -147,12 +147,22 @@ async fn patch(api: &Arc<Api>, kind: &str, room: &str, resource: String, headers
                 "PATCH takes application/trickle-ice-sdpfrag",
             ));
         }
-        if headers.contains_key(header::IF_MATCH) {
-            return Err(Refusal::new(
-                StatusCode::UNPROCESSABLE_ENTITY,
-                ErrorCode::SdpUnsupported,
-                "an ICE restart is not served here; make a new resource",
-            ));
+        match headers.get(header::IF_MATCH).map(header::HeaderValue::as_bytes) {
+            Some(b"*") => {
+                return Err(Refusal::new(
+                    StatusCode::UNPROCESSABLE_ENTITY,
+                    ErrorCode::SdpUnsupported,
+                    "an ICE restart is not served here; make a new resource",
+                ));
+            }
+            Some(tag) if tag != etag(&resource).as_bytes() => {
+                return Err(Refusal::new(
+                    StatusCode::PRECONDITION_FAILED,
+                    ErrorCode::InvalidField,
+                    "If-Match does not name the ICE session of this resource",
+                ));
+            }
+            Some(_) | None => {}
         }
         let make = |request, _| Input::HttpPatch {
             request,
@@ -161,6 +171,24 @@ async fn patch(api: &Arc<Api>, kind: &str, room: &str, resource: String, headers
         Ok(api.node.ask(&room, false, make).await?)
     };
     finish(api, kind, "", result.await)
+}
+
+/// The entity tag of a resource's only ICE session (RFC 9725 section 4.3.1).
+fn etag(resource: &str) -> String {
+    format!("\"{resource}\"")
+}
+
+/// One segment of a path as it stands in a URL (RFC 3986 section 3.3): ids may hold anything but white space and controls.
+fn segment(id: &str) -> String {
+    let keep = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~!$&'()*+,;=:@".contains(&byte);
+    let escape = |byte: u8| {
+        if keep(byte) {
+            char::from(byte).to_string()
+        } else {
+            format!("%{byte:02X}")
+        }
+    };
+    id.bytes().map(escape).collect()
 }
 
 /// A request that is not served.
@@ -265,7 +293,7 @@ fn finish(api: &Api, kind: &str, location: &str, result: Result<HttpReply, Refus
             [
                 (header::CONTENT_TYPE, SDP.to_owned()),
                 (header::LOCATION, format!("{location}/{resource}")),
-                (header::ETAG, format!("\"{resource}\"")),
+                (header::ETAG, etag(&resource)),
                 (ACCEPT_PATCH, TRICKLE.to_owned()),
             ],
             sdp,
@@ -332,5 +360,17 @@ fn status_of(code: ErrorCode) -> StatusCode {
         ErrorCode::SdpTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
         ErrorCode::SdpUnsupported => StatusCode::UNPROCESSABLE_ENTITY,
         _ => StatusCode::BAD_REQUEST,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_location_is_a_url_whatever_the_room_is_called() {
+        assert_eq!(segment("stage-1"), "stage-1");
+        assert_eq!(segment("a/b?c#d%\""), "a%2Fb%3Fc%23d%25%22");
+        assert_eq!(segment("grün"), "gr%C3%BCn");
     }
 }

@@ -243,6 +243,23 @@ impl Forwarder {
         }
     }
 
+    /// The same SSRC again under a new answer, which may name other payload types. Numbers and clock go on: with the
+    /// transport's keys unchanged, a number used twice would be a nonce used twice (RFC 7714 section 8.4).
+    pub fn renew(&mut self, key: EgressKey, rtx_ssrc: Option<u32>, payload_types: PayloadTypes) {
+        self.cold.config.key = key;
+        self.cold.config.rtx_ssrc = rtx_ssrc;
+        self.set_payload_types(payload_types);
+    }
+
+    /// The transport has new keys. Its receiver counts roll-overs from 0 again (RFC 3711 section 3.3.1), so we do as well.
+    pub fn rekey(&mut self) {
+        self.rewriter.restart_rollover();
+        self.cold.resends.restart_rollover();
+        // Numbers sent before are not the numbers of now.
+        self.cold.runs.clear();
+        self.selector.stop();
+    }
+
     /// What the subscriber asked for. Takes effect in a source with [`super::Source::set_limits`].
     pub fn set_limits(&mut self, limits: Limits) {
         self.cold.limits = limits;

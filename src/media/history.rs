@@ -9,14 +9,36 @@ use crate::packet::{AudioLevel, Codec, Picture};
 
 use super::Inbound;
 
-/// How far back a NACK can be answered: several round trips of a bad path.
-const SPAN: Duration = Duration::from_secs(1);
+/// How much is kept of each encoding.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct HistoryLimits {
+    /// How far back a NACK can be answered: room is made for packets of this age.
+    pub age: Duration,
+    /// But for no more bytes than this.
+    pub size: usize,
+}
+
+impl Default for HistoryLimits {
+    /// Several round trips of a bad path, and some 8 Mb/s.
+    fn default() -> Self {
+        HistoryLimits {
+            age: Duration::from_secs(1),
+            size: 1 << 20,
+        }
+    }
+}
+
+impl HistoryLimits {
+    /// Video packets are rarely smaller than half a kilobyte on average.
+    fn packets_max(&self) -> usize {
+        (self.size / 512).clamp(PACKETS_FIRST, PACKETS_MAX)
+    }
+}
 
 /// 2.5 Mb/s of video fill some 300 of them per second.
 const PACKETS_FIRST: usize = 64;
-const PACKETS_MAX: usize = 2048;
+const PACKETS_MAX: usize = 1 << 15;
 const BYTES_FIRST: usize = 16 << 10;
-const BYTES_MAX: usize = 2 << 20;
 
 /// A dependency descriptor longer than this is not kept; the packet is then not resent.
 const DESCRIPTOR_LEN_MAX: usize = 255;
@@ -60,6 +82,7 @@ pub struct Facts {
 /// The packets of one encoding.
 #[derive(Debug, Default)]
 pub struct History {
+    limits: HistoryLimits,
     slots: Box<[Option<Facts>]>,
     bytes: Box<[u8]>,
     /// Bytes ever written, with those skipped at the ring's end.
@@ -69,6 +92,14 @@ pub struct History {
 }
 
 impl History {
+    /// Nothing yet.
+    pub fn new(limits: HistoryLimits) -> History {
+        History {
+            limits,
+            ..History::default()
+        }
+    }
+
     /// Keeps a packet, in place of the oldest.
     #[inline]
     pub fn push(&mut self, packet: &Inbound<'_>, clock: u32) {
@@ -130,10 +161,10 @@ impl History {
         facts.start + self.bytes.len() as u64 >= self.written
     }
 
-    /// Makes room before something younger than [`SPAN`] would be pushed out. False when the packet cannot be kept.
+    /// Makes room before something younger than the limit would be pushed out. False when the packet cannot be kept.
     #[inline]
     fn make_room(&mut self, packet: &Inbound<'_>, len: usize) -> bool {
-        let young = |since: Instant| packet.now.saturating_duration_since(since) < SPAN;
+        let young = |since: Instant| packet.now.saturating_duration_since(since) < self.limits.age;
         let (mut slots, mut bytes) = (self.slots.len(), self.bytes.len());
         if slots == 0 {
             (slots, bytes) = (PACKETS_FIRST, BYTES_FIRST);
@@ -141,13 +172,13 @@ impl History {
             match &self.slots[self.slot(packet.index)] {
                 Some(facts) if facts.index > packet.index => return false,
                 Some(facts) if facts.index < packet.index && young(facts.arrival) => {
-                    slots = (slots * 2).min(PACKETS_MAX);
+                    slots = (slots * 2).min(self.limits.packets_max());
                 }
                 Some(_) | None => {}
             }
             if self.wraps(len) {
                 if self.lap.is_some_and(young) {
-                    bytes = (bytes * 2).min(BYTES_MAX);
+                    bytes = (bytes * 2).min(self.limits.size);
                 }
                 self.lap = Some(packet.now);
             }
@@ -181,6 +212,7 @@ impl History {
         let old = std::mem::replace(
             self,
             History {
+                limits: self.limits,
                 slots: vec![None; slots].into(),
                 bytes: vec![0; bytes].into(),
                 written: 0,
@@ -262,9 +294,37 @@ mod tests {
             packet.payload = &payload;
             history.push(&packet, 0);
         }
-        assert!(history.slots.len() <= PACKETS_MAX && history.bytes.len() <= BYTES_MAX);
+        let limits = HistoryLimits::default();
+        assert!(history.slots.len() <= limits.packets_max() && history.bytes.len() <= limits.size);
         assert!(history.get(9_999).is_some());
         assert!(history.get(1).is_none());
+    }
+
+    #[test]
+    fn the_limits_are_those_it_was_made_with() {
+        let payload = [7u8; 1000];
+        let reach = |limits| {
+            let (mut history, start) = (History::new(limits), Instant::now());
+            for index in 0..5_000u64 {
+                let mut packet = audio_packet(start + ms(index), index, 0);
+                packet.payload = &payload;
+                history.push(&packet, 0);
+            }
+            (0..5_000)
+                .rev()
+                .take_while(|index| history.get(*index).is_some())
+                .count()
+        };
+        let size = 4 << 20;
+        let long = reach(HistoryLimits { age: ms(3_000), size });
+        assert!(long >= 3_000, "{long}");
+        let short = reach(HistoryLimits { age: ms(200), size });
+        assert!((200..1_000).contains(&short), "{short}");
+        let small = reach(HistoryLimits {
+            age: ms(3_000),
+            size: 64 << 10,
+        });
+        assert!((40..=65).contains(&small), "{small}");
     }
 
     #[test]

@@ -25,6 +25,7 @@ mod tests;
 pub use drop_reason::DropReason;
 pub use flow::{DescriptorOut, EgressKey, Inbound, OutExtensions, Outbound, Patch, Sink, SourceKey, TransportSlot};
 pub use forwarder::{EgressConfig, EgressStats, Forwarder, PayloadTypes};
+pub use history::HistoryLimits;
 pub use keyframe::KeyframeRequest;
 pub use report::SenderNumbers;
 pub use selector::{Limits, Target};

@@ -194,6 +194,13 @@ impl Rewriter {
         self.run_first
     }
 
+    /// Goes on with the lower 16 bits of the numbers; what was sent before is forgotten.
+    pub(super) fn restart_rollover(&mut self) {
+        self.next &= 0xffff;
+        self.run_first = self.next;
+        self.slots.fill(Slot::default());
+    }
+
     /// Whether this packet comes behind all that came in this run.
     #[inline]
     pub(super) fn is_new(&self, index: u64) -> bool {

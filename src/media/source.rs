@@ -7,7 +7,7 @@ use crate::packet::rtcp::ReportBlock;
 use crate::packet::{Codec, Kind, red};
 
 use super::forwarder::{EgressStats, Facts};
-use super::history::History;
+use super::history::{History, HistoryLimits};
 use super::keyframe::KeyframeRequests;
 use super::report::Schedule;
 use super::speaker::LevelMeter;
@@ -33,6 +33,8 @@ pub struct SourceConfig {
     pub kind: Kind,
     /// How many encodings were agreed, at least 1, at most [`ENCODINGS_MAX`].
     pub encodings: usize,
+    /// What is kept of each encoding, to answer NACKs.
+    pub history: HistoryLimits,
 }
 
 /// A source and its forwarders.
@@ -76,7 +78,7 @@ impl Source {
             },
             forwarders: Vec::new(),
             places: HashMap::new(),
-            histories: Default::default(),
+            histories: std::array::from_fn(|_| History::new(config.history)),
             arrivals: Default::default(),
             live: 0,
             liveness_due: None,
@@ -266,6 +268,14 @@ impl Source {
         forwarders.into_iter()
     }
 
+    /// The subscriber's transport has new keys: its forwarder begins anew, on a fresh keyframe.
+    pub fn rekey(&mut self, now: Instant, key: EgressKey) {
+        if let Some(&place) = self.places.get(&key) {
+            self.forwarders[place].rekey();
+            self.choose(now, place);
+        }
+    }
+
     /// What a subscriber asked for.
     pub fn set_limits(&mut self, now: Instant, key: EgressKey, limits: Limits) {
         if let Some(&place) = self.places.get(&key) {
@@ -298,9 +308,10 @@ impl Source {
         }
     }
 
-    /// A loss upstream that retransmission did not mend (`Stream::take_keyframe_needed`).
+    /// A loss upstream that retransmission did not mend (`Stream::take_keyframe_needed`), or a subscriber elsewhere. Whether
+    /// anybody watches is for the caller to know: the subscribers may all be on other shards.
     pub fn request_keyframe_of(&mut self, now: Instant, encoding: usize) {
-        if self.config.kind == Kind::Video && !self.is_empty() {
+        if self.config.kind == Kind::Video {
             self.keyframes.want(now, encoding);
         }
     }

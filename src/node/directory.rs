@@ -33,14 +33,21 @@ struct Tables {
 }
 
 impl Directory {
-    /// The room, begun by `start` if it is not there. `start` gets a number that no living room has.
-    pub(super) fn enter(&self, id: &RoomId, start: impl FnOnce(u32) -> RoomHandle) -> RoomHandle {
+    /// The room, begun by `start` if it is not there and `may_begin`, asked with the number of rooms, allows it. `start` gets a
+    /// number that no living room has.
+    pub(super) fn enter<E>(
+        &self,
+        id: &RoomId,
+        may_begin: impl FnOnce(usize) -> Result<(), E>,
+        start: impl FnOnce(u32) -> RoomHandle,
+    ) -> Result<RoomHandle, E> {
         let mut tables = self.lock();
         if let Some((_, room)) = tables.by_id.get(id)
             && !room.inbox.is_closed()
         {
-            return room.clone();
+            return Ok(room.clone());
         }
+        may_begin(tables.by_id.len())?;
         loop {
             tables.last_number = tables.last_number.wrapping_add(1);
             if !tables.by_number.contains_key(&tables.last_number) {
@@ -51,11 +58,14 @@ impl Directory {
         let room = start(number);
         tables.by_number.insert(number, id.clone());
         tables.by_id.insert(id.clone(), (number, room.clone()));
-        room
+        Ok(room)
     }
 
+    /// The living room of this id.
     pub(super) fn by_id(&self, id: &RoomId) -> Option<RoomHandle> {
-        self.lock().by_id.get(id).map(|(_, room)| room.clone())
+        let tables = self.lock();
+        let (_, room) = tables.by_id.get(id)?;
+        (!room.inbox.is_closed()).then(|| room.clone())
     }
 
     pub(super) fn by_number(&self, number: u32) -> Option<RoomHandle> {

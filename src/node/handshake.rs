@@ -1,5 +1,6 @@
 //! The task around the DTLS association and the SCTP association of one transport.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -10,9 +11,9 @@ use super::Inner;
 use super::room_task::RoomMessage;
 use crate::room::{DataEvent, Input};
 use crate::shard::{Mail, ShardCommand, ShardHandle, TransportKey};
-use crate::transport::dtls::{Dtls, DtlsOutput};
+use crate::transport::dtls::{Dtls, DtlsClosed, DtlsOutput};
 use crate::transport::fingerprint::Fingerprint;
-use crate::transport::sctp::{Sctp, SctpOutput};
+use crate::transport::sctp::{Sctp, SctpError, SctpOutput};
 use crate::transport::srtp::KeyingMaterial;
 use crate::wire::limits::DATA_BYTES_MAX;
 
@@ -21,6 +22,10 @@ const DATAGRAMS_CAPACITY: usize = 64;
 const ORDERS_CAPACITY: usize = 256;
 /// A client that has not finished DTLS by then will not.
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// Browsers say goodbye and shake hands again on the same path when the first m-line of the bundle is stopped. A client that
+/// has not done so by then is gone.
+const RETURN_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// What the room wants of it.
 pub(super) enum Order {
@@ -56,6 +61,7 @@ pub(super) async fn start(
     // A stopped shard means that the node is stopping.
     let _ = shard.send(Mail::Handshake { transport, datagrams }).await;
     let task = HandshakeTask {
+        expected,
         dtls: Dtls::new(&node.identity, expected),
         sctp: Sctp::new(DATA_BYTES_MAX),
         links: Links {
@@ -66,6 +72,14 @@ pub(super) async fn start(
         },
         first_datagram: None,
         connected: false,
+        return_by: None,
+        channels: BTreeSet::new(),
+    };
+    let lost = Links {
+        node: Arc::clone(node),
+        transport,
+        shard: task.links.shard.clone(),
+        room: task.links.room.clone(),
     };
     let supervised = Arc::clone(node);
     node.metrics.handshakes.inc();
@@ -74,6 +88,7 @@ pub(super) async fn start(
         // A panic in here is a bug, and costs one transport.
         if run.await.is_err() {
             supervised.metrics.panics.inc();
+            lost.tell(Input::HandshakeClosed { transport }).await;
         }
         supervised.metrics.handshakes.dec();
     });
@@ -81,11 +96,17 @@ pub(super) async fn start(
 }
 
 struct HandshakeTask {
+    /// Of the client's certificate.
+    expected: Fingerprint,
     dtls: Dtls,
     sctp: Sctp,
     links: Links,
     first_datagram: Option<Instant>,
     connected: bool,
+    /// The client said goodbye and may come back until then.
+    return_by: Option<Instant>,
+    /// Data channels the room knows of.
+    channels: BTreeSet<u16>,
 }
 
 /// The ways to the other planes. Apart from the machines, which may not be shared while something waits.
@@ -112,8 +133,7 @@ impl HandshakeTask {
                 },
                 order = orders.recv() => match order {
                     Some(Order::Send { channel, data }) => {
-                        // Refused when the channel is gone or full: a full reliable channel is closed by the machine itself.
-                        let _ = self.sctp.send(Instant::now(), channel, &data, true);
+                        self.send(channel, &data).await;
                     }
                     Some(Order::Close) | None => {
                         self.dtls.close(Instant::now());
@@ -139,26 +159,59 @@ impl HandshakeTask {
     }
 
     fn poll_timeout(&self) -> Option<Instant> {
-        let give_up = if self.connected {
-            None
-        } else {
-            self.first_datagram.map(|first| first + HANDSHAKE_TIMEOUT)
-        };
-        [self.dtls.poll_timeout(), self.sctp.poll_timeout(), give_up]
+        [self.dtls.poll_timeout(), self.sctp.poll_timeout(), self.give_up_at()]
             .into_iter()
             .flatten()
             .min()
     }
 
+    /// When the client has had time enough to finish DTLS.
+    fn give_up_at(&self) -> Option<Instant> {
+        if self.connected {
+            return None;
+        }
+        self.return_by
+            .or_else(|| self.first_datagram.map(|first| first + HANDSHAKE_TIMEOUT))
+    }
+
     fn has_failed_to_finish(&self, now: Instant) -> bool {
-        !self.connected
-            && self
-                .first_datagram
-                .is_some_and(|first| now >= first + HANDSHAKE_TIMEOUT)
+        self.give_up_at().is_some_and(|at| now >= at)
+    }
+
+    /// Sends a message. A reliable channel whose client does not read is closed: it would break its promise.
+    async fn send(&mut self, channel: u16, data: &[u8]) {
+        let now = Instant::now();
+        match self.sctp.send(now, channel, data, true) {
+            Ok(_) | Err(SctpError::NoChannel | SctpError::TooLarge) => {}
+            Err(SctpError::Full) => {
+                self.sctp.close(now, channel);
+                self.forget_channel(channel).await;
+            }
+        }
+    }
+
+    async fn forget_channel(&mut self, channel: u16) {
+        if self.channels.remove(&channel) {
+            self.links.data(DataEvent::Closed { channel }).await;
+        }
+    }
+
+    /// The client said goodbye. It may mean the path's DTLS and not the call: everything is ready for another handshake with
+    /// the same certificate, and until then media goes on with the old keys.
+    async fn await_return(&mut self) {
+        self.dtls = Dtls::new(&self.links.node.identity, self.expected);
+        self.sctp = Sctp::new(DATA_BYTES_MAX);
+        self.connected = false;
+        self.first_datagram = None;
+        self.return_by = Some(Instant::now() + RETURN_TIMEOUT);
+        for channel in std::mem::take(&mut self.channels) {
+            self.links.data(DataEvent::Closed { channel }).await;
+        }
     }
 
     async fn fail(&mut self) {
-        if !self.connected {
+        // Who does not come back has not failed; it has gone.
+        if !self.connected && self.return_by.is_none() {
             self.links.node.metrics.handshake_failures.inc();
         }
         self.links
@@ -178,6 +231,7 @@ impl HandshakeTask {
                     }
                     DtlsOutput::Connected(keys) => {
                         self.connected = true;
+                        self.return_by = None;
                         if let Some(first) = self.first_datagram {
                             self.links
                                 .node
@@ -191,6 +245,7 @@ impl HandshakeTask {
                         }
                     }
                     DtlsOutput::ApplicationData(data) => self.sctp.handle_datagram(Instant::now(), data),
+                    DtlsOutput::Closed(DtlsClosed::ByPeer) if self.connected => self.await_return().await,
                     DtlsOutput::Closed(why) => {
                         tracing::debug!(?why, "DTLS is closed");
                         return false;
@@ -208,6 +263,7 @@ impl HandshakeTask {
                         protocol,
                         ..
                     } => {
+                        self.channels.insert(channel);
                         self.links
                             .data(DataEvent::Opened {
                                 channel,
@@ -219,7 +275,7 @@ impl HandshakeTask {
                     SctpOutput::Message { channel, data, .. } => {
                         self.links.data(DataEvent::Message { channel, data }).await
                     }
-                    SctpOutput::ChannelClosed { channel } => self.links.data(DataEvent::Closed { channel }).await,
+                    SctpOutput::ChannelClosed { channel } => self.forget_channel(channel).await,
                     SctpOutput::BufferedLow { .. } | SctpOutput::Closed => {}
                 }
             } else {

@@ -21,7 +21,7 @@ pub struct Metrics {
     pub sockets: IntGauge,
     /// DTLS transports alive now, media or not.
     pub handshakes: IntGauge,
-    /// Joins, by `result`: `ok` or the error code.
+    /// Joins and resumes, by `result`: `ok`, the error code, or `refused` when the room said no.
     pub joins: IntCounterVec,
     /// WHIP and WHEP requests, by `method` and `status`.
     pub http_ingest: IntCounterVec,
@@ -43,7 +43,7 @@ impl Metrics {
             rooms: IntGauge::new("enfilade_rooms", "Rooms alive now")?,
             sockets: IntGauge::new("enfilade_signal_sockets", "Signalling sockets open now")?,
             handshakes: IntGauge::new("enfilade_dtls_transports", "DTLS transports alive now")?,
-            joins: counter("enfilade_joins_total", "Joins by result", &["result"])?,
+            joins: counter("enfilade_joins_total", "Joins and resumes by result", &["result"])?,
             http_ingest: counter(
                 "enfilade_whip_whep_requests_total",
                 "WHIP and WHEP requests",

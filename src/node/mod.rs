@@ -86,6 +86,9 @@ pub enum Closed {
     /// The node is going away.
     #[error("this node is shutting down; connect again")]
     Draining,
+    /// The node has as many rooms as it may have.
+    #[error("this server has as many rooms as it may have; try again later")]
+    Full,
     /// The room ended again and again while it was being entered.
     #[error("the room could not be entered; try again")]
     Busy,
@@ -96,6 +99,7 @@ impl Closed {
     pub const fn code(self) -> ErrorCode {
         match self {
             Closed::Draining => ErrorCode::NodeDraining,
+            Closed::Full => ErrorCode::RoomLimit,
             Closed::Busy => ErrorCode::Overloaded,
         }
     }
@@ -110,6 +114,11 @@ pub struct Attached {
 }
 
 impl Attached {
+    /// Whether the room is over, so that it can let go of nobody for being slow.
+    pub fn is_over(&self) -> bool {
+        self.room.inbox.is_closed()
+    }
+
     /// Passes on what the client sent. Waits while the room is busy.
     ///
     /// # Errors
@@ -224,12 +233,15 @@ impl Node {
     /// Lets nobody in any more, tells everybody, and waits until all rooms are empty or `grace` is over.
     pub async fn drain(&self, grace: Duration) {
         self.inner.draining.store(true, Ordering::Relaxed);
-        for room in self.inner.directory.all() {
-            // A room that is gone needs no telling.
-            let _ = room.inbox.send(RoomMessage::Input(Input::Drain)).await;
-        }
-        self.inner.tasks.close();
-        if tokio::time::timeout(grace, self.inner.tasks.wait()).await.is_err() {
+        let told_and_gone = async {
+            for room in self.inner.directory.all() {
+                // A room that is gone needs no telling.
+                let _ = room.inbox.send(RoomMessage::Input(Input::Drain)).await;
+            }
+            self.inner.tasks.close();
+            self.inner.tasks.wait().await;
+        };
+        if tokio::time::timeout(grace, told_and_gone).await.is_err() {
             tracing::warn!(
                 rooms = self.inner.directory.len(),
                 "shutting down with rooms still open"
@@ -242,13 +254,22 @@ impl Node {
     }
 
     fn enter(&self, room: &RoomId) -> Result<RoomHandle, Closed> {
-        if !self.is_ready() {
-            return Err(Closed::Draining);
-        }
-        Ok(self.inner.directory.enter(room, |number| {
+        let start = |number| {
             let home = self.least_loaded();
             room_task::start(Arc::clone(&self.inner), room.clone(), number, home)
-        }))
+        };
+        self.inner.directory.enter(room, |rooms| self.may_begin(rooms), start)
+    }
+
+    /// Asked under the directory's lock, so that a room is either refused or among those that a drain tells.
+    fn may_begin(&self, rooms: usize) -> Result<(), Closed> {
+        if !self.is_ready() {
+            Err(Closed::Draining)
+        } else if rooms >= self.inner.room_config.max_rooms {
+            Err(Closed::Full)
+        } else {
+            Ok(())
+        }
     }
 
     fn least_loaded(&self) -> ShardId {

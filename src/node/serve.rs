@@ -2,6 +2,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::Context;
 use tokio::net::TcpListener;
@@ -10,11 +11,15 @@ use tokio::signal::unix::{SignalKind, signal};
 use super::{Metrics, Node, NodeParts};
 use crate::api;
 use crate::config::{Config, Mode};
-use crate::shard::{self, MediaConfig, ShardConfig};
+use crate::media::HistoryLimits;
+use crate::shard::{self, MediaConfig, ShardConfig, ShardThread};
 use crate::transport::dtls::DtlsIdentity;
 
 /// Asked of the kernel for each direction of a media socket: some 30 ms of a full gigabit link.
 const KERNEL_BUFFER_BYTES: usize = 4 << 20;
+
+/// How often it is looked at whether all shards still run.
+const SHARD_CHECK_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Runs a node until it is told to stop.
 ///
@@ -47,9 +52,14 @@ pub async fn serve(config: Config) -> anyhow::Result<()> {
     let mut terminate = signal(SignalKind::terminate()).context("cannot listen for SIGTERM")?;
     let stopping = node.clone();
     let grace = config.shutdown.grace;
-    let stop = async move {
+    let stop = async {
         tokio::select! {
             _ = terminate.recv() => {}
+            // A node without one of its shards would let people in and send them nowhere: whoever watches over it starts another.
+            () = first_end(&threads) => {
+                tracing::error!("a shard ended by itself: the node stops at once");
+                return stopping.drain(Duration::ZERO).await;
+            }
             // An error means that no Ctrl-C will ever come; SIGTERM still does.
             Ok(()) = tokio::signal::ctrl_c() => {}
         }
@@ -71,6 +81,13 @@ pub async fn serve(config: Config) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// Waits until a shard has ended, which none does before it is told to.
+async fn first_end(threads: &[ShardThread]) {
+    while !threads.iter().any(ShardThread::is_finished) {
+        tokio::time::sleep(SHARD_CHECK_INTERVAL).await;
+    }
+}
+
 fn shard_config(media: &MediaConfig) -> ShardConfig {
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     ShardConfig {
@@ -79,6 +96,10 @@ fn shard_config(media: &MediaConfig) -> ShardConfig {
         first_port: media.first_port,
         kernel_buffer_bytes: KERNEL_BUFFER_BYTES,
         consent_timeout: media.consent_timeout,
+        history: HistoryLimits {
+            age: media.history_age,
+            size: media.history_size,
+        },
         segmentation: media.gso,
     }
 }

@@ -34,7 +34,7 @@ impl Shard {
             }
             Mail::Command(command) => self.handle_command(now, command),
             Mail::KeyframeWanted { source, encoding } => {
-                if let Some(entry) = self.sources.get_mut(source) {
+                if let Some(entry) = self.sources.get_mut(source).filter(|entry| entry.is_watched()) {
                     entry.source.request_keyframe_of(now, usize::from(encoding));
                     self.keyframes_due.push(source);
                 }
@@ -63,7 +63,7 @@ impl Shard {
                 }
             }
             ShardCommand::RemoveTransport { transport } => self.remove_transport(now, transport),
-            ShardCommand::InstallKeys { transport, keys } => self.install_keys(transport, &keys),
+            ShardCommand::InstallKeys { transport, keys } => self.install_keys(now, transport, &keys),
             ShardCommand::SendDtls { transport, datagram } => {
                 let Some(slot) = self.table.slot(transport) else { return };
                 // Before ICE has an address there is nobody to send to; DTLS itself sends again.
@@ -102,13 +102,10 @@ impl Shard {
                 let Some(entry) = self.sources.get_mut(source) else {
                     return;
                 };
-                entry.muted = muted;
-                if !muted {
+                if std::mem::replace(&mut entry.muted, muted) && !muted {
                     // The picture moved on while nobody saw it; and what was not forwarded is no loss.
-                    for encoding in 0..entry.codecs.iter().flatten().count() {
-                        entry.source.restart_encoding(encoding);
-                        entry.source.request_keyframe_of(now, encoding);
-                    }
+                    entry.unmuted += 1;
+                    entry.request_keyframes(now);
                     self.keyframes_due.push(source);
                 }
             }
@@ -148,7 +145,14 @@ impl Shard {
                     first_sequence: (ssrc as u16) & 0x7fff,
                     first_timestamp: ssrc.rotate_left(13),
                 };
-                let seat = Seat::Empty(Box::new(Forwarder::new(config)));
+                let forwarder = match entry.take_retired(ssrc) {
+                    Some(mut forwarder) => {
+                        forwarder.renew(egress, rtx_ssrc, config.payload_types);
+                        forwarder
+                    }
+                    None => Forwarder::new(config),
+                };
+                let seat = Seat::Empty(Box::new(forwarder));
                 entry.egresses.push(EgressEntry {
                     key: egress,
                     ssrc,
@@ -161,9 +165,12 @@ impl Shard {
             ShardCommand::RemoveEgress { egress } => {
                 self.unbind(now, egress);
                 if let Some(slot) = self.egress_slots.remove(&egress) {
-                    self.transports[slot.0 as usize]
-                        .egresses
-                        .retain(|entry| entry.key != egress);
+                    let entry = &mut self.transports[slot.0 as usize];
+                    if let Some(at) = entry.egresses.iter().position(|entry| entry.key == egress)
+                        && let Seat::Empty(forwarder) = entry.egresses.remove(at).seat
+                    {
+                        entry.retire(*forwarder);
+                    }
                 }
             }
             ShardCommand::Bind { egress, source, limits } => self.bind(now, egress, source, limits),
@@ -193,10 +200,36 @@ impl Shard {
         self.post.close(number);
     }
 
-    fn install_keys(&mut self, transport: TransportKey, keys: &KeyingMaterial) {
+    /// The client did DTLS again: both sides count roll-overs from 0, so every stream of the transport begins anew.
+    fn rekey(&mut self, now: Instant, slot: TransportSlot) {
+        let entry = &mut self.transports[slot.0 as usize];
+        entry.receive.streams.clear();
+        entry.retired.iter_mut().for_each(Forwarder::rekey);
+        for egress in &mut entry.egresses {
+            match &mut egress.seat {
+                Seat::Empty(forwarder) => forwarder.rekey(),
+                Seat::Taken(source) => {
+                    if let Some(entry) = self.sources.get_mut(*source) {
+                        entry.source.rekey(now, egress.key);
+                        self.keyframes_due.push(*source);
+                    }
+                }
+            }
+        }
+    }
+
+    fn install_keys(&mut self, now: Instant, transport: TransportKey, keys: &KeyingMaterial) {
         let Some(slot) = self.table.slot(transport) else { return };
-        self.transports[slot.0 as usize].opener = Some(Opener::new(keys));
+        let renewed = self.transports[slot.0 as usize]
+            .opener
+            .replace(Opener::new(keys))
+            .is_some();
+        // What was sealed with the old keys leaves before the new ones count from 0 again.
+        self.flush();
         self.egress.set_sealer(slot, Some(Sealer::new(keys)));
+        if renewed {
+            self.rekey(now, slot);
+        }
         self.tell_if_connected(slot);
     }
 
@@ -246,10 +279,17 @@ impl Shard {
         }
         let encodings = encodings.clamp(1, crate::media::ENCODINGS_MAX);
         let entry = SourceEntry {
-            source: Source::new(SourceConfig { key, kind, encodings }),
+            source: Source::new(SourceConfig {
+                key,
+                kind,
+                encodings,
+                history: self.history,
+            }),
             home,
             muted: false,
             relay_to: 0,
+            runs: Default::default(),
+            unmuted: 0,
             codecs: Default::default(),
             descriptors: Default::default(),
             attached: Vec::new(),

@@ -21,7 +21,7 @@ pub struct MediaConfig {
     pub consent_timeout: Duration,
     /// Whether UDP generic segmentation offload is used where the kernel has it.
     pub gso: bool,
-    /// Oldest packet kept for retransmission.
+    /// How old a packet may be and still be sent again.
     pub history_age: Duration,
     /// Most memory kept for retransmission per received encoding, in bytes.
     pub history_size: usize,

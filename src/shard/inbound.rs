@@ -12,7 +12,7 @@ use super::event::ShardEvent;
 use super::receive::{Format, Place, format_on};
 use super::relay::{RELAYED_BYTES_MAX, Relayed};
 use super::socket::{Arrival, ReceiveBuffers};
-use super::sources::Home;
+use super::sources::{Home, Run};
 use super::{Shard, command};
 use crate::media::{Inbound, SourceKey, TransportSlot, stream};
 use crate::packet::extension::read_extensions;
@@ -31,7 +31,7 @@ impl Shard {
         })
     }
 
-    fn handle_datagram(&mut self, now: Instant, arrival: Arrival, datagram: &mut [u8]) {
+    pub(super) fn handle_datagram(&mut self, now: Instant, arrival: Arrival, datagram: &mut [u8]) {
         self.counters.datagrams_in.add(1);
         self.counters.bytes_in.add(datagram.len() as u64);
         let class = classify(datagram);
@@ -110,7 +110,7 @@ impl Shard {
         if let (Some(recorder), Some(sequence)) = (entry.transport_cc.as_mut(), extensions.transport_cc) {
             recorder.record(now, sequence, header.ssrc);
         }
-        let (at, is_new) = entry
+        let at = entry
             .receive
             .stream(&header, &extensions)
             .ok_or(DoorReason::UnknownStream)?;
@@ -124,6 +124,7 @@ impl Shard {
             .receive(now, opened.index, header.timestamp);
         entry.remb.receive(packet.len());
         self.counters.packets_in.add(1);
+        let mut run = entry.receive.streams[at].run;
         let (codec, index, payload) = match format {
             // Repaired meanwhile, or given up: forwarding it would send a number twice.
             Format::Media(_) if arrival == stream::Arrival::Useless => return Err(DoorReason::Replayed),
@@ -141,16 +142,19 @@ impl Shard {
                 header.sequence_number = sequence;
                 header.payload_type = payload_type;
                 header.ssrc = media.ssrc;
+                run = media.run;
                 (codec, index, payload)
             }
         };
-        let is_new = is_new && !place.rtx;
         let packet = Received {
             source,
             encoding: place.encoding,
             codec,
             index,
-            is_new,
+            run: Run {
+                stream: run,
+                unmuted: 0,
+            },
         };
         let frame = self.forward(now, &packet, header, payload, datagram);
         if frame.keyframe && frame.starts_frame {
@@ -179,9 +183,14 @@ impl Shard {
         if entry.muted {
             return FrameInfo::default();
         }
-        if packet.is_new {
-            entry.source.restart_encoding(packet.encoding);
-        }
+        let run = match entry.home {
+            Home::Here(_) => Run {
+                unmuted: entry.unmuted,
+                ..packet.run
+            },
+            Home::Shard(..) => packet.run,
+        };
+        entry.enter_run(packet.encoding, run);
         let map = match &entry.home {
             Home::Here(slot) => &self.transports[slot.0 as usize].extensions,
             Home::Shard(_, map) => map,
@@ -220,8 +229,8 @@ impl Shard {
             }
         }
         if entry.relay_to != 0 {
-            let shards = entry.relay_to;
-            self.relay(packet, shards, header, bytes, inbound.payload);
+            let (shards, packet) = (entry.relay_to, Received { run, ..*packet });
+            self.relay(&packet, shards, header, bytes, inbound.payload);
         }
         frame
     }
@@ -241,7 +250,7 @@ impl Shard {
                 encoding: packet.encoding as u8,
                 codec: packet.codec,
                 index: packet.index,
-                is_new: packet.is_new,
+                run: packet.run,
                 header,
                 len: len as u16,
                 bytes: [0; RELAYED_BYTES_MAX],
@@ -266,7 +275,7 @@ impl Shard {
                 encoding: usize::from(relayed.encoding),
                 codec: relayed.codec,
                 index: relayed.index,
-                is_new: relayed.is_new,
+                run: relayed.run,
             };
             let len = usize::from(relayed.len);
             self.forward(
@@ -282,12 +291,13 @@ impl Shard {
 }
 
 /// What is known of a packet before its payload is read.
+#[derive(Clone, Copy)]
 struct Received {
     source: SourceKey,
     encoding: usize,
     codec: Codec,
     index: u64,
-    is_new: bool,
+    run: Run,
 }
 
 fn door_reason(error: SrtpError) -> DoorReason {

@@ -22,6 +22,8 @@ mod socket;
 mod sources;
 mod start;
 mod table;
+#[cfg(test)]
+mod tests;
 mod ticks;
 mod transports;
 
@@ -41,7 +43,7 @@ pub use mailbox::{Mail, ShardHandle, Stopped};
 pub use socket::Arrival;
 pub use start::{ShardConfig, ShardThread, start};
 
-use crate::media::{EgressKey, SourceKey, TransportSlot};
+use crate::media::{EgressKey, HistoryLimits, SourceKey, TransportSlot};
 use clock::NtpClock;
 use egress::Egress;
 use post::Post;
@@ -61,6 +63,17 @@ const MAIL_PER_TURN: usize = 256;
 const SOCKET: mio::Token = mio::Token(0);
 const WAKE: mio::Token = mio::Token(1);
 
+/// What a turn at the mailbox left behind.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum MailLeft {
+    /// Nothing: its waker tells of the next message.
+    None,
+    /// Perhaps more. Whoever sent it has woken us already and will not do it again, so we come back at once.
+    Some,
+    /// No more will ever be read.
+    Stopped,
+}
+
 /// The state of one media thread.
 struct Shard {
     socket: Arc<MediaSocket>,
@@ -75,6 +88,7 @@ struct Shard {
     peers: Vec<ShardHandle>,
     clock: NtpClock,
     consent_timeout: Duration,
+    history: HistoryLimits,
     /// Sources that may owe their publisher a keyframe request; asked at the end of the turn.
     keyframes_due: Vec<SourceKey>,
     next_tick: Instant,
@@ -92,9 +106,10 @@ impl Shard {
         let mut buffers = ReceiveBuffers::new();
         // The poll is edge-triggered: what was readable once stays so until a read says WouldBlock.
         let mut readable = true;
+        let mut mail = MailLeft::None;
         loop {
             let now = Instant::now();
-            let wait = if readable {
+            let wait = if readable || mail == MailLeft::Some {
                 Duration::ZERO
             } else {
                 self.next_tick.saturating_duration_since(now)
@@ -110,7 +125,8 @@ impl Shard {
             }
             let now = Instant::now();
             self.read_relay(now);
-            if !self.read_mail(now, &mut inbox) {
+            mail = self.read_mail(now, &mut inbox);
+            if mail == MailLeft::Stopped {
                 return Ok(());
             }
             self.run_ticks(now);
@@ -136,18 +152,16 @@ impl Shard {
         true
     }
 
-    fn read_mail(&mut self, now: Instant, inbox: &mut mpsc::Receiver<Mail>) -> bool {
+    fn read_mail(&mut self, now: Instant, inbox: &mut mpsc::Receiver<Mail>) -> MailLeft {
         for _ in 0..MAIL_PER_TURN {
             match inbox.try_recv() {
-                Ok(Mail::Stop) => return false,
+                Ok(Mail::Stop) => return MailLeft::Stopped,
                 Ok(mail) => self.handle_mail(now, mail),
-                Err(mpsc::error::TryRecvError::Empty) => return true,
-                Err(mpsc::error::TryRecvError::Disconnected) => return false,
+                Err(mpsc::error::TryRecvError::Empty) => return MailLeft::None,
+                Err(mpsc::error::TryRecvError::Disconnected) => return MailLeft::Stopped,
             }
         }
-        // More is waiting: come back at once.
-        self.next_tick = self.next_tick.min(now);
-        true
+        MailLeft::Some
     }
 
     fn flush(&mut self) {

@@ -32,6 +32,9 @@ pub(super) struct ReceivedStream {
     pub(super) ssrc: u32,
     pub(super) place: Place,
     pub(super) stream: Stream,
+    /// Never the same for two streams of a transport, and never 0. A packet that is dropped on its way does not lose the news
+    /// that its numbers are others than before.
+    pub(super) run: u64,
     /// For eviction: a running number of the last packet.
     last_used: u64,
 }
@@ -92,16 +95,15 @@ impl Receive {
     }
 
     /// The stream of a packet, known or recognised now (RFC 9143 section 9.2: mid, then SSRC, then payload type).
-    /// `true` beside it when it is new.
     #[inline]
-    pub(super) fn stream(&mut self, header: &RtpHeader, extensions: &Extensions<'_>) -> Option<(usize, bool)> {
+    pub(super) fn stream(&mut self, header: &RtpHeader, extensions: &Extensions<'_>) -> Option<usize> {
         self.used += 1;
         if let Some(at) = self.streams.iter().position(|stream| stream.ssrc == header.ssrc) {
             self.streams[at].last_used = self.used;
-            return Some((at, false));
+            return Some(at);
         }
         let place = self.recognise(header, extensions)?;
-        Some((self.add(header.ssrc, place), true))
+        Some(self.add(header.ssrc, place))
     }
 
     fn recognise(&self, header: &RtpHeader, extensions: &Extensions<'_>) -> Option<Place> {
@@ -187,6 +189,7 @@ impl Receive {
             ssrc,
             place,
             stream,
+            run: self.used,
             last_used: self.used,
         };
         // One SSRC at a time is an encoding: the newer one replaces the older (a browser that re-created its sender).

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use rtrb::{Consumer, Producer, RingBuffer};
 
+use super::sources::Run;
 use crate::media::SourceKey;
 use crate::packet::Codec;
 use crate::packet::rtp::RtpHeader;
@@ -23,8 +24,8 @@ pub(super) struct Relayed {
     pub(super) codec: Codec,
     /// Extended sequence number (roll-over counter and sequence number).
     pub(super) index: u64,
-    /// The first of a stream with another SSRC.
-    pub(super) is_new: bool,
+    /// The run of packets it belongs to.
+    pub(super) run: Run,
     /// Of the original packet, RTX taken off: sequence number and payload type may differ from the bytes.
     pub(super) header: RtpHeader,
     pub(super) len: u16,

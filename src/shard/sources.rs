@@ -1,5 +1,7 @@
 //! The sources of a shard: those whose publishers are here, and replicas of those on other shards.
 
+use std::time::Instant;
+
 use ahash::AHashMap;
 
 use super::command::ShardId;
@@ -8,6 +10,16 @@ use crate::packet::Codec;
 use crate::packet::av1::DependencyDescriptorReader;
 use crate::packet::extension::ExtensionMap;
 
+/// A stretch of one encoding whose sequence numbers belong together. Every packet names its own, so that the news of
+/// another one is not lost with the packet that brings it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Run {
+    /// [`super::receive::ReceivedStream::run`]; 0 before the first packet.
+    pub(super) stream: u64,
+    /// [`SourceEntry::unmuted`] at home: what a mute held back is no loss.
+    pub(super) unmuted: u32,
+}
+
 /// One source with what the shard needs around it.
 pub(super) struct SourceEntry {
     pub(super) source: Source,
@@ -15,6 +27,10 @@ pub(super) struct SourceEntry {
     pub(super) muted: bool,
     /// Shards that get every packet too, one bit each.
     pub(super) relay_to: u64,
+    /// Which run of its publisher's packets each encoding is in.
+    pub(super) runs: [Run; ENCODINGS_MAX],
+    /// How often it was unmuted.
+    pub(super) unmuted: u32,
     /// Codec of the last packet of each encoding: a change is told to the room.
     pub(super) codecs: [Option<Codec>; ENCODINGS_MAX],
     /// What the last keyframe of each encoding said about the frames after it (AV1).
@@ -23,6 +39,30 @@ pub(super) struct SourceEntry {
     pub(super) attached: Vec<EgressKey>,
     /// The level last told to the room: silence is told once.
     pub(super) last_level: u8,
+}
+
+impl SourceEntry {
+    /// Whether anybody receives it, here or on another shard.
+    pub(super) fn is_watched(&self) -> bool {
+        self.relay_to != 0 || !self.source.is_empty()
+    }
+
+    /// A packet of this run is to be forwarded: another run than before has other numbers.
+    #[inline]
+    pub(super) fn enter_run(&mut self, encoding: usize, run: Run) {
+        if self.runs[encoding] != run {
+            self.runs[encoding] = run;
+            self.source.restart_encoding(encoding);
+        }
+    }
+
+    /// Wants a keyframe of all encodings that were ever seen, if anybody watches.
+    pub(super) fn request_keyframes(&mut self, now: Instant) {
+        if self.is_watched() {
+            let seen = self.codecs.iter().enumerate().filter(|(_, codec)| codec.is_some());
+            seen.for_each(|(encoding, _)| self.source.request_keyframe_of(now, encoding));
+        }
+    }
 }
 
 /// Where the packets come from.

@@ -8,18 +8,20 @@ use std::time::{Duration, Instant};
 
 use ahash::AHashMap;
 use slab::Slab;
+use tokio::sync::mpsc;
 
 use super::clock::NtpClock;
 use super::command::ShardId;
 use super::counters::ShardCounters;
 use super::egress::Egress;
-use super::mailbox::ShardHandle;
+use super::mailbox::{Mail, ShardHandle};
 use super::post::Post;
 use super::relay::{RelayEnds, SHARDS_MAX};
 use super::socket::MediaSocket;
 use super::sources::Sources;
 use super::table::Table;
 use super::{SOCKET, Shard, TICK, WAKE};
+use crate::media::HistoryLimits;
 
 /// How the media plane is laid out.
 #[derive(Clone, Debug)]
@@ -34,6 +36,8 @@ pub struct ShardConfig {
     pub kernel_buffer_bytes: usize,
     /// A transport without a valid connectivity check for this long is lost.
     pub consent_timeout: Duration,
+    /// What is kept of each received encoding.
+    pub history: HistoryLimits,
     /// Send bursts as one segmented datagram where the kernel can.
     pub segmentation: bool,
 }
@@ -46,6 +50,27 @@ pub type ShardThread = JoinHandle<io::Result<()>>;
 /// # Errors
 /// When a port cannot be bound or a thread cannot be started.
 pub fn start(config: &ShardConfig) -> io::Result<(Vec<ShardHandle>, Vec<ShardThread>)> {
+    let (handles, ready) = assemble(config)?;
+    let mut threads = Vec::with_capacity(ready.len());
+    for (handle, Ready { shard, poll, inbox }) in handles.iter().zip(ready) {
+        threads.push(
+            std::thread::Builder::new()
+                .name(format!("shard-{}", handle.id.0))
+                .spawn(move || shard.run(poll, inbox))?,
+        );
+    }
+    Ok((handles, threads))
+}
+
+/// A shard that only needs a thread.
+pub(super) struct Ready {
+    pub(super) shard: Shard,
+    pub(super) poll: mio::Poll,
+    pub(super) inbox: mpsc::Receiver<Mail>,
+}
+
+/// Binds all sockets and connects the shards with each other.
+pub(super) fn assemble(config: &ShardConfig) -> io::Result<(Vec<ShardHandle>, Vec<Ready>)> {
     let shards = config.shards.clamp(1, SHARDS_MAX);
     let mut parts = Vec::with_capacity(shards);
     let mut handles = Vec::with_capacity(shards);
@@ -68,10 +93,10 @@ pub fn start(config: &ShardConfig) -> io::Result<(Vec<ShardHandle>, Vec<ShardThr
         let (handle, inbox) = ShardHandle::new(ShardId(id), local, Arc::clone(&counters), Arc::clone(&waker));
         handles.push(handle);
         wakers.push(waker);
-        parts.push((ShardId(id), socket, poll, counters, inbox));
+        parts.push((socket, poll, counters, inbox));
     }
-    let mut threads = Vec::with_capacity(shards);
-    for ((id, socket, poll, counters, inbox), relay) in parts.into_iter().zip(RelayEnds::mesh(&wakers)) {
+    let mut ready = Vec::with_capacity(shards);
+    for ((socket, poll, counters, inbox), relay) in parts.into_iter().zip(RelayEnds::mesh(&wakers)) {
         let now = Instant::now();
         let shard = Shard {
             socket: Arc::new(socket),
@@ -86,18 +111,14 @@ pub fn start(config: &ShardConfig) -> io::Result<(Vec<ShardHandle>, Vec<ShardThr
             peers: handles.clone(),
             clock: NtpClock::start(now),
             consent_timeout: config.consent_timeout,
+            history: config.history,
             keyframes_due: Vec::new(),
             next_tick: now + TICK,
             ticks: 0,
             scratch: Vec::with_capacity(1_500),
             lost: Vec::new(),
         };
-        let name = format!("shard-{}", id.0);
-        threads.push(
-            std::thread::Builder::new()
-                .name(name)
-                .spawn(move || shard.run(poll, inbox))?,
-        );
+        ready.push(Ready { shard, poll, inbox });
     }
-    Ok((handles, threads))
+    Ok((handles, ready))
 }

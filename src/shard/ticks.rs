@@ -67,6 +67,7 @@ impl Shard {
             if received.stream.take_keyframe_needed()
                 && let Some(source) = entry.receive.lines[received.place.line].source
                 && let Some(source_entry) = self.sources.get_mut(source)
+                && source_entry.is_watched()
             {
                 source_entry.source.request_keyframe_of(now, received.place.encoding);
                 self.keyframes_due.push(source);
@@ -182,7 +183,6 @@ impl Shard {
                 continue;
             };
             while let Some(encoding) = entry.source.poll_keyframe(now) {
-                self.counters.keyframe_requests.add(1);
                 match entry.home {
                     Home::Here(slot) => {
                         let Some(publisher) = self.transports.get(slot.0 as usize) else {
@@ -192,6 +192,7 @@ impl Shard {
                         let Some((media, _)) = ssrcs.iter().find(|(_, of)| *of == encoding) else {
                             continue;
                         };
+                        self.counters.keyframe_requests.add(1);
                         let mut compound = std::mem::take(&mut self.scratch);
                         compound.clear();
                         write::pli(&mut compound, publisher.rtcp_ssrc, *media);

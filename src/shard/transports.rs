@@ -15,6 +15,9 @@ use crate::transport::srtp::Opener;
 /// Enough for three encodings of a camera and a screen.
 const REMB_BPS_MAX: u64 = 8_000_000;
 
+/// As many m-lines as an offer may have. SSRCs of lines that were stopped for good never come back and fall out here.
+const RETIRED_MAX: usize = crate::transport::negotiation::limits::M_LINES;
+
 /// One participant's path.
 pub(super) struct TransportEntry {
     pub(super) key: TransportKey,
@@ -23,6 +26,9 @@ pub(super) struct TransportEntry {
     pub(super) extensions: ExtensionMap,
     pub(super) receive: Receive,
     pub(super) egresses: Vec<EgressEntry>,
+    /// Forwarders of seats that were taken out of the SDP, oldest first. An m-line that is only paused keeps its SSRC, and
+    /// when it comes back its numbers must go on.
+    pub(super) retired: Vec<Forwarder>,
     pub(super) transport_cc: Option<ArrivalRecorder>,
     /// Where its DTLS goes.
     pub(super) datagrams: Option<mpsc::Sender<Bytes>>,
@@ -44,6 +50,7 @@ impl TransportEntry {
             extensions: ExtensionMap::default(),
             receive: Receive::default(),
             egresses: Vec::new(),
+            retired: Vec::new(),
             transport_cc: None,
             datagrams: None,
             connected: false,
@@ -58,6 +65,20 @@ impl TransportEntry {
         self.egresses
             .iter()
             .find(|egress| egress.ssrc == ssrc || egress.rtx_ssrc == Some(ssrc))
+    }
+
+    /// Keeps the forwarder of a seat that is taken out.
+    pub(super) fn retire(&mut self, forwarder: Forwarder) {
+        if self.retired.len() >= RETIRED_MAX {
+            self.retired.remove(0);
+        }
+        self.retired.push(forwarder);
+    }
+
+    /// The forwarder that sent on this SSRC before.
+    pub(super) fn take_retired(&mut self, ssrc: u32) -> Option<Forwarder> {
+        let at = self.retired.iter().position(|forwarder| forwarder.ssrc() == ssrc)?;
+        Some(self.retired.remove(at))
     }
 
     pub(super) fn egress_mut(&mut self, key: EgressKey) -> Option<&mut EgressEntry> {

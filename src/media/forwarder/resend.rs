@@ -52,6 +52,12 @@ impl Resends {
         }
     }
 
+    /// Goes on with the lower 16 bits.
+    pub(super) fn restart_rollover(&mut self) {
+        self.sequence &= 0xffff;
+        self.last = Box::default();
+    }
+
     pub(super) fn octets(&self) -> u64 {
         self.octets
     }

@@ -17,6 +17,7 @@ fn camera(encodings: usize) -> Source {
         key: SourceKey(1),
         kind: Kind::Video,
         encodings,
+        history: HistoryLimits::default(),
     })
 }
 
@@ -25,6 +26,7 @@ fn microphone() -> Source {
         key: SourceKey(2),
         kind: Kind::Audio,
         encodings: 1,
+        history: HistoryLimits::default(),
     })
 }
 
