@@ -7,7 +7,7 @@ import { icon } from './icons.js';
 import { showPeople } from './people.js';
 import { Settings } from './settings.js';
 import { Sounds } from './sounds.js';
-import { complain, toast } from './toasts.js';
+import { clearToasts, complain, toast } from './toasts.js';
 
 const PANELS = /** @type {const} */ ({ chat: 'Chat', people: 'People', settings: 'Devices' });
 
@@ -91,6 +91,7 @@ export class Call {
     this.sounds.close();
     this.chat.close();
     this.controls.close();
+    clearToasts();
     byId('banner').hidden = true;
     byId('call').hidden = true;
     document.title = 'Enfilade';
@@ -116,7 +117,10 @@ export class Call {
     on('subscription', (publication, who) => {
       if (publication.state === 'codec-not-supported') toast(`Your browser cannot show the ${publication.source} of ${name(who)}.`, { bad: true });
     });
-    on('state', () => this.#banner());
+    on('state', () => {
+      this.#banner();
+      this.#refreshSoon();
+    });
     on('media-state', () => this.#banner());
     on('autoplay-blocked', () => this.#banner());
     on('autoplay-resumed', () => this.#banner());

@@ -6,6 +6,8 @@ import { Tile } from './tile.js';
 const SETTLED_MS = 400;
 /** After a scroll that came to rest for this long, what came into view is asked for and what left it is let go, in ms. */
 const SCROLLED_MS = 120;
+/** Width of a scrollbar, in pixels. */
+const SCROLLBAR = 14;
 /** Height of the stage on an upright floor, to its width: most screens are a little flatter than that. */
 const STAGE_SLANT = 0.62;
 /** Sizes are asked for in steps, so that a window being dragged does not ask at every pixel. */
@@ -71,12 +73,14 @@ export class Floor {
     const { room } = this;
     const self = room.localParticipant;
     const people = self ? [...room.participants.values(), self] : [];
+    // What was said of speaking and of connections is stale once ours is gone.
+    const current = room.state === 'connected';
     return people.flatMap((who) => {
       const [cam, mic, screen] = [who.publication('camera'), who.publication('microphone'), who.publication('screen')];
       const name = who.displayName || who.id;
-      const common = { id: who.id, name, local: who.local, quality: who.quality };
+      const common = { id: who.id, name, local: who.local, quality: current ? who.quality : null };
       const seen = (p) => (p && !p.muted ? p.track : null);
-      const person = { ...common, key: who.id, screen: false, track: seen(cam), muted: !mic || mic.muted, speaking: who.speaking };
+      const person = { ...common, key: who.id, screen: false, track: seen(cam), muted: !mic || mic.muted, speaking: current && who.speaking };
       const shared = { ...common, key: `${who.id} screen`, screen: true, track: screen?.track ?? null, muted: false, speaking: false };
       return screen ? [shared, person] : [person];
     });
@@ -114,9 +118,10 @@ export class Floor {
     const strip = large !== null && !upright;
     const stripHeight = strip ? this.#grid.clientHeight : 0;
     const gap = parseFloat(getComputedStyle(this.#grid).gap) || 10;
-    const size = strip
-      ? { width: Math.round((stripHeight * 16) / 10), height: stripHeight, scrolls: true }
-      : bestGrid(small.length, width, height - (upright ? stageHeight + gap : 0), gap);
+    const below = height - (upright ? stageHeight + gap : 0);
+    let size = bestGrid(small.length, width, below, gap);
+    if (strip) size = { width: Math.round((stripHeight * 16) / 10), height: stripHeight, columns: small.length, scrolls: true };
+    else if (size.scrolls) size = bestGrid(small.length, width - SCROLLBAR, below, gap);
     this.#grid.classList.toggle('scrolls', !strip && size.scrolls);
     small.forEach(([, tile], i) => {
       tile.element.style.width = `${size.width}px`;

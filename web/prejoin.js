@@ -33,7 +33,8 @@ function troubleInWords(cam, mic) {
     case 'permission-denied':
       return `Your browser does not let this page use your ${what}. Allow it in the address bar, then press the button below. You can also join without.`;
     case 'device-not-found':
-      return what === 'microphone' ? 'No microphone was found: others will not hear you.' : `No ${what} was found. You can join without.`;
+      if (cam && mic) return mic.code === cam.code ? 'No camera and no microphone were found. You can join without.' : 'No camera was found. You can join without.';
+      return cam ? 'No camera was found. You can join without.' : 'No microphone was found: others will not hear you.';
     case 'device-in-use':
       return `Your ${what} is in use by another program. Close that, then press the button below.`;
     default:

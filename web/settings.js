@@ -31,7 +31,8 @@ export class Settings {
     const view = byId('settings-view');
     if (view.hidden) return;
     const devices = await this.room.capture.devices().catch(() => []);
-    const shown = /** @type {Device[]} */ (['camera', 'microphone', ...(this.sounds.canChoose ? ['speaker'] : [])]);
+    const speakers = this.sounds.canChoose && devices.some((d) => d.kind === KINDS.speaker && d.deviceId);
+    const shown = /** @type {Device[]} */ (['camera', 'microphone', ...(speakers ? ['speaker'] : [])]);
     const focused = document.activeElement?.id;
     view.replaceChildren(
       ...shown.map((device) => {

@@ -42,5 +42,8 @@ export function toast(text, { bad = false, ms = bad ? 7000 : 3500 } = {}) {
   setTimeout(() => item.remove(), ms);
 }
 
+/** What was said about a call that is over lies in the way of what comes after it. */
+export const clearToasts = () => byId('toasts').replaceChildren();
+
 /** @param {any} error */
 export const complain = (error) => toast(inWords(error), { bad: true });

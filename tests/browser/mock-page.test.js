@@ -103,7 +103,7 @@ for (const [name, path] of [['chromium', CHROMIUM], ['firefox', FIREFOX]]) {
       await page.click('#control-leave');
       await until('left', () => shown('#left'), Boolean);
       await page.click('#rejoin');
-      await until('in again', () => shown('#call'), Boolean);
+      await until('in again', () => page.evaluate(() => [!document.getElementById('call').hidden, document.getElementById('join-error').textContent, document.getElementById('preview-note').textContent, document.getElementById('join').textContent, document.getElementById('prejoin').hidden]), ([on]) => on);
       mock.broadcast('bye', { code: 'removed', message: 'Out.', reconnect: false });
       await until('removed', () => text('#left-title'), (t) => /removed/.test(t));
       assert.deepEqual(faults, []);

@@ -47,6 +47,19 @@ scene('the page: two people meet, talk, write, and leave', { browsers: ['chromiu
   assert.deepEqual([...ann.faults, ...bob.faults], []);
 });
 
+for (const how of /** @type {const} */ (['reload', 'navigate'])) {
+  for (const browser of /** @type {const} */ (['chromium', 'firefox'])) {
+    scene(`${browser}: whose page goes away (${how}) is gone at once`, { browsers: [...new Set(['chromium', browser])] }, async ({ browsers, server }) => {
+      const ann = await enter(browsers.chromium, server.url, 'Ann');
+      const bob = await enter(browsers[browser], server.url, 'Bob');
+      await ann.page.bringToFront(); // a tab in the background paints nothing
+      await until('two people', () => ann.page.$eval('#count', (e) => e.textContent), (text) => text === '2 people');
+      await (how === 'reload' ? bob.page.reload() : bob.page.goto('about:blank'));
+      await until('Ann is alone', () => ann.page.$eval('#count', (e) => e.textContent), (text) => text === 'just you', 3000);
+    });
+  }
+}
+
 scene('the page fits a phone', {}, async ({ browsers, server }) => {
   const page = await browsers.chromium.newPage();
   await page.setViewport({ width: 360, height: 740, isMobile: true, hasTouch: true });
