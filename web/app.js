@@ -16,8 +16,7 @@ async function enter({ name, room, token: typed, camera, microphone }) {
   let token = /** @type {any} */ (typed || tokenFromLink());
   if (!token) {
     if ((await developmentToken(room)) === null) {
-      prejoin.askToken();
-      throw new Error('This server needs an access token.');
+      throw Object.assign(new Error('This server needs an access token.'), { code: 'token-missing' });
     }
     token = async () => (await developmentToken(room)) ?? '';
   }

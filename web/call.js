@@ -5,8 +5,11 @@ import { announce, byId, h } from './dom.js';
 import { Floor } from './floor.js';
 import { icon } from './icons.js';
 import { showPeople } from './people.js';
+import { Settings } from './settings.js';
 import { Sounds } from './sounds.js';
 import { complain, toast } from './toasts.js';
+
+const PANELS = /** @type {const} */ ({ chat: 'Chat', people: 'People', settings: 'Devices' });
 
 /** A cut shorter than this is not worth a word, in ms. */
 const BANNER_MS = 600;
@@ -15,10 +18,11 @@ const BANNER_MS = 600;
 export class Call {
   #off = [];
   #unread = 0;
-  /** @type {'chat' | 'people' | null} */ #panel = null;
+  /** @type {keyof typeof PANELS | null} */ #panel = null;
   #since = Date.now();
   #ticker = 0;
   #bannerTimer = 0;
+  #sharing = false;
 
   /**
    * @param {{name: string, room: string, token: string | (() => Promise<string>)}} options
@@ -53,14 +57,16 @@ export class Call {
     byId('call').hidden = false;
     this.floor = new Floor(room);
     this.sounds = new Sounds(room);
+    this.settings = new Settings(room, this.sounds);
     this.chat = new Chat(room, (text, who) => this.#message(text, who));
     this.controls = new Controls([
       { id: 'mic', key: 'M', label: 'Microphone', icon: 'mic', act: () => this.#switch('microphoneOn', 'setMicrophone') },
       { id: 'cam', key: 'V', label: 'Camera', icon: 'cam', act: () => this.#switch('cameraOn', 'setCamera') },
       { id: 'share', key: 'S', label: 'Share your screen', icon: 'share', act: () => this.#switch('screenOn', 'setScreen') },
-      { id: 'chat', key: 'C', label: 'Chat', icon: 'chat', act: () => this.#show(this.#panel === 'chat' ? null : 'chat') },
-      { id: 'people', key: 'P', label: 'People', icon: 'people', act: () => this.#show(this.#panel === 'people' ? null : 'people') },
-      { id: 'link', key: 'L', label: 'Copy the link to this room', icon: 'link', act: () => this.#copyLink() },
+      { id: 'chat', key: 'C', label: 'Chat', icon: 'chat', act: () => this.#toggle('chat') },
+      { id: 'people', key: 'P', label: 'People', icon: 'people', act: () => this.#toggle('people') },
+      { id: 'settings', key: 'D', label: 'Devices', icon: 'settings', act: () => this.#toggle('settings') },
+      { id: 'link', key: 'L', label: 'Copy the link to this room', icon: 'link', top: true, act: () => this.#copyLink() },
       { id: 'leave', key: 'Shift+Q', label: 'Leave the room', icon: 'leave', act: () => void room.leave() },
     ]);
     byId('panel-close').replaceChildren(icon('close'));
@@ -81,6 +87,7 @@ export class Call {
     for (const off of this.#off) off();
     this.#show(null);
     this.floor.close();
+    this.settings.close();
     this.sounds.close();
     this.chat.close();
     this.controls.close();
@@ -132,6 +139,10 @@ export class Call {
     const { room } = this;
     const { devices } = room;
     this.floor.refresh();
+    if (this.#sharing !== devices.screenOn) {
+      this.#sharing = devices.screenOn;
+      this.#banner();
+    }
     if (this.#panel === 'people') showPeople(room);
     const total = room.participants.size + 1;
     byId('count').textContent = total === 1 ? 'just you' : `${total} people`;
@@ -141,7 +152,7 @@ export class Call {
     const alone = byId('alone');
     alone.hidden = total > 1;
     if (total === 1 && !alone.firstChild) {
-      alone.append(h('span', { text: 'Nobody else is here yet.' }), h('button', { type: 'button', text: 'Copy the link', onclick: () => this.#copyLink() }));
+      alone.append(h('span', { text: 'Nobody else is here.' }), h('button', { type: 'button', text: 'Copy the link', onclick: () => this.#copyLink() }));
     }
   }
 
@@ -163,30 +174,40 @@ export class Call {
 
   /** The device chosen before the call, where one is about to be opened. @param {string} act */
   #chosen(act) {
-    const { publications } = this.room;
-    if (act === 'setCamera') return { deviceId: byId('camera').value || undefined };
-    const opened = publications.some((p) => p.source === 'microphone');
-    return act === 'setMicrophone' && !opened ? { deviceId: byId('microphone').value || undefined } : {};
+    const { camera, microphone } = this.settings.chosen;
+    if (act === 'setCamera') return { deviceId: camera || undefined };
+    const open = this.room.publications.find((p) => p.source === 'microphone')?.track?.getSettings().deviceId;
+    return act === 'setMicrophone' && open !== microphone ? { deviceId: microphone || undefined } : {};
   }
 
-  /** @param {'chat' | 'people' | null} panel */
+  /** @param {keyof typeof PANELS} panel */
+  #toggle(panel) {
+    this.#show(this.#panel === panel ? null : panel);
+  }
+
+  /** @param {keyof typeof PANELS | null} panel */
   #show(panel) {
     if (panel === this.#panel) return;
     const before = this.#panel;
     this.#panel = panel;
     byId('panel').hidden = panel === null;
-    byId('chat-view').hidden = panel !== 'chat';
-    byId('people-view').hidden = panel !== 'people';
-    for (const id of ['chat', 'people']) this.controls.set(id, { active: panel === id, pressed: panel === id });
+    for (const id of Object.keys(PANELS)) {
+      byId(`${id}-view`).hidden = panel !== id;
+      this.controls.set(id, { active: panel === id, pressed: panel === id });
+    }
     if (panel === 'chat') {
       this.#unread = 0;
-      this.controls.set('chat', { badge: 0 });
+      this.controls.set('chat', { badge: 0, label: 'Chat' });
       byId('chat-text').focus({ preventScroll: true });
     }
-    if (panel === 'people') showPeople(this.room);
+    if (panel === 'people') {
+      showPeople(this.room);
+      byId('panel-close').focus({ preventScroll: true });
+    }
+    if (panel === 'settings') void this.settings.refresh().then(() => this.#panel === 'settings' && byId('settings-camera').focus({ preventScroll: true }));
     if (panel) {
-      byId('panel-title').textContent = panel === 'chat' ? 'Chat' : 'People';
-      byId('panel').setAttribute('aria-label', panel === 'chat' ? 'Chat' : 'People');
+      byId('panel-title').textContent = PANELS[panel];
+      byId('panel').setAttribute('aria-label', PANELS[panel]);
     } else if (before) {
       byId(`control-${before}`).focus({ preventScroll: true });
     }
@@ -224,9 +245,13 @@ export class Call {
     } else if (room.playback.blocked) {
       banner.replaceChildren(h('span', { text: 'Your browser holds back the sound.' }), h('button', { type: 'button', text: 'Hear the others', onclick: () => void room.playback.resume() }));
       banner.hidden = false;
+    } else if (this.#sharing) {
+      banner.replaceChildren(h('span', { text: 'You are sharing your screen.' }), h('button', { type: 'button', text: 'Stop sharing', onclick: () => this.#switch('screenOn', 'setScreen') }));
+      banner.hidden = false;
     } else {
       banner.hidden = true;
     }
+    banner.classList.toggle('calm', !trouble && !room.playback.blocked);
   }
 
   #tick() {

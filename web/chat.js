@@ -4,6 +4,13 @@ import { complain } from './toasts.js';
 
 const clock = new Intl.DateTimeFormat(undefined, { hour: '2-digit', minute: '2-digit' });
 
+/** The text with its web addresses as links. @param {string} text @returns {Node[]} */
+function withLinks(text) {
+  return text.split(/(https?:\/\/[^\s<>"']*[^\s<>"'.,;:!?)\]])/).map((part, i) =>
+    i % 2 === 0 ? document.createTextNode(part) : h('a', { href: part, target: '_blank', rel: 'noopener noreferrer', text: part }),
+  );
+}
+
 /** The conversation beside the call. */
 export class Chat {
   #list = byId('messages');
@@ -53,7 +60,7 @@ export class Chat {
   }
 
   #add(who, text, at, className) {
-    const item = h('li', { class: className }, h('div', { class: 'who' }, h('b', { text: who }), h('time', { text: clock.format(at) })), h('div', { class: 'text', text }));
+    const item = h('li', { class: className }, h('div', { class: 'who' }, h('b', { text: who }), h('time', { text: clock.format(at) })), h('div', { class: 'text' }, ...withLinks(text)));
     this.#list.append(item);
     while (this.#list.children.length > 500) this.#list.firstChild.remove();
     this.#list.scrollTop = this.#list.scrollHeight;

@@ -3,7 +3,8 @@ import { icon } from './icons.js';
 
 /**
  * The bar of switches, with a key for each.
- * @typedef {{id: string, key: string, label: string, icon: any, act: () => void}} Control
+ * @typedef {{id: string, key: string, label: string, icon: any, act: () => void, top?: boolean}} Control
+ *   top: in the bar above rather than below
  */
 export class Controls {
   /** @type {Map<string, any>} */ #buttons = new Map();
@@ -13,14 +14,15 @@ export class Controls {
   /** @param {Control[]} controls */
   constructor(controls) {
     this.#controls = controls;
-    byId('controls').replaceChildren(
-      ...controls.flatMap((control) => {
-        const button = h('button', { type: 'button', class: `control to-${control.id}`, id: `control-${control.id}`, 'aria-keyshortcuts': control.key, onclick: () => control.act() }, icon(control.icon));
+    const made = (bar) =>
+      controls.filter((control) => Boolean(control.top) === bar).flatMap((control) => {
+        const button = h('button', { type: 'button', class: `${bar ? 'plain' : 'control'} to-${control.id}`, id: `control-${control.id}`, 'aria-keyshortcuts': control.key, onclick: () => control.act() }, icon(control.icon));
         this.#buttons.set(control.id, button);
         this.set(control.id, { label: control.label });
         return control.id === 'chat' || control.id === 'leave' ? [h('span', { class: 'gap' }), button] : [button];
-      }),
-    );
+      });
+    byId('controls').replaceChildren(...made(false));
+    byId('top-controls').replaceChildren(...made(true));
     document.addEventListener('keydown', this.#onKey);
   }
 
@@ -56,6 +58,7 @@ export class Controls {
     const target = /** @type {HTMLElement} */ (event.target);
     if (/^(INPUT|TEXTAREA|SELECT)$/.test(target.tagName)) return;
     const pressed = event.shiftKey ? `Shift+${event.key.toUpperCase()}` : event.key.toUpperCase();
+    if (target.tagName === 'BUTTON' && event.key === ' ') return;
     const control = this.#controls.find((c) => c.key === pressed);
     if (!control) return;
     event.preventDefault();

@@ -4,6 +4,10 @@ import { Tile } from './tile.js';
 
 /** A tile that keeps its size for this long is worth asking for, in ms. */
 const SETTLED_MS = 400;
+/** After a scroll that came to rest for this long, what came into view is asked for and what left it is let go, in ms. */
+const SCROLLED_MS = 120;
+/** Height of the stage on an upright floor, to its width: most screens are a little flatter than that. */
+const STAGE_SLANT = 0.62;
 /** Sizes are asked for in steps, so that a window being dragged does not ask at every pixel. */
 const STEP = 160;
 
@@ -18,12 +22,18 @@ export class Floor {
   #views = byId('stage-and-grid');
   #grid = byId('grid');
   #stage = byId('stage');
+  #onScroll = () => {
+    clearTimeout(this.#timer);
+    this.#timer = window.setTimeout(() => this.#ask(this.#staged), SCROLLED_MS);
+  };
+  /** @type {string | null} */ #staged = null;
 
   /** @param {import('/sdk/client.js').Room} room */
   constructor(room) {
     this.room = room;
     this.observer = new ResizeObserver(() => this.#place());
     this.observer.observe(this.#views);
+    this.#grid.addEventListener('scroll', this.#onScroll, { passive: true });
   }
 
   /** Shows everybody as they are now. */
@@ -48,10 +58,12 @@ export class Floor {
 
   close() {
     this.observer.disconnect();
+    this.#grid.removeEventListener('scroll', this.#onScroll);
     clearTimeout(this.#timer);
     for (const tile of this.#tiles.values()) tile.remove();
     this.#tiles.clear();
-    this.#views.classList.remove('staged');
+    this.#views.classList.remove('staged', 'upright');
+    this.#stage.style.height = '';
     this.#stage.hidden = true;
   }
 
@@ -75,15 +87,14 @@ export class Floor {
     this.refresh();
   }
 
-  /** What stands on the stage: what was pinned, else somebody's screen (another's before our own). */
+  /** What stands on the stage: what was pinned, else somebody's screen; our own we have before us anyhow. */
   #large() {
     if (this.#pinned) return this.#pinned;
-    const screens = [...this.#tiles].filter(([, tile]) => tile.screen);
-    return (screens.find(([, tile]) => !tile.local) ?? screens[0])?.[0] ?? null;
+    return [...this.#tiles].find(([, tile]) => tile.screen && !tile.local)?.[0] ?? null;
   }
 
   #place() {
-    const large = this.#tiles.size > 1 ? this.#large() : null;
+    const large = (this.#staged = this.#tiles.size > 1 ? this.#large() : null);
     this.#views.classList.toggle('staged', large !== null);
     this.#stage.hidden = large === null;
     const { clientWidth: width, clientHeight: height } = this.#views;
@@ -95,12 +106,17 @@ export class Floor {
       if (tile.element.parentNode !== this.#stage) this.#stage.replaceChildren(tile.element);
       tile.element.style.width = tile.element.style.height = '';
     }
-    const strip = large !== null;
+    // An upright floor (a phone) has room for a grid below the stage, others for a strip.
+    const upright = large !== null && height > width;
+    this.#views.classList.toggle('upright', upright);
+    const stageHeight = upright ? Math.round(width * STAGE_SLANT) : 0;
+    this.#stage.style.height = upright ? `${stageHeight}px` : '';
+    const strip = large !== null && !upright;
     const stripHeight = strip ? this.#grid.clientHeight : 0;
     const gap = parseFloat(getComputedStyle(this.#grid).gap) || 10;
     const size = strip
       ? { width: Math.round((stripHeight * 16) / 10), height: stripHeight, scrolls: true }
-      : bestGrid(small.length, width, height, gap);
+      : bestGrid(small.length, width, height - (upright ? stageHeight + gap : 0), gap);
     this.#grid.classList.toggle('scrolls', !strip && size.scrolls);
     small.forEach(([, tile], i) => {
       tile.element.style.width = `${size.width}px`;
@@ -111,9 +127,10 @@ export class Floor {
     this.#timer = window.setTimeout(() => this.#ask(large), SETTLED_MS);
   }
 
-  /** Asks the server for pictures as large as they are shown, no larger. @param {string | null} large */
+  /** Asks the server for pictures as large as they are shown, no larger, and for none that is out of sight. @param {string | null} large */
   #ask(large) {
     const scale = Math.min(window.devicePixelRatio || 1, 2);
+    const view = this.#views.getBoundingClientRect();
     for (const who of this.room.participants.values()) {
       for (const publication of who.publications.values()) {
         if (publication.kind !== 'video') continue;
@@ -121,8 +138,10 @@ export class Floor {
         const box = this.#tiles.get(key)?.element.getBoundingClientRect();
         if (!box?.width) continue;
         const step = (pixels) => Math.max(STEP, Math.ceil((pixels * scale) / STEP) * STEP);
-        const limits = { maxWidth: step(box.width), maxHeight: step(box.height), priority: key === large ? 'pinned' : 'normal' };
-        const asked = `${limits.maxWidth}x${limits.maxHeight} ${limits.priority}`;
+        // A tile's width and height around the view count as in it, so that scrolling finds pictures there.
+        const near = box.bottom + box.height > view.top && box.top - box.height < view.bottom && box.right + box.width > view.left && box.left - box.width < view.right;
+        const limits = near ? { maxWidth: step(box.width), maxHeight: step(box.height), priority: key === large ? 'pinned' : 'normal' } : { paused: true };
+        const asked = near ? `${limits.maxWidth}x${limits.maxHeight} ${limits.priority}` : 'paused';
         if (this.#asked.get(publication) === asked) continue;
         this.#asked.set(publication, asked);
         publication.subscribe(/** @type {any} */ (limits)).catch(() => this.#asked.delete(publication));

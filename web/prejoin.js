@@ -21,6 +21,26 @@ const memory = {
   },
 };
 
+/** As the server takes it: people write spaces. @param {string} text */
+const roomName = (text) => text.trim().replace(/\s+/g, '-');
+
+/** @param {any} cam @param {any} mic why they did not open; null: they did, or were not asked to */
+function troubleInWords(cam, mic) {
+  const what = cam && mic && cam.code === mic.code ? 'camera and microphone' : cam ? 'camera' : 'microphone';
+  switch ((cam ?? mic)?.code) {
+    case undefined:
+      return '';
+    case 'permission-denied':
+      return `Your browser does not let this page use your ${what}. Allow it in the address bar, then press the button below. You can also join without.`;
+    case 'device-not-found':
+      return what === 'microphone' ? 'No microphone was found: others will not hear you.' : `No ${what} was found. You can join without.`;
+    case 'device-in-use':
+      return `Your ${what} is in use by another program. Close that, then press the button below.`;
+    default:
+      return (cam ?? mic).message;
+  }
+}
+
 /**
  * The screen before the call: a look at oneself, a name, a room.
  */
@@ -29,6 +49,7 @@ export class PreJoin {
   /** @type {MediaStreamTrack | null} */ #mic = null;
   #wantCam = memory.get('camera') !== 'off';
   #wantMic = memory.get('microphone') !== 'off';
+  /** Why a device that was wanted did not open. @type {{cam: any, mic: any}} */ #trouble = { cam: null, mic: null };
   /** @type {AudioContext | null} */ #audio = null;
   #meter = 0;
   #open = false;
@@ -42,13 +63,16 @@ export class PreJoin {
     this.capture = capture;
     const form = byId('join-form');
     byId('name').value = memory.get('name');
-    byId('room').value = new URLSearchParams(location.search).get('room') ?? '';
+    byId('room').value = roomName(new URLSearchParams(location.search).get('room') ?? '');
     if (tokenFromLink()) byId('token').value = tokenFromLink();
     form.addEventListener('submit', async (event) => {
       event.preventDefault();
-      const [name, room] = [byId('name').value.trim(), byId('room').value.trim()];
+      const [name, room] = [byId('name').value.trim(), roomName(byId('room').value)];
       if (!name) return this.fail({ message: 'Say how others should call you.' }, 'name');
       if (!room) return this.fail({ message: 'Name the room you want to enter.' }, 'room');
+      if (new TextEncoder().encode(room).length > 128) return this.fail({ message: 'The name of this room is too long. Choose a shorter one.' }, 'room');
+      if (/[@\p{C}]/u.test(room)) return this.fail({ message: 'The name of a room cannot contain @ or invisible characters.' }, 'room');
+      byId('room').value = room;
       this.fail(null);
       memory.set('name', name);
       this.#busy(true);
@@ -58,7 +82,11 @@ export class PreJoin {
         await join({ name, room, token: byId('token').value.trim(), camera, microphone });
         this.#cam = this.#mic = null; // the call has them now
       } catch (error) {
-        this.fail(error);
+        this.#busy(false);
+        const token = String(error.code).startsWith('token-');
+        if (token) byId('token-row').hidden = false;
+        this.fail(error, token ? 'token' : undefined);
+        if (!token) byId('join').focus();
       } finally {
         this.#busy(false);
       }
@@ -76,8 +104,7 @@ export class PreJoin {
     (byId('name').value ? (byId('room').value ? byId('join') : byId('room')) : byId('name')).focus({ preventScroll: true });
     this.#paint();
     this.#queue(async () => {
-      await this.#start('cam');
-      await this.#start('mic');
+      await this.#startBoth();
       await this.#list();
     });
   }
@@ -92,12 +119,6 @@ export class PreJoin {
     byId('preview-video').srcObject = null;
   }
 
-  /** A token has to be typed in. */
-  askToken() {
-    byId('token-row').hidden = false;
-    byId('token').focus();
-  }
-
   /**
    * @param {any} error null: all is well
    * @param {string} [field] the culprit
@@ -106,7 +127,7 @@ export class PreJoin {
     const place = byId('join-error');
     place.hidden = !error;
     place.textContent = error ? inWords(error) : '';
-    for (const id of ['name', 'room']) byId(id).setAttribute('aria-invalid', String(id === field));
+    for (const id of ['name', 'room', 'token']) byId(id).setAttribute('aria-invalid', String(id === field));
     if (field) byId(field).focus();
   }
 
@@ -135,10 +156,25 @@ export class PreJoin {
     });
   }
 
+  /** Both with one question of the browser, where both are wanted. */
+  async #startBoth() {
+    if (this.#wantCam && this.#wantMic) {
+      try {
+        const [camera, microphone] = await this.capture.cameraAndMicrophone({ deviceId: byId('camera').value || undefined }, { deviceId: byId('microphone').value || undefined });
+        if (!this.#open) return camera.stop(), microphone.stop();
+        [this.#cam, this.#mic] = [camera, microphone];
+      } catch {
+        // One of the two fails. Each is tried alone, so that the other works and the page can say which it was.
+      }
+    }
+    await this.#start('cam');
+    await this.#start('mic');
+  }
+
   async #start(what) {
     const cam = what === 'cam';
     let trouble = null;
-    if (this.#open && (cam ? this.#wantCam : this.#wantMic)) {
+    if (this.#open && !(cam ? this.#cam : this.#mic) && (cam ? this.#wantCam : this.#wantMic)) {
       const deviceId = byId(cam ? 'camera' : 'microphone').value || undefined;
       try {
         const track = await (cam ? this.capture.camera({ deviceId }) : this.capture.microphone({ deviceId }));
@@ -151,16 +187,20 @@ export class PreJoin {
         else this.#wantMic = false;
       }
     }
+    this.#trouble[what] = trouble;
     if (cam) {
       const video = byId('preview-video');
       video.hidden = !this.#cam;
       video.srcObject = this.#cam ? new MediaStream([this.#cam]) : null;
       if (this.#cam) video.play().catch(() => {});
       byId('preview-empty').hidden = Boolean(this.#cam);
-      byId('preview-note').textContent = trouble ? trouble.message : 'Your camera is off.';
     } else {
       this.#startMeter();
     }
+    byId('preview-note').textContent = this.#cam ? '' : troubleInWords(this.#trouble.cam, this.#trouble.mic) || 'Your camera is off.';
+    const aside = this.#cam ? troubleInWords(null, this.#trouble.mic) : '';
+    byId('preview-aside').textContent = aside;
+    byId('preview-aside').hidden = !aside;
     this.#paint();
   }
 
@@ -188,6 +228,7 @@ export class PreJoin {
   #startMeter() {
     this.#stopMeter();
     if (!this.#mic || typeof AudioContext === 'undefined') return;
+    byId('preview-meter').hidden = false;
     const audio = (this.#audio = new AudioContext());
     const analyser = audio.createAnalyser();
     analyser.fftSize = 512;
@@ -207,6 +248,7 @@ export class PreJoin {
 
   #stopMeter() {
     clearInterval(this.#meter);
+    byId('preview-meter').hidden = true;
     this.#audio?.close();
     this.#audio = null;
   }

@@ -4,6 +4,7 @@ import { byId, h } from './dom.js';
 export class Sounds {
   /** @type {Map<object, HTMLAudioElement>} publication -> element */ #elements = new Map();
   #off = [];
+  #sink = '';
 
   /** @param {import('/sdk/client.js').Room} room */
   constructor(room) {
@@ -15,6 +16,17 @@ export class Sounds {
     );
   }
 
+  /** Whether this browser lets the page choose the loudspeaker. */
+  get canChoose() {
+    return 'setSinkId' in HTMLMediaElement.prototype;
+  }
+
+  /** @param {string} deviceId of the loudspeaker */
+  async choose(deviceId) {
+    this.#sink = deviceId;
+    await Promise.all([...this.#elements.values()].map((element) => element.setSinkId(deviceId)));
+  }
+
   close() {
     for (const off of this.#off) off();
     for (const publication of [...this.#elements.keys()]) this.#stop(publication);
@@ -24,6 +36,7 @@ export class Sounds {
     if (publication.kind !== 'audio' || !publication.track || this.#elements.has(publication)) return;
     const element = h('audio', { 'data-participant': publication.participantId });
     byId('sounds').append(element);
+    if (this.#sink) element.setSinkId(this.#sink).catch(() => {});
     this.#elements.set(publication, element);
     void this.room.playback.attach(element, new MediaStream([publication.track]));
   }

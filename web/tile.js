@@ -29,7 +29,7 @@ export class Tile {
     const was = this.#state;
     this.#state = state;
     if (state.name !== was.name) {
-      const shown = this.local ? `${state.name} (you)` : state.name;
+      const shown = this.local ? 'You' : state.name;
       this.name.textContent = this.screen ? (this.local ? 'Your screen' : `${state.name}’s screen`) : shown;
       this.avatar.firstChild.textContent = initials(state.name);
       this.element.setAttribute('aria-label', this.name.textContent);

@@ -17,6 +17,11 @@ const WORDS = {
   'token-invalid': 'This access token is not valid here.',
   'token-missing': 'This server needs an access token.',
   'token-room': 'This access token is for another room.',
+  'token-unknown-key': 'This access token was not made for this server.',
+  'token-not-yet-valid': 'This access token is not valid yet. Try again later.',
+  'token-permissions': 'This access token does not allow you to join.',
+  'token-participant': 'This access token is for somebody else.',
+  'negotiation-failed': 'Sound and picture could not be set up. Try again.',
   forbidden: 'You are not allowed to do that.',
   'rate-limited': 'Slow down a little.',
 };

@@ -13,9 +13,10 @@ export async function developmentToken(room) {
     method: 'POST',
     headers: { 'content-type': 'application/json' },
     body: JSON.stringify({ room }),
+  }).catch(() => {
+    throw Object.assign(new Error('The server cannot be reached.'), { code: 'connect-failed' });
   });
   if (answer.ok) return (await answer.json()).token;
   if (answer.status === 404 || answer.status === 403 || answer.status === 405) return null;
-  const body = await answer.json().catch(() => ({}));
-  throw Object.assign(new Error(body.message ?? `The server gives no token (${answer.status}).`), { code: body.code });
+  throw new Error(answer.status === 422 ? 'The server does not accept this name of a room. Try letters, digits and dashes.' : `The server refused to let you in (${answer.status}). Try again in a moment.`);
 }

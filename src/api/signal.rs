@@ -20,6 +20,8 @@ use crate::wire::{ErrorCode, ResumeKey};
 /// A client that does not take a frame for this long is gone.
 const WRITE_TIMEOUT: Duration = Duration::from_secs(20);
 /// WebSocket close codes (RFC 6455 section 7.4); ours from 4000.
+/// What a browser closes with when the page of the socket is closed, reloaded or left.
+const GOING_AWAY: u16 = 1001;
 const POLICY: u16 = 1008;
 const TOO_BIG: u16 = 1009;
 const TOO_SLOW: u16 = 4008;
@@ -58,6 +60,8 @@ enum Frame {
     /// Ping, pong: alive, nothing else.
     Alive,
     TooBig,
+    /// The page is going away (1001): nobody will resume.
+    GoingAway,
     Closed,
 }
 
@@ -95,7 +99,7 @@ impl Socket {
                     self.close(TOO_BIG, "message too large").await;
                     return None;
                 }
-                Frame::Closed => return None,
+                Frame::GoingAway | Frame::Closed => return None,
             };
             match self.first_message(&text).await {
                 Ok(Some(attached)) => return Some(attached),
@@ -194,6 +198,7 @@ impl Socket {
         let mut pings = tokio::time::interval(self.api.config.ping_interval);
         pings.reset();
         let mut silent_pings = 0;
+        let mut going_away = false;
         loop {
             tokio::select! {
                 frame = attached.frames.recv() => match frame {
@@ -225,6 +230,10 @@ impl Socket {
                             self.close(TOO_BIG, "message too large").await;
                             break;
                         }
+                        Frame::GoingAway => {
+                            going_away = true;
+                            break;
+                        }
                         Frame::Closed => break,
                     };
                     let result = message.as_ref().map_or_else(|error| error.code.as_str(), |_| "ok");
@@ -243,7 +252,11 @@ impl Socket {
             }
         }
         // A room that has ended needs no telling.
-        let _ = attached.send(Input::SocketClosed { socket: self.key }).await;
+        let closed = Input::SocketClosed {
+            socket: self.key,
+            going_away,
+        };
+        let _ = attached.send(closed).await;
         false
     }
 
@@ -253,6 +266,7 @@ impl Socket {
             Some(Ok(Message::Binary(_))) => Frame::Binary,
             Some(Ok(Message::Ping(_) | Message::Pong(_))) => Frame::Alive,
             Some(Err(error)) if error.to_string().contains("too long") => Frame::TooBig,
+            Some(Ok(Message::Close(Some(close)))) if close.code == GOING_AWAY => Frame::GoingAway,
             Some(Ok(Message::Close(_)) | Err(_)) | None => Frame::Closed,
         }
     }

@@ -150,7 +150,7 @@ impl RoomTask {
                 input
             }
             RoomMessage::Input(input) => {
-                if let Input::SocketClosed { socket } = &input {
+                if let Input::SocketClosed { socket, .. } = &input {
                     self.sockets.remove(socket);
                 }
                 input
@@ -229,8 +229,11 @@ impl RoomTask {
                 // in it is replayed if the client resumes.
                 self.sockets.remove(&socket);
                 tracing::info!(code = TOO_SLOW, "a socket is too slow and is closed");
-                self.room
-                    .handle(Instant::now(), unix_ms(), Input::SocketClosed { socket });
+                let closed = Input::SocketClosed {
+                    socket,
+                    going_away: false,
+                };
+                self.room.handle(Instant::now(), unix_ms(), closed);
             }
         }
     }

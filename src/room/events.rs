@@ -134,6 +134,29 @@ impl Room {
         }
     }
 
+    /// Tells a newcomer what the others were told by `speakers` and `quality` and will not be told again until it changes.
+    pub(super) fn tell_how_it_stands(&mut self, newcomer: MemberKey) {
+        let speakers = self.speakers.told().iter().filter_map(|(member, level)| {
+            let participant = self.roster.id(*member)?;
+            Some(SpeakerEntry {
+                participant,
+                level: *level,
+            })
+        });
+        let speakers: Vec<SpeakerEntry> = speakers.collect();
+        let quality = self.qualities.told().filter_map(|(member, score)| {
+            let participant = self.roster.id(member)?;
+            Some(QualityEntry { participant, score })
+        });
+        let quality: Vec<QualityEntry> = quality.collect();
+        if !speakers.is_empty() {
+            self.tell(newcomer, &ServerMessage::Speakers { speakers });
+        }
+        if !quality.is_empty() {
+            self.tell(newcomer, &ServerMessage::Quality { quality });
+        }
+    }
+
     pub(super) fn handle_data(&mut self, transport: TransportKey, event: DataEvent) {
         let Some(Owner::Member(member)) = self.roster.owner(transport) else {
             return;

@@ -61,10 +61,12 @@ pub enum Input {
         /// From [`crate::wire::signal::decode`].
         message: Result<Envelope, SignalError>,
     },
-    /// A socket is gone, by whatever cause. The session may come back on another.
+    /// A socket is gone. The session may come back on another, unless the page itself went away.
     SocketClosed {
         /// Which socket.
         socket: SocketKey,
+        /// It was closed with 1001, as browsers do when the page it belongs to is closed, reloaded or left.
+        going_away: bool,
     },
     /// From a shard.
     Shard {

@@ -218,7 +218,7 @@ impl Room {
                 self.handle_resume(socket, request, &versions, &key, last_seq);
             }
             Input::Message { socket, message } => self.handle_message(now, unix_ms, socket, message),
-            Input::SocketClosed { socket } => self.handle_socket_closed(now, socket),
+            Input::SocketClosed { socket, going_away } => self.handle_socket_closed(now, socket, going_away),
             Input::Shard { event } => self.handle_shard(now, event),
             Input::HandshakeClosed { transport } => self.handle_lost(now, transport),
             Input::Data { transport, event } => self.handle_data(transport, event),

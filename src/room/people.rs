@@ -167,6 +167,7 @@ impl Room {
             },
         }));
         self.tell_encoded(key, Some(request), signal::encode(&joined));
+        self.tell_how_it_stands(key);
     }
 
     /// Tells the others of a new participant.
@@ -237,12 +238,14 @@ impl Room {
         self.outputs.extend(frames.map(|frame| Output::Send { socket, frame }));
     }
 
-    pub(super) fn handle_socket_closed(&mut self, now: Instant, socket: SocketKey) {
+    pub(super) fn handle_socket_closed(&mut self, now: Instant, socket: SocketKey, going_away: bool) {
         let Some(member) = self.roster.detach(socket) else {
             return;
         };
         if self.draining {
             self.depart(now, member, LeaveReason::Closed, None);
+        } else if going_away {
+            self.depart(now, member, LeaveReason::Left, None);
         } else {
             self.agenda
                 .set(Timer::Away(member.owner()), now + self.config.resume_window);

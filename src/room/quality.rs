@@ -47,6 +47,11 @@ impl Qualities {
             .any(|(member, score)| self.told.get(member) != Some(score))
     }
 
+    /// What was told so far and still holds.
+    pub(super) fn told(&self) -> impl Iterator<Item = (MemberKey, u8)> {
+        self.told.iter().map(|(member, score)| (*member, *score))
+    }
+
     /// What changed since the last time.
     pub(super) fn changed(&mut self) -> Vec<(MemberKey, u8)> {
         let news = self

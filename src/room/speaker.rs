@@ -66,6 +66,11 @@ impl Speakers {
         Some(speakers)
     }
 
+    /// Who was told to speak last time.
+    pub(super) fn told(&self) -> &[(MemberKey, u8)] {
+        &self.told
+    }
+
     /// Is there a level that may yet change what was told?
     pub(super) fn is_lively(&self) -> bool {
         !self.levels.is_empty() || !self.told.is_empty()

@@ -69,6 +69,8 @@ impl Shard {
                 entry
                     .source
                     .retransmit(now, egress, lost.take(NACKED_PER_BLOCK_MAX), &mut sink);
+                // The sink counts when it is done.
+                drop(sink);
                 self.counters
                     .retransmissions
                     .add(self.counters.packets_out.get() - before);

@@ -34,24 +34,27 @@ export class Capture {
    * @param {CameraOptions} [options]
    * @returns {Promise<MediaStreamTrack>}
    */
-  async camera({ deviceId, width = 1280, height = 720, frameRate = 30, facingMode } = {}) {
-    const video = {
-      width: { ideal: width },
-      height: { ideal: height },
-      frameRate: { ideal: frameRate },
-      ...(deviceId ? { deviceId: { exact: deviceId } } : {}),
-      ...(facingMode ? { facingMode } : {}),
-    };
-    return this.#open({ video }, 'Camera');
+  async camera(options) {
+    return this.#openOne({ video: cameraConstraints(options) }, 'Camera');
   }
 
   /**
    * @param {MicrophoneOptions} [options]
    * @returns {Promise<MediaStreamTrack>}
    */
-  async microphone({ deviceId, echoCancellation = true, noiseSuppression = true, autoGainControl = true } = {}) {
-    const audio = { echoCancellation, noiseSuppression, autoGainControl, ...(deviceId ? { deviceId: { exact: deviceId } } : {}) };
-    return this.#open({ audio }, 'Microphone');
+  async microphone(options) {
+    return this.#openOne({ audio: microphoneConstraints(options) }, 'Microphone');
+  }
+
+  /**
+   * Both at once, so that the browser asks the person only once. Fails when either does.
+   * @param {CameraOptions} [camera]
+   * @param {MicrophoneOptions} [microphone]
+   * @returns {Promise<[MediaStreamTrack, MediaStreamTrack]>} camera, microphone
+   */
+  async cameraAndMicrophone(camera, microphone) {
+    const stream = await this.#open({ video: cameraConstraints(camera), audio: microphoneConstraints(microphone) }, 'Camera and microphone');
+    return /** @type {[MediaStreamTrack, MediaStreamTrack]} */ ([stream.getVideoTracks()[0], stream.getAudioTracks()[0]]);
   }
 
   /**
@@ -102,13 +105,36 @@ export class Capture {
    * @param {MediaStreamConstraints} constraints
    * @param {string} what
    */
+  async #openOne(constraints, what) {
+    return /** @type {MediaStreamTrack} */ ((await this.#open(constraints, what)).getTracks()[0]);
+  }
+
+  /**
+   * @param {MediaStreamConstraints} constraints
+   * @param {string} what
+   */
   async #open(constraints, what) {
     const devices = this.#devices();
     try {
-      const stream = await devices.getUserMedia(constraints);
-      return /** @type {MediaStreamTrack} */ (stream.getTracks()[0]);
+      return await devices.getUserMedia(constraints);
     } catch (thrown) {
       throw captureError(thrown, what);
     }
   }
+}
+
+/** @param {CameraOptions} [options] */
+function cameraConstraints({ deviceId, width = 1280, height = 720, frameRate = 30, facingMode } = {}) {
+  return {
+    width: { ideal: width },
+    height: { ideal: height },
+    frameRate: { ideal: frameRate },
+    ...(deviceId ? { deviceId: { exact: deviceId } } : {}),
+    ...(facingMode ? { facingMode } : {}),
+  };
+}
+
+/** @param {MicrophoneOptions} [options] */
+function microphoneConstraints({ deviceId, echoCancellation = true, noiseSuppression = true, autoGainControl = true } = {}) {
+  return { echoCancellation, noiseSuppression, autoGainControl, ...(deviceId ? { deviceId: { exact: deviceId } } : {}) };
 }

@@ -282,6 +282,11 @@ fn speakers_and_quality_are_told_when_they_change_and_not_too_often() {
     );
     let quality = count(&world, ann, |m| matches!(m, ServerMessage::Quality { .. }));
     assert!((2..=6).contains(&quality), "{quality} in ten seconds");
+
+    let cat = world.join("cat");
+    world.read_all();
+    let quality = count(&world, cat, |m| matches!(m, ServerMessage::Quality { .. }));
+    assert_eq!(quality, 1, "who comes later is told how it stands");
 }
 
 #[test]

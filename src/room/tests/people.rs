@@ -82,10 +82,33 @@ fn a_half_open_socket_is_replaced_by_the_one_that_resumes() {
     let old = world.clients[ann].socket.unwrap();
     world.resume(ann).unwrap();
     assert_eq!(world.closed[&old], 4000);
-    world.input(Input::SocketClosed { socket: old });
+    world.input(Input::SocketClosed {
+        socket: old,
+        going_away: false,
+    });
     world.pass(WINDOW * 2);
     world.read_all();
     assert_eq!(world.room.participants(), 1);
+}
+
+#[test]
+fn who_closes_the_page_has_left_and_is_not_waited_for() {
+    let mut world = World::new();
+    let (ann, bob) = (world.join("ann"), world.join("bob"));
+    world.go_away(bob);
+    world.read_all();
+    assert_eq!(world.room.participants(), 1);
+    let left = |m: &ServerMessage| {
+        matches!(
+            m,
+            ServerMessage::ParticipantLeft {
+                reason: LeaveReason::Left,
+                ..
+            }
+        )
+    };
+    assert_eq!(count(&world, ann, left), 1);
+    assert!(world.resume(bob).unwrap_err().contains("resume-unknown"));
 }
 
 #[test]

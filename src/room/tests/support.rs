@@ -266,7 +266,19 @@ impl World {
         one.wire.truncate(arrived);
         one.read_all();
         self.closed.insert(socket, 1006);
-        self.input(Input::SocketClosed { socket });
+        self.input(Input::SocketClosed {
+            socket,
+            going_away: false,
+        });
+    }
+
+    /// The page is closed: the browser says so as it closes the socket.
+    pub(super) fn go_away(&mut self, client: usize) {
+        let socket = self.clients[client].socket.take().unwrap();
+        self.input(Input::SocketClosed {
+            socket,
+            going_away: true,
+        });
     }
 
     /// Comes back. `Err`: the refusal.
