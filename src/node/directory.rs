@@ -96,3 +96,30 @@ impl Directory {
         self.tables.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn room() -> (RoomHandle, mpsc::Receiver<RoomMessage>) {
+        let (inbox, messages) = mpsc::channel(1);
+        let handle = RoomHandle {
+            inbox,
+            home: ShardId(0),
+            participants: Arc::default(),
+        };
+        (handle, messages)
+    }
+
+    #[test]
+    fn a_living_room_is_entered_whatever_the_limit_and_a_new_one_within_it() {
+        let (directory, (first, inbox)) = (Directory::default(), room());
+        let (a, b): (RoomId, RoomId) = ("a".parse().unwrap(), "b".parse().unwrap());
+        let one = |rooms: usize| if rooms < 1 { Ok(()) } else { Err("full") };
+        assert!(directory.enter(&a, one, |_| first).is_ok());
+        assert_eq!(directory.enter(&b, one, |_| unreachable!()).err(), Some("full"));
+        assert!(directory.enter(&a, one, |_| unreachable!()).is_ok());
+        drop(inbox);
+        assert!(directory.by_id(&a).is_none(), "its task has ended");
+    }
+}

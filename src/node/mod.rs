@@ -7,7 +7,7 @@
 //! | inbox | sockets, HTTP, handshakes → room | 256 | the sender waits: a client that floods slows only itself |
 //! | frames | room → socket | 1 024 | the socket is closed with 4008; the session may resume |
 //! | datagrams | shard → handshake | 64 | dropped and counted; DTLS sends again |
-//! | orders | room → handshake | 256 | a data message is dropped and its channel closed |
+//! | orders | room → handshake | 256 | a data message is dropped |
 
 mod config;
 mod directory;
@@ -18,7 +18,7 @@ mod serve;
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use tokio::sync::{mpsc, oneshot};
@@ -59,6 +59,9 @@ struct Inner {
     room_spread: usize,
     directory: Directory,
     metrics: Metrics,
+    /// Rooms at home on each shard. Transports come a moment after their room, and rooms that begin together must not all
+    /// find the same shard empty.
+    rooms_at: Vec<AtomicUsize>,
     draining: AtomicBool,
     next_key: AtomicU64,
     tasks: TaskTracker,
@@ -144,6 +147,7 @@ impl Node {
     /// Puts a node together. Nothing runs until the first room is entered.
     pub fn new(parts: NodeParts) -> Self {
         let inner = Inner {
+            rooms_at: parts.shards.iter().map(|_| AtomicUsize::new(0)).collect(),
             shards: parts.shards,
             advertised: parts.advertised,
             identity: parts.identity,
@@ -273,12 +277,11 @@ impl Node {
     }
 
     fn least_loaded(&self) -> ShardId {
-        let least = self
-            .inner
-            .shards
-            .iter()
-            .min_by_key(|shard| shard.counters.transports.get());
-        least.map_or(ShardId(0), |shard| shard.id)
+        let load = |(shard, rooms): &(&ShardHandle, &AtomicUsize)| {
+            shard.counters.transports.get() + rooms.load(Ordering::Relaxed) as u64
+        };
+        let least = self.inner.shards.iter().zip(&self.inner.rooms_at).min_by_key(load);
+        least.map_or(ShardId(0), |(shard, _)| shard.id)
     }
 
     /// A room stays on its home shard until that holds `room_spread` of its participants; then it grows.

@@ -64,6 +64,7 @@ pub(super) fn start(node: Arc<Inner>, id: RoomId, number: u32, home: ShardId) ->
         participants: Arc::clone(&participants),
     };
     node.metrics.rooms.inc();
+    node.rooms_at[usize::from(home.0)].fetch_add(1, Ordering::Relaxed);
     let tasks = node.tasks.clone();
     tasks.spawn(async move {
         let task = RoomTask {
@@ -85,6 +86,7 @@ pub(super) fn start(node: Arc<Inner>, id: RoomId, number: u32, home: ShardId) ->
         }
         node.directory.remove(&id, number);
         node.metrics.rooms.dec();
+        node.rooms_at[usize::from(home.0)].fetch_sub(1, Ordering::Relaxed);
         for shard in &node.shards {
             // A shard that has stopped holds nothing to close.
             let _ = shard.send(Mail::RoomClosed { number }).await;
