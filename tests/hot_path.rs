@@ -152,36 +152,3 @@ fn five_hundred_forwarders_forward_without_an_allocation() {
     assert_eq!(arena.sent - sent, 3000 * 500);
     assert_eq!(arena.dropped, 0);
 }
-
-/// `cargo test --release --test hot_path -- --ignored --nocapture`: what the loop costs beside copying and sealing. Wall
-/// time: on a machine that does something else too, divide the process's CPU time by the 60 million packets instead.
-#[test]
-#[ignore = "a measurement, not a check"]
-fn nanoseconds_per_forwarded_packet() {
-    let (now, payload) = (Instant::now(), [7; 1150]);
-    for subscribers in [10, 50, 500] {
-        let mut source = camera(subscribers, now);
-        let mut arena = Arena {
-            bytes: [0; 1500],
-            sent: 0,
-            dropped: 0,
-        };
-        let rounds = 2_000_000 / subscribers;
-        let mut best = [f64::MAX; 2];
-        for (copies, payload) in [(0, &payload[..10]), (1, &payload[..])] {
-            for lap in 0..5 {
-                let start = Instant::now();
-                for number in 0..rounds {
-                    let number = ((copies * 5 + lap) * rounds) + number;
-                    source.forward(&packet(now, number, payload), &mut arena);
-                }
-                let each = start.elapsed().as_nanos() as f64 / (rounds * subscribers) as f64;
-                best[copies as usize] = best[copies as usize].min(each);
-            }
-        }
-        eprintln!(
-            "{subscribers} subscribers: {:.1} ns, with a 1150 byte copy {:.1} ns",
-            best[0], best[1]
-        );
-    }
-}

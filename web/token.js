@@ -18,5 +18,5 @@ export async function developmentToken(room) {
   });
   if (answer.ok) return (await answer.json()).token;
   if (answer.status === 404 || answer.status === 403 || answer.status === 405) return null;
-  throw new Error(answer.status === 422 ? 'The server does not accept this name of a room. Try letters, digits and dashes.' : `The server refused to let you in (${answer.status}). Try again in a moment.`);
+  throw new Error(answer.status === 400 ? 'The server does not accept this name of a room. Try letters, digits and dashes.' : `The server refused to let you in (${answer.status}). Try again in a moment.`);
 }

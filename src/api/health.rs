@@ -5,6 +5,7 @@ use std::time::{Duration, SystemTime};
 
 use axum::Json;
 use axum::extract::State;
+use axum::extract::rejection::JsonRejection;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
@@ -53,9 +54,16 @@ struct TokenAnswer {
 }
 
 /// A token for whoever asks. The route answers 404 outside development mode.
-pub(super) async fn development_token(State(api): State<Arc<Api>>, Json(ask): Json<TokenAsk>) -> Response {
+pub(super) async fn development_token(
+    State(api): State<Arc<Api>>,
+    ask: Result<Json<TokenAsk>, JsonRejection>,
+) -> Response {
     let Some(key) = &api.development_key else {
         return StatusCode::NOT_FOUND.into_response();
+    };
+    let ask = match ask {
+        Ok(Json(ask)) => ask,
+        Err(refused) => return bad_request("invalid-field", refused.body_text()),
     };
     let request = TokenRequest {
         room: Some(ask.room),
@@ -66,6 +74,11 @@ pub(super) async fn development_token(State(api): State<Arc<Api>>, Json(ask): Js
     };
     match issue(key, &request, SystemTime::now()) {
         Ok(token) => Json(TokenAnswer { token }).into_response(),
-        Err(error) => (StatusCode::BAD_REQUEST, error.to_string()).into_response(),
+        Err(error) => bad_request(error.code().as_str(), error.to_string()),
     }
+}
+
+fn bad_request(code: &str, message: String) -> Response {
+    let body = serde_json::json!({ "code": code, "message": message });
+    (StatusCode::BAD_REQUEST, Json(body)).into_response()
 }

@@ -5,12 +5,13 @@
 //! | mail | room, handshake → shard | 4 096 | the sender waits |
 //! | events | shard → room | 1 024 | levels and statistics are dropped, state changes kept and tried again |
 //! | inbox | sockets, HTTP, handshakes → room | 256 | the sender waits: a client that floods slows only itself |
-//! | frames | room → socket | 1 024 | the socket is closed with 4008; the session may resume |
+//! | frames | room → socket | 1 024, or 2 MiB | the socket is closed with 4008; the session may resume |
 //! | datagrams | shard → handshake | 64 | dropped and counted; DTLS sends again |
 //! | orders | room → handshake | 256 | a data message is dropped |
 
 mod config;
 mod directory;
+mod frames;
 mod handshake;
 mod metrics;
 mod room_task;
@@ -21,12 +22,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::oneshot;
 use tokio_util::task::TaskTracker;
 
 pub use config::ShutdownConfig;
+pub use frames::{FrameReceiver, SocketFrame};
 pub use metrics::Metrics;
-pub use room_task::SocketFrame;
 pub use serve::serve;
 
 use crate::room::{HttpKey, HttpReply, Input, RoomConfig, SocketKey};
@@ -38,8 +39,6 @@ use crate::wire::{ErrorCode, RoomId};
 use directory::{Directory, RoomHandle};
 use room_task::RoomMessage;
 
-/// Frames that wait for one slow socket before it is closed.
-const FRAMES_CAPACITY: usize = 1_024;
 /// A room that ends between being found and being told is looked for again this often.
 const ENTER_ATTEMPTS: usize = 8;
 
@@ -111,7 +110,7 @@ impl Closed {
 /// The node's side of a socket: where its frames come from, and where its messages go.
 pub struct Attached {
     /// Frames to write, in order.
-    pub frames: mpsc::Receiver<SocketFrame>,
+    pub frames: FrameReceiver,
     /// The room it belongs to.
     room: RoomHandle,
 }
@@ -305,7 +304,7 @@ impl Node {
 }
 
 async fn attach(room: RoomHandle, socket: SocketKey, first: Input) -> Option<Attached> {
-    let (frames, receiver) = mpsc::channel(FRAMES_CAPACITY);
+    let (frames, receiver) = frames::queue();
     room.inbox
         .send(RoomMessage::Attach { socket, frames, first })
         .await

@@ -5,10 +5,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
-use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{mpsc, oneshot};
 
 use super::directory::RoomHandle;
+use super::frames::{FrameSender, NotTaken, SocketFrame};
 use super::handshake::{self, Handshake, Order};
 use super::{Inner, unix_ms};
 use crate::room::{HttpKey, HttpReply, Input, Output, Room, SocketKey};
@@ -25,7 +25,7 @@ pub(super) enum RoomMessage {
     /// A socket that joins or resumes, and where its frames go.
     Attach {
         socket: SocketKey,
-        frames: mpsc::Sender<SocketFrame>,
+        frames: FrameSender,
         first: Input,
     },
     /// An HTTP request, and where its reply goes.
@@ -36,22 +36,6 @@ pub(super) enum RoomMessage {
     },
     /// Anything else.
     Input(Input),
-}
-
-/// What a socket writes.
-#[derive(Debug)]
-pub enum SocketFrame {
-    /// A text frame.
-    Text(String),
-    /// The answer to a `join` or `resume` that failed; the client may try again on the same socket.
-    Refused(String),
-    /// A close frame, the last.
-    Close {
-        /// RFC 6455 section 7.4.
-        code: u16,
-        /// A word.
-        reason: &'static str,
-    },
 }
 
 /// Begins a room. Its task ends by itself when the room is empty.
@@ -99,7 +83,7 @@ struct RoomTask {
     room: Room,
     node: Arc<Inner>,
     number: u32,
-    sockets: HashMap<SocketKey, mpsc::Sender<SocketFrame>>,
+    sockets: HashMap<SocketKey, FrameSender>,
     asked: HashMap<HttpKey, oneshot::Sender<HttpReply>>,
     handshakes: HashMap<TransportKey, Handshake>,
     inbox: mpsc::WeakSender<RoomMessage>,
@@ -221,12 +205,12 @@ impl RoomTask {
         let Some(frames) = self.sockets.get(&socket) else {
             return;
         };
-        match frames.try_send(frame) {
+        match frames.send(frame) {
             Ok(()) => {}
-            Err(TrySendError::Closed(_)) => {
+            Err(NotTaken::Gone) => {
                 self.sockets.remove(&socket);
             }
-            Err(TrySendError::Full(_)) => {
+            Err(NotTaken::TooSlow) => {
                 // The queue is dropped with its frames; the socket's task sees the end of it and closes with 4008. What was
                 // in it is replayed if the client resumes.
                 self.sockets.remove(&socket);

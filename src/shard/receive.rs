@@ -102,7 +102,9 @@ impl Receive {
             self.streams[at].last_used = self.used;
             return Some(at);
         }
-        let place = self.recognise(header, extensions)?;
+        let place = self
+            .recognise(header, extensions)
+            .filter(|place| place.encoding < ENCODINGS_MAX)?;
         Some(self.add(header.ssrc, place))
     }
 
@@ -122,9 +124,10 @@ impl Receive {
             extensions.rid
         };
         let encoding = match rid {
+            // Without simulcast there is one encoding, whatever the packet calls it.
+            _ if rids.is_empty() => 0,
             Some(rid) => rids.iter().position(|known| known.as_bytes() == rid)?,
-            // Without simulcast there is one encoding. With it, a packet that does not say which cannot be placed by mid.
-            None if rids.is_empty() => 0,
+            // With it, a packet that does not say which encoding it is of cannot be placed by its mid.
             None => return self.by_ssrc(header.ssrc),
         };
         Some(Place { line, encoding, rtx })
