@@ -4,7 +4,7 @@
 //! ICE-lite and DTLS-passive, accepts what the client bundled and nothing beside it, and gives every seat an SSRC that
 //! never changes. Nothing here knows rooms; WHIP and WHEP clients get the same answers as the SDK.
 //!
-//! [`offer`] reads, [`plan`] decides, [`answer`] writes; [`Negotiation`] keeps what has to stay the same from one offer
+//! `offer` reads, `plan` decides, `answer` writes; [`Negotiation`] keeps what has to stay the same from one offer
 //! to the next, and keeps it when an offer is refused.
 
 mod answer;
