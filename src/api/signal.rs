@@ -17,6 +17,8 @@ use crate::wire::limits::OFFER_BYTES_MAX;
 use crate::wire::signal::{ClientMessage, JoinRequest, ResumeRequest, SignalError, decode, encode, frame};
 use crate::wire::{ErrorCode, ResumeKey};
 
+/// Kept for every open socket.
+const READ_BUFFER_BYTES: usize = 8 << 10;
 /// A client that does not take a frame for this long is gone.
 const WRITE_TIMEOUT: Duration = Duration::from_secs(20);
 // WebSocket close codes (RFC 6455 section 7.4); ours from 4000.
@@ -35,6 +37,8 @@ pub(super) async fn upgrade(State(api): State<Arc<Api>>, headers: HeaderMap, upg
         // Twice the limit, so that a message a little too large is answered rather than cut off.
         .max_message_size(OFFER_BYTES_MAX * 2)
         .max_frame_size(OFFER_BYTES_MAX * 2)
+        // The library's default is 128 KiB for every socket; messages are small, and an offer is read in a few turns.
+        .read_buffer_size(READ_BUFFER_BYTES)
         .on_upgrade(move |socket| async move {
             api.node.metrics().sockets.inc();
             Socket {

@@ -14,8 +14,9 @@ use crate::packet::extension::{ExtensionForm, ExtensionKind, ExtensionMap, Exten
 use crate::packet::rtp::{FIXED_HEADER_LEN, FixedHeader};
 use crate::transport::srtp::Sealer;
 
-/// Room for what one batch may hold for one destination: a segmented send takes no more anyway.
-const BATCH_BYTES: usize = 65_000;
+/// Room for what one batch may hold for one destination: a dozen full packets, more than a frame of most cameras. What
+/// does not fit goes out in a second send; a larger buffer would be paid for by every destination of a batch.
+const BATCH_BYTES: usize = 16 << 10;
 /// Header, extensions and tag beside the payload: 12 + 4 + 255 (largest descriptor) + 16, rounded up.
 const OVERHEAD_BYTES: usize = 320;
 /// No datagram leaves larger than this (an Ethernet frame less IPv6 and UDP headers, plus some for jumbo paths is not assumed).
