@@ -145,12 +145,14 @@ pub(super) struct Rewriter {
     numbers: Numbers,
     /// Whether anything was sent, ever.
     begun: bool,
-    /// The ring, by outgoing sequence number. Its length is a power of two.
+    /// Length of the ring, a power of two.
+    memory: u16,
+    /// The ring, by outgoing sequence number. Made when the first run begins: most seats of most people stay empty.
     slots: Box<[Slot]>,
 }
 
 impl Rewriter {
-    /// Remembers `memory` packets, rounded up to a power of two.
+    /// Will remember `memory` packets, rounded up to a power of two, at most 2^15.
     pub(super) fn new(first_sequence: u16, memory: usize) -> Self {
         Rewriter {
             next: u64::from(first_sequence),
@@ -162,13 +164,17 @@ impl Rewriter {
             offsets: Slot::default(),
             numbers: Numbers::default(),
             begun: false,
-            slots: vec![Slot::default(); memory.next_power_of_two()].into(),
+            memory: memory.clamp(1, 1 << 15).next_power_of_two() as u16,
+            slots: Box::default(),
         }
     }
 
     /// Begins a run with the packet `index` and answers with the run's first number. Its timestamp is
     /// `clock + offset`, or the least that is not backwards.
     pub(super) fn start(&mut self, index: u64, clock: u32, offset: u32, picture: &Picture) -> u64 {
+        if self.slots.is_empty() {
+            self.slots = vec![Slot::default(); usize::from(self.memory)].into();
+        }
         self.run_first = self.next;
         self.highest = index.wrapping_sub(1);
         self.timestamp_offset = offset;
