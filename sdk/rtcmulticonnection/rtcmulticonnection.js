@@ -11,35 +11,17 @@
  * `detail` is `{created, ownerId, sid}` with `code` and `message` besides when it failed.
  *
  * @typedef {import('./engine.js').Engine} Engine
- * @typedef {{created: boolean, ownerId: string | null, sid: string, code?: string, message?: string}} Detail
- * @typedef {(succeeded: boolean, roomid: string, error?: string | null, detail?: Detail) => void} RoomCallback
- * @typedef {boolean | 'two-way'} Wish
- * @typedef {{audio?: Wish, video?: Wish, screen?: Wish, data?: boolean, oneway?: boolean, broadcast?: boolean}} SessionPlan
- * @typedef {SessionPlan & {streamCallback?: (stream: RMCStream) => void}} AddStream
- *
- * @typedef {object} StreamParts what every stream carries besides what a MediaStream has
- * @property {string} streamid the same at both ends
- * @property {'local' | 'remote'} type
- * @property {boolean} isAudio sound only
- * @property {boolean} isVideo a camera
- * @property {boolean} isScreen
- * @property {(type?: 'audio' | 'video' | 'both') => void} mute ours: for everybody; another's: for us alone
- * @property {(type?: 'audio' | 'video' | 'both') => void} unmute
- * @property {() => void} stop ours: ends it for everybody; another's: we receive it no more
- * @typedef {MediaStream & StreamParts} RMCStream
- *
- * @typedef {object} StreamEvent
- * @property {RMCStream} stream
- * @property {string} streamid
- * @property {'local' | 'remote'} type
- * @property {string} userid
- * @property {any} extra
- * @property {HTMLMediaElement} mediaElement plays the stream; ours is silent
- * @property {boolean} [isAudioMuted] of ours: that the element is silent
- * @property {string} [muteType] in `onmute`: audio, video or both
- * @property {string} [unmuteType] in `onunmute`
+ * @typedef {import('./types.js').AddStream} AddStream
+ * @typedef {import('./types.js').Detail} Detail
+ * @typedef {import('./types.js').FileEvent} FileEvent
+ * @typedef {import('./types.js').RMCStream} RMCStream
+ * @typedef {import('./types.js').RoomCallback} RoomCallback
+ * @typedef {import('./types.js').SessionPlan} SessionPlan
+ * @typedef {import('./types.js').StreamEvent} StreamEvent
+ * @typedef {import('./types.js').UserEvent} UserEvent
+ * @typedef {InstanceType<typeof CustomSocket>} Socket
  */
-// eslint-disable-next-line no-var -- a second load of this script must not be a SyntaxError, as it would be with `class`
+// `var`, so that a page that loads this twice gets no SyntaxError.
 var RTCMultiConnection = class RTCMultiConnection {
   /**
    * Where the rest comes from. The module entry (index.js) replaces it by what the bundler has.
@@ -86,7 +68,7 @@ var RTCMultiConnection = class RTCMultiConnection {
   isOnline = false;
   /** Version of the API this follows. */
   version = '3.7.1';
-  /** Logs to the console what default handlers are told. */
+  /** Logs every event to the console. */
   enableLogs = false;
 
   // -- the room --------------------------------------------------------------------------------------------------------
@@ -155,41 +137,27 @@ var RTCMultiConnection = class RTCMultiConnection {
 
   // -- accepted without effect: a media server has no use for them ---------------------------------------------------------
 
-  /** Without effect: media goes through the server. @type {any} */
-  sdpConstraints = { mandatory: { OfferToReceiveAudio: true, OfferToReceiveVideo: true }, optional: [] };
-  /** Without effect. @type {any} */
-  optionalArgument = { optional: [], mandatory: {} };
-  /** Without effect: the server names its own ICE servers. @type {any[]} */
-  iceServers = [];
-  /** Without effect. @type {any} */
-  candidates = { host: true, stun: true, turn: true };
-  /** Without effect. @type {any} */
-  iceProtocols = { tcp: true, udp: true };
-  /** Without effect. @type {any} */
-  iceTransportPolicy = null;
-  /** Without effect. */
-  trickleIce = true;
-  /** Without effect. @type {any} */
-  socketOptions = {};
-  /** Without effect. */
+  /** @type {any} */ sdpConstraints = { mandatory: { OfferToReceiveAudio: true, OfferToReceiveVideo: true }, optional: [] };
+  /** @type {any} */ optionalArgument = { optional: [], mandatory: {} };
+  /** The server names its own. @type {any[]} */ iceServers = [];
+  /** @type {any} */ candidates = { host: true, stun: true, turn: true };
+  /** @type {any} */ iceProtocols = { tcp: true, udp: true };
+  /** @type {any} */ iceTransportPolicy = null;
+  /** @type {any} */ socketOptions = {};
   socketCustomParameters = '';
-  /** Without effect: every node of a media server relays. */
+  trickleIce = true;
   maxRelayLimitPerUser = 3;
-  /** Only makes the owner get `onNumberOfBroadcastViewersUpdated`; the server scales by itself. */
-  enableScalableBroadcast = false;
-  /** Without effect; see `session`. */
   direction = 'many-to-many';
-  /** Without effect: closing the page leaves the room. */
   closeBeforeUnload = true;
-  /** Without effect. */
   autoSaveToDisk = false;
-  /** Without effect: the server answers every offer. @param {string} sdp */
-  processSdp(sdp) {
-    return sdp;
-  }
-  /** Without effect. @param {unknown} _handler */
-  setCustomSocketHandler(_handler) {}
+  /** @param {string} sdp */ processSdp = (sdp) => sdp;
+  /** @param {unknown} _handler */ setCustomSocketHandler(_handler) {}
+  onReadyForOffer() {}
+  onSettingLocalDescription() {}
+  onPasswordMaxTriesOver() {}
 
+  /** Makes the owner get `onNumberOfBroadcastViewersUpdated`, and nothing else: the server scales by itself. */
+  enableScalableBroadcast = false;
   /** For tests: what the browser gives. @type {any} */
   platform = null;
 
@@ -480,7 +448,7 @@ var RTCMultiConnection = class RTCMultiConnection {
 
   /**
    * Custom events within the room: `emit(event, data)` reaches the `on(event, …)` of the others in it.
-   * @param {(socket: CustomSocket) => void} [callback]
+   * @param {(socket: Socket) => void} [callback]
    */
   getSocket(callback) {
     callback?.(this.#socket);
@@ -491,7 +459,7 @@ var RTCMultiConnection = class RTCMultiConnection {
     return this.#socket;
   }
 
-  /** Calls back when the server can be used. @param {(socket: CustomSocket) => void} [callback] */
+  /** Calls back when the server can be used. @param {(socket: Socket) => void} [callback] */
   connectSocket(callback) {
     this.#do(() => callback?.(this.#socket));
   }
@@ -528,42 +496,26 @@ var RTCMultiConnection = class RTCMultiConnection {
   onunmute(event) {
     if (event.type === 'remote' && event.unmuteType !== 'audio') event.mediaElement.style.visibility = '';
   }
-  /** Messages to and from somebody get through from now on. @param {{userid: string, extra: any}} event */
-  onopen(event) {
-    this.#log('data channel open with', event.userid);
-  }
-  /** @param {{userid: string, extra: any}} event */
-  onclose(event) {
-    this.#log('data channel closed with', event.userid);
-  }
-  /** @param {{userid: string, extra: any, data: any}} event `data` as it was given to `send`; bytes arrive as an ArrayBuffer */
-  onmessage(event) {
-    this.#log('message of', event.userid, event.data);
-  }
+  /** Messages to and from somebody get through from now on. @param {UserEvent} _event */
+  onopen(_event) {}
+  /** @param {UserEvent} _event */
+  onclose(_event) {}
+  /** @param {UserEvent & {data: any}} _event `data` as it was given to `send`; bytes arrive as an ArrayBuffer */
+  onmessage(_event) {}
   /** Something that concerns data or a stream went wrong. @param {{userid: string, message: string, code: string}} event */
   onerror(event) {
     console.error('RTCMultiConnection:', event.message, event);
   }
-  /** Somebody left, or parted from us. @param {{userid: string, extra: any}} event */
-  onleave(event) {
-    this.#log('left:', event.userid);
-  }
-  /** @param {{userid: string, status: 'online' | 'offline', extra: any}} event */
-  onUserStatusChanged(event) {
-    this.#log(event.userid, 'is', event.status);
-  }
-  /** @param {{userid: string, extra: any}} event */
-  onExtraDataUpdated(event) {
-    this.#log('extra of', event.userid, event.extra);
-  }
-  /** The room was closed for all. @param {{sessionid: string, userid: string, extra: any}} event `userid`: its owner */
-  onEntireSessionClosed(event) {
-    this.#log('session closed:', event.sessionid);
-  }
-  /** Ours: the room has another owner. @param {{userid: string | null, isInitiator: boolean}} event */
-  onOwnerChanged(event) {
-    this.#log('owner is', event.userid);
-  }
+  /** Somebody left, or parted from us. @param {UserEvent} _event */
+  onleave(_event) {}
+  /** @param {UserEvent & {status: 'online' | 'offline'}} _event */
+  onUserStatusChanged(_event) {}
+  /** @param {UserEvent} _event */
+  onExtraDataUpdated(_event) {}
+  /** The room was closed for all. @param {UserEvent & {sessionid: string}} _event `userid`: its owner */
+  onEntireSessionClosed(_event) {}
+  /** Ours: the room has another owner. @param {{userid: string | null, isInitiator: boolean}} _event */
+  onOwnerChanged(_event) {}
   /**
    * Somebody wants to come in. Only rooms opened with a handler of your own ask; call `acceptParticipationRequest` there.
    * @param {string} userid
@@ -574,76 +526,45 @@ var RTCMultiConnection = class RTCMultiConnection {
   }
   /**
    * Somebody else came into the room under our id, which put us out. Default: joins again under another one.
-   * @param {string} taken
+   * @param {string} _taken
    * @param {string} proposed
    */
-  onUserIdAlreadyTaken(taken, proposed) {
-    this.#log('user id taken:', taken);
+  onUserIdAlreadyTaken(_taken, proposed) {
     this.userid = proposed;
     this.join(this.sessionid);
   }
-  /** The connection is lost and being mended, or `rejoin` was called. @param {{userid: string, extra: any}} event `userid`: ours */
-  onReConnecting(event) {
-    this.#log('reconnecting', event.userid);
-  }
-  /** State of the media path, told for everybody in the room. @param {{userid: string, extra: any, iceConnectionState: string, signalingState: string}} event */
-  onPeerStateChanged(event) {
-    this.#log(event.userid, event.iceConnectionState);
-  }
-  /** Camera, microphone or screen could not be opened. Neither open nor join follows. @param {any} error what the browser said @param {MediaStreamConstraints} constraints */
+  /** The connection is lost and being mended, or `rejoin` was called. @param {UserEvent} _event `userid`: ours */
+  onReConnecting(_event) {}
+  /** State of our media path, told for everybody in the room. @param {UserEvent & {iceConnectionState: string, signalingState: string}} _event */
+  onPeerStateChanged(_event) {}
+  /** Camera, microphone or screen could not be opened: neither open nor join follows. @param {any} error the browser's @param {MediaStreamConstraints} constraints */
   onMediaError(error, constraints) {
     console.error('RTCMultiConnection:', error, constraints);
   }
-  /** The room is over for us, and not by `leave`. @param {{code: string, message: string}} event */
-  onSocketDisconnect(event) {
-    this.#log('disconnected:', event.message);
-  }
-  /** The server cannot be reached, or refuses. @param {any} error */
+  /** The room is over for us, and not by `leave`. @param {{code: string, message: string}} _event */
+  onSocketDisconnect(_event) {}
+  /** The server cannot be reached, or refuses our token. @param {any} error */
   onSocketError(error) {
     console.error('RTCMultiConnection:', error);
   }
-  /** A room has a password and `password` was not set. @param {string} roomid */
-  onJoinWithPassword(roomid) {
-    this.#log(roomid, 'has a password');
-  }
-  /** @param {string} roomid @param {string | number | null} password the wrong one */
-  onInvalidPassword(roomid, password) {
-    this.#log(roomid, 'has another password than', password);
-  }
-  /** @param {string} roomid */
-  onRoomFull(roomid) {
-    this.#log(roomid, 'is full');
-  }
-  /** Somebody speaks, who was silent. @param {Partial<StreamEvent> & {userid: string, extra: any}} event */
-  onspeaking(event) {
-    this.#log('speaks:', event.userid);
-  }
-  /** @param {Partial<StreamEvent> & {userid: string, extra: any}} event */
-  onsilence(event) {
-    this.#log('silent:', event.userid);
-  }
-  /** For the owner, with `enableScalableBroadcast`. @param {{broadcastId: string, numberOfBroadcastViewers: number}} event */
-  onNumberOfBroadcastViewersUpdated(event) {
-    this.#log('viewers:', event.numberOfBroadcastViewers);
-  }
-  /** @param {any} file `{uuid, name, size, type, maxChunks, userid, extra, remoteUserId}` */
-  onFileStart(file) {
-    this.#log('file', file.name);
-  }
-  /** @param {any} chunk as of the start, with `currentPosition` */
-  onFileProgress(chunk) {
-    this.#log('file', chunk.uuid, chunk.currentPosition, 'of', chunk.maxChunks);
-  }
-  /** @param {any} file as of the start, with `file` (a Blob) and `url` */
-  onFileEnd(file) {
-    this.#log('file', file.name, 'complete');
-  }
-  /** Never called: nothing is offered to single people. */
-  onReadyForOffer() {}
-  /** Never called. */
-  onSettingLocalDescription() {}
-  /** Never called: there is no limit of tries here. */
-  onPasswordMaxTriesOver() {}
+  /** A room has a password and `password` was not set. @param {string} _roomid */
+  onJoinWithPassword(_roomid) {}
+  /** @param {string} _roomid @param {string | number | null} _password the wrong one */
+  onInvalidPassword(_roomid, _password) {}
+  /** @param {string} _roomid */
+  onRoomFull(_roomid) {}
+  /** Somebody speaks, who was silent. @param {Partial<StreamEvent> & UserEvent} _event */
+  onspeaking(_event) {}
+  /** @param {Partial<StreamEvent> & UserEvent} _event */
+  onsilence(_event) {}
+  /** For the owner, with `enableScalableBroadcast`. @param {{broadcastId: string, numberOfBroadcastViewers: number}} _event */
+  onNumberOfBroadcastViewersUpdated(_event) {}
+  /** A file begins, here or there. @param {FileEvent} _file */
+  onFileStart(_file) {}
+  /** @param {FileEvent} _chunk */
+  onFileProgress(_chunk) {}
+  /** @param {FileEvent} _file */
+  onFileEnd(_file) {}
 
   /**
    * @param {any} given
@@ -653,11 +574,6 @@ var RTCMultiConnection = class RTCMultiConnection {
     const id = String((given && typeof given === 'object' ? (given.sessionid ?? given.remoteUserId ?? given.userid) : given) || this.sessionid);
     if (remember) this.sessionid = this.channel = id;
     return id;
-  }
-
-  /** @param {...unknown} words */
-  #log(...words) {
-    if (this.enableLogs) console.info('RTCMultiConnection:', ...words);
   }
 };
 
