@@ -128,7 +128,7 @@ export class LocalStreams {
     const asked = room.publishAll(
       parts.map(({ ours: { stream }, track }) => {
         const source = stream.isScreen ? (track.kind === 'audio' ? 'screenAudio' : 'screen') : track.kind === 'audio' ? 'microphone' : 'camera';
-        const limit = stream.isScreen && track.kind === 'video' ? bandwidth.screen : bandwidth[/** @type {Kind} */ (track.kind)];
+        const limit = stream.isScreen ? bandwidth.screen : bandwidth.video;
         return {
           track,
           options: {
@@ -137,7 +137,8 @@ export class LocalStreams {
             stopTrack: false, // the application's to stop, as in the original
             // By this the others put the tracks together again, and know how many to wait for.
             metadata: { stream: stream.streamid, track: stream.getTracks().indexOf(track), of: stream.getTracks().length },
-            ...(limit ? { maxBitrate: limit * 1000 } : {}),
+            // The limit is for everything sent of it, so there is no second encoding beside it.
+            ...(limit && track.kind === 'video' ? { maxBitrate: limit * 1000, simulcast: false } : {}),
             ...(track.kind === 'video' && codecs.video ? { codec: codecs.video.toLowerCase() } : {}),
           },
         };

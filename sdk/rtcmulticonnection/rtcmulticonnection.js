@@ -108,7 +108,7 @@ var RTCMultiConnection = class RTCMultiConnection {
   dontAttachStream = false;
   /** Receive nothing of what others send. */
   dontGetRemoteStream = false;
-  /** Most kbit/s of each: `{audio, video, screen}`; false for no limit. @type {{audio: number | false, video: number | false, screen: number | false}} */
+  /** Most kbit/s of `video` and `screen`, which are then sent in one encoding; false for no limit. `audio` has no effect. @type {{audio: number | false, video: number | false, screen: number | false}} */
   bandwidth = { audio: false, video: false, screen: false };
   /** Preferred codecs; `video` VP8, VP9, H264 or AV1, where both ends can. @type {{audio?: string, video?: string}} */
   codecs = { audio: 'opus' };

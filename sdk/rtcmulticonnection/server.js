@@ -1,5 +1,3 @@
-import { RoomError } from './errors.js';
-
 /** @typedef {import('./engine.js').Engine} Engine */
 
 /** Where the server is, and the tokens it wants. */
@@ -33,6 +31,7 @@ export class Server {
    * @returns {Promise<string>} rejects with `token-missing`, `connect-failed`
    */
   async token(roomid) {
+    const { EnfiladeError } = this.#engine.client; // which a Room knows not to try again
     const { accessToken, token, userid } = this.#engine.connection;
     const given = accessToken ?? (token === this.#ownToken ? null : token);
     if (typeof given === 'string') return given;
@@ -41,13 +40,13 @@ export class Server {
     const answer = await this.#engine.platform
       .fetch(new URL('v1/dev/token', this.base).href, { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify(ask) })
       .catch((cause) => {
-        throw new RoomError('connect-failed', `The server ${this.base} cannot be reached. (${cause?.message ?? cause})`);
+        throw new EnfiladeError('connect-failed', `The server ${this.base} cannot be reached. (${cause?.message ?? cause})`);
       });
     if (answer.ok) return (await answer.json()).token;
     if (answer.status === 400) {
       const { code = 'invalid-field', message = 'The server does not accept this room id.' } = await answer.json().catch(() => ({}));
-      throw new RoomError(code, message);
+      throw new EnfiladeError(code, message);
     }
-    throw new RoomError('token-missing', 'This server gives no development tokens: set `connection.accessToken` to a token, or to a function that gets one.');
+    throw new EnfiladeError('token-missing', 'This server gives no development tokens: set `connection.accessToken` to a token, or to a function that gets one.');
   }
 }
