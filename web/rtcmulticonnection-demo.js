@@ -18,11 +18,11 @@
 
   connection.onstream = (/** @type {any} */ event) => {
     const { stream, mediaElement, type, streamid } = event;
-    mediaElement.controls = mediaElement.tagName === 'AUDIO' && type === 'remote';
+    mediaElement.controls = false;
     const tile = document.createElement('figure');
     tile.dataset.userid = event.userid;
-    tile.className = [type, stream.isScreen ? 'screen' : ''].join(' ').trim();
-    if (type === 'local' && stream.isScreen) tile.classList.remove('local'); // a screen is not mirrored
+    tile.dataset.initials = nameOf(event).slice(0, 1).toUpperCase();
+    tile.className = stream.isScreen ? 'screen' : stream.isAudio ? 'sound' : type; // who looks at themselves expects a mirror
     const caption = document.createElement('figcaption');
     caption.textContent = `${nameOf(event)}${stream.isScreen ? ' · screen' : stream.isAudio ? ' · sound only' : ''}`;
     tile.append(mediaElement, caption);
@@ -101,8 +101,7 @@
     button.onclick = () => {
       const mute = button.getAttribute('aria-pressed') !== 'true';
       for (const { stream } of connection.streamEvents.selectAll('local')) if (!stream.isScreen) stream[mute ? 'mute' : 'unmute'](kind);
-      button.setAttribute('aria-pressed', String(mute));
-      button.textContent = `${mute ? 'unmute' : 'mute'} ${kind === 'audio' ? 'sound' : 'picture'}`;
+      pressed(kind, mute);
     };
   }
   byId('share-screen').onclick = () => {
@@ -119,6 +118,13 @@
     byId('chat-text').value = '';
   };
 
+  /** @param {string} kind @param {boolean} muted */
+  function pressed(kind, muted) {
+    const button = byId(`mute-${kind}`);
+    button.setAttribute('aria-pressed', String(muted));
+    button.textContent = `${muted ? 'unmute' : 'mute'} ${kind === 'audio' ? 'sound' : 'picture'}`;
+  }
+
   // -- what is shown -------------------------------------------------------------------------------------------------------
 
   /** We are in no room: the devices are closed too. */
@@ -131,7 +137,9 @@
     const inside = connection.isOnline;
     byId('status').className = inside ? 'in' : '';
     byId('status').textContent = inside ? `in ${connection.sessionid}${connection.isInitiator ? ' · yours' : ''}` : 'not in a room';
+    byId('entry').hidden = inside;
     byId('in-room').hidden = !inside;
+    if (!inside) for (const kind of ['audio', 'video']) pressed(kind, false);
     byId('close-session').disabled = !connection.isInitiator;
     byId('chat-text').disabled = byId('chat-send').disabled = !inside;
   }

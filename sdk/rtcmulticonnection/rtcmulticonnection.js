@@ -38,6 +38,9 @@ var RTCMultiConnection = class RTCMultiConnection {
     };
   })();
 
+  /** The default of `token`. */
+  static randomId = randomId;
+
   /** @type {Engine | null} */
   #engine = null;
   /** @type {{job: (engine: Engine) => void, fail: (error: unknown) => void}[] | null} null once the rest has come, or cannot */
@@ -112,10 +115,7 @@ var RTCMultiConnection = class RTCMultiConnection {
   bandwidth = { audio: false, video: false, screen: false };
   /** Preferred codecs; `video` VP8, VP9, H264 or AV1, where both ends can. @type {{audio?: string, video?: string}} */
   codecs = { audio: 'opus' };
-  /**
-   * Everything shown, by stream id; besides `selectFirst` and `selectAll`.
-   * @type {Record<string, any>}
-   */
+  /** Everything shown, by stream id; besides `selectFirst` and `selectAll`. @type {Record<string, any>} */
   streamEvents = streamSelection();
   /** The others, by id: `{userid, extra, streams, peer}`. `peer` is the one RTCPeerConnection to the server. @type {Record<string, any>} */
   peers = {};
@@ -200,11 +200,7 @@ var RTCMultiConnection = class RTCMultiConnection {
     else fail(new Error('The rest of RTCMultiConnection could not be loaded.'));
   }
 
-  /**
-   * @param {(engine: Engine) => void} job
-   * @param {string} roomid
-   * @param {RoomCallback | undefined} callback
-   */
+  /** @param {(engine: Engine) => void} job @param {string} roomid @param {RoomCallback | undefined} callback */
   #enter(job, roomid, callback) {
     this.#do(job, (error) => {
       const message = error instanceof Error ? error.message : String(error);
@@ -219,10 +215,10 @@ var RTCMultiConnection = class RTCMultiConnection {
    * @param {string | null} [roomid] default: `sessionid`
    * @param {RoomCallback} [callback]
    */
-  open(roomid, callback) {
+  open = (roomid, callback) => {
     const id = this.#name(roomid);
     this.#enter((engine) => void engine.rooms.enter('open', id, {}, callback), id, callback);
-  }
+  };
 
   /**
    * Enters a room. Fails with 'Room not available' (`ROOM_NOT_FOUND`) if nobody is in it, 'Invalid password' or 'Room full'.
@@ -231,18 +227,16 @@ var RTCMultiConnection = class RTCMultiConnection {
    * @param {RoomCallback} [callback]
    * @returns {{remoteUserId: string, sender: string, message: object}} for `rejoin`
    */
-  join(roomid, options, callback) {
+  join = (roomid, options, callback) => {
     const id = this.#name(roomid);
     const told = typeof options === 'function' ? options : callback;
     const how = typeof options === 'object' && options ? options : {};
     this.#enter((engine) => void engine.rooms.enter('join', id, how, told), id, told);
     return { remoteUserId: id, sender: this.userid, message: { newParticipationRequest: true, ...how } };
-  }
+  };
 
   /** The same as `join`. @param {any} [roomid] @param {any} [options] @param {RoomCallback} [callback] */
-  connect(roomid, options, callback) {
-    return this.join(roomid, options, callback);
-  }
+  connect = (roomid, options, callback) => this.join(roomid, options, callback);
 
   /**
    * Enters the room, which begins if nobody is in it. The server decides, so a hundred at once give one owner; `isInitiator` and
@@ -250,10 +244,10 @@ var RTCMultiConnection = class RTCMultiConnection {
    * @param {string | null} [roomid] default: `sessionid`
    * @param {RoomCallback} [callback]
    */
-  openOrJoin(roomid, callback) {
+  openOrJoin = (roomid, callback) => {
     const id = this.#name(roomid);
     this.#enter((engine) => void engine.rooms.enter('any', id, {}, callback), id, callback);
-  }
+  };
 
   /**
    * Whether somebody is in a room. Between the answer and what is done about it things may change: `openOrJoin` is safe.
@@ -261,62 +255,44 @@ var RTCMultiConnection = class RTCMultiConnection {
    * @param {(exists: boolean, roomid: string, extra: any) => void} callback `extra`: the owner's, with
    *   `_room: {isFull, isPasswordProtected}`
    */
-  checkPresence(roomid, callback) {
+  checkPresence = (roomid, callback) => {
     const id = this.#name(roomid, false);
     const nobody = { _room: { isFull: false, isPasswordProtected: false } };
     this.#do((engine) => void engine.rooms.checkPresence(id, callback), () => callback?.(false, id, nobody));
-  }
+  };
 
   /** Leaves the room at once. Our streams stay open: stop them by `attachStreams.forEach((stream) => stream.stop())`. */
-  leave() {
-    this.#do((engine) => void engine.rooms.leave());
-  }
-  /** The same as `leave`. */
-  close() {
-    this.leave();
-  }
-  /** The same as `leave`. */
-  disconnect() {
-    this.leave();
-  }
-  /** The same as `leave`: the connection to the server ends with the room. */
-  closeSocket() {
-    this.leave();
-  }
+  leave = () => this.#do((engine) => void engine.rooms.leave());
+  /** The same as `leave`, as are the next two: the connection to the server ends with the room. */
+  close = () => this.leave();
+  disconnect = () => this.leave();
+  closeSocket = () => this.leave();
 
   /**
    * Closes the room for all, who get `onEntireSessionClosed`. For its owner only: 'Room permission denied' otherwise.
    * @param {RoomCallback} [callback]
    */
-  closeEntireSession(callback) {
-    this.#enter((engine) => void engine.rooms.closeEntireSession(callback), this.sessionid, callback);
-  }
+  closeEntireSession = (callback) => this.#enter((engine) => void engine.rooms.closeEntireSession(callback), this.sessionid, callback);
 
   /**
    * Leaves and joins again, after `onReConnecting`. A lost connection comes back without it.
    * @param {{remoteUserId?: string, sessionid?: string}} [description] what `join` returned
    */
-  rejoin(description) {
-    this.#do((engine) => void engine.rooms.rejoin(description));
-  }
+  rejoin = (description) => this.#do((engine) => void engine.rooms.rejoin(description));
 
   /**
    * Goes on under another id: others see the old one leave and the new one come, with the same streams.
    * @param {string | null} [userid] default: a random one
    * @param {(succeeded: boolean, userid: string, error?: string | null, detail?: Detail) => void} [callback]
    */
-  changeUserId(userid, callback) {
-    this.#do((engine) => void engine.rooms.changeUserId(userid ? String(userid) : randomId(), callback));
-  }
+  changeUserId = (userid, callback) => this.#do((engine) => void engine.rooms.changeUserId(userid ? String(userid) : randomId(), callback));
 
   /**
    * Sets the room's password, or takes it off (''). For the owner only.
    * @param {string} password at most 256 bytes
    * @param {(succeeded: boolean | null, roomid: string | null, error: string | null, detail?: Detail) => void} [callback]
    */
-  setPassword(password, callback) {
-    this.#do((engine) => void engine.rooms.setPassword(password, callback));
-  }
+  setPassword = (password, callback) => this.#do((engine) => void engine.rooms.setPassword(password, callback));
 
   /**
    * Rooms that were opened under a `publicRoomIdentifier`, at most 100.
@@ -325,59 +301,45 @@ var RTCMultiConnection = class RTCMultiConnection {
    *   maxParticipantsAllowed, isRoomFull, isPasswordProtected}`; `participants` is a list as long as people are there, with the
    *   owner's id alone filled in
    */
-  getPublicRooms(identifier, callback) {
-    this.#do((engine) => void engine.rooms.list(identifier ?? this.publicRoomIdentifier, callback));
-  }
+  getPublicRooms = (identifier, callback) => this.#do((engine) => void engine.rooms.list(identifier ?? this.publicRoomIdentifier, callback));
 
   /** How many watch a room, its owner not counted. @param {string} roomid @param {(viewers: number) => void} callback */
-  getNumberOfBroadcastViewers(roomid, callback) {
-    this.#do((engine) => void engine.rooms.viewers(String(roomid), callback));
-  }
+  getNumberOfBroadcastViewers = (roomid, callback) => this.#do((engine) => void engine.rooms.viewers(String(roomid), callback));
 
   // -- people --------------------------------------------------------------------------------------------------------------
 
   /** Ids of the others in the room; in a `oneway` room a viewer sees the owner alone. @returns {string[]} */
-  getAllParticipants() {
-    return this.#engine?.users.ids() ?? [];
-  }
+  getAllParticipants = () => this.#engine?.users.ids() ?? [];
 
   /** Tells the room that `extra` has changed. Others get `onExtraDataUpdated`. */
-  updateExtraData() {
-    this.#do((engine) => void engine.users.updateExtra());
-  }
+  updateExtraData = () => this.#do((engine) => void engine.users.updateExtra());
 
   /** @param {string} userid @param {(extra: any) => void} [callback] @returns {any} undefined if nobody has that id */
-  getExtraData(userid, callback) {
+  getExtraData = (userid, callback) => {
     const extra = userid === this.userid ? this.extra : this.peers[userid]?.extra;
     callback?.(extra);
     return extra;
-  }
+  };
 
   /**
    * Parts from one person: neither sees, hears nor reads the other any more. Both stay in the room.
    * @param {string} userid
    * @param {() => void} [callback]
    */
-  disconnectWith(userid, callback) {
-    this.#do((engine) => void engine.users.partFrom(userid, callback));
-  }
+  disconnectWith = (userid, callback) => this.#do((engine) => void engine.users.partFrom(userid, callback));
 
   /** Lets somebody in who waits (see `onNewParticipant`). @param {string} userid @param {any} [_preferences] */
-  acceptParticipationRequest(userid, _preferences) {
-    this.#do((engine) => void engine.rooms.respondEntry(userid, true));
-  }
+  acceptParticipationRequest = (userid, _preferences) => this.#do((engine) => void engine.rooms.respondEntry(userid, true));
 
   /** Ours: sends somebody away who waits, at once. @param {string} userid */
-  rejectParticipationRequest(userid) {
-    this.#do((engine) => void engine.rooms.respondEntry(userid, false));
-  }
+  rejectParticipationRequest = (userid) => this.#do((engine) => void engine.rooms.respondEntry(userid, false));
 
   /** Asked once before entering, to change what we take part in. @param {{dontAttachLocalStream?: boolean, dontGetRemoteStream?: boolean}} preferences */
-  setUserPreferences(preferences) {
+  setUserPreferences = (preferences) => {
     if (this.dontAttachStream) preferences.dontAttachLocalStream = true;
     if (this.dontGetRemoteStream) preferences.dontGetRemoteStream = true;
     return preferences;
-  }
+  };
 
   // -- streams -------------------------------------------------------------------------------------------------------------
 
@@ -386,19 +348,13 @@ var RTCMultiConnection = class RTCMultiConnection {
    * @param {((stream?: RMCStream) => void) | null} [callback]
    * @param {SessionPlan} [session] default: `session`
    */
-  captureUserMedia(callback, session) {
-    this.#do((engine) => void engine.streams.captureOnly(session ?? this.session, callback ?? undefined));
-  }
+  captureUserMedia = (callback, session) => this.#do((engine) => void engine.streams.captureOnly(session ?? this.session, callback ?? undefined));
 
   /** Sends one more stream, or opens devices and sends them. @param {MediaStream | AddStream} what */
-  addStream(what) {
-    this.#do((engine) => void engine.streams.add(what));
-  }
+  addStream = (what) => this.#do((engine) => void engine.streams.add(what));
 
   /** Ends a stream of ours for the others; it stays open here. @param {MediaStream | string} what a stream, its id, or 'audio', 'video', 'screen' */
-  removeStream(what) {
-    this.#do((engine) => void engine.streams.remove(what));
-  }
+  removeStream = (what) => this.#do((engine) => void engine.streams.remove(what));
 
   /**
    * Sends another track in place of the one of the same kind, without anybody noticing but for the picture.
@@ -406,29 +362,19 @@ var RTCMultiConnection = class RTCMultiConnection {
    * @param {string} [_userid] without effect: the server sends the same to all
    * @param {boolean} [_isVideoTrack] without effect: the track knows
    */
-  replaceTrack(what, _userid, _isVideoTrack) {
-    this.#do((engine) => void engine.streams.replaceTrack(what));
-  }
+  replaceTrack = (what, _userid, _isVideoTrack) => this.#do((engine) => void engine.streams.replaceTrack(what));
 
   /** Undoes `replaceTrack`. @param {string | string[] | null} [_userids] without effect @param {boolean} [isVideoTrack] absent: both kinds */
-  resetTrack(_userids, isVideoTrack) {
-    this.#do((engine) => void engine.streams.resetTrack(isVideoTrack));
-  }
+  resetTrack = (_userids, isVideoTrack) => this.#do((engine) => void engine.streams.resetTrack(isVideoTrack));
 
   /** Sends what is new in `attachStreams` and ends what is no longer in it. @param {string} [_userid] without effect */
-  renegotiate(_userid) {
-    this.#do((engine) => void engine.streams.sync());
-  }
+  renegotiate = (_userid) => this.#do((engine) => void engine.streams.sync());
 
   /** @param {{audio?: MediaTrackConstraints, video?: MediaTrackConstraints}} constraints @param {string} [streamid] absent: all of ours */
-  applyConstraints(constraints, streamid) {
-    this.#do((engine) => void engine.streams.applyConstraints(constraints, streamid));
-  }
+  applyConstraints = (constraints, streamid) => this.#do((engine) => void engine.streams.applyConstraints(constraints, streamid));
 
   /** Statistics of the connection to the server. @param {(report: RTCStatsReport | null) => void} callback null while not in a room */
-  getStats(callback) {
-    this.#do((engine) => void engine.rooms.getStats(callback));
-  }
+  getStats = (callback) => this.#do((engine) => void engine.rooms.getStats(callback));
 
   // -- data ----------------------------------------------------------------------------------------------------------------
 
@@ -437,45 +383,34 @@ var RTCMultiConnection = class RTCMultiConnection {
    * @param {any} data a File or Blob is shared as a file
    * @param {string} [userid]
    */
-  send(data, userid) {
-    this.#do((engine) => void engine.messages.send(data, userid));
-  }
+  send = (data, userid) => this.#do((engine) => void engine.messages.send(data, userid));
 
   /** Sends a file; `onFileStart`, `onFileProgress`, `onFileEnd` tell at both ends. @param {File | Blob} file @param {string} [userid] */
-  shareFile(file, userid) {
-    this.#do((engine) => void engine.messages.shareFile(file, userid));
-  }
+  shareFile = (file, userid) => this.#do((engine) => void engine.messages.shareFile(file, userid));
 
   /**
    * Custom events within the room: `emit(event, data)` reaches the `on(event, …)` of the others in it.
    * @param {(socket: Socket) => void} [callback]
    */
-  getSocket(callback) {
+  getSocket = (callback) => {
     callback?.(this.#socket);
     return this.#socket;
-  }
+  };
   /** The same as `getSocket()`. */
   get socket() {
     return this.#socket;
   }
 
   /** Calls back when the server can be used. @param {(socket: Socket) => void} [callback] */
-  connectSocket(callback) {
-    this.#do(() => callback?.(this.#socket));
-  }
+  connectSocket = (callback) => this.#do(() => callback?.(this.#socket));
 
   /** Names the event of `getSocket().emit` that the application uses. @param {string} event */
-  setCustomSocketEvent(event) {
+  setCustomSocketEvent = (event) => {
     if (event) this.socketCustomEvent = event;
-  }
+  };
 
-  /**
-   * A random id, fit for a room. May be replaced by an access token or a function that gets one, as `accessToken`.
-   * @returns {string}
-   */
-  token() {
-    return randomId();
-  }
+  /** A random id, fit for a room. May be replaced by an access token or a function that gets one, as `accessToken`. @returns {string} */
+  token = randomId;
 
   // -- events: assign functions of your own --------------------------------------------------------------------------------
 
@@ -566,10 +501,7 @@ var RTCMultiConnection = class RTCMultiConnection {
   /** @param {FileEvent} _file */
   onFileEnd(_file) {}
 
-  /**
-   * @param {any} given
-   * @param {boolean} [remember] make it the current room
-   */
+  /** @param {any} given @param {boolean} [remember] make it the current room */
   #name(given, remember = true) {
     const id = String((given && typeof given === 'object' ? (given.sessionid ?? given.remoteUserId ?? given.userid) : given) || this.sessionid);
     if (remember) this.sessionid = this.channel = id;

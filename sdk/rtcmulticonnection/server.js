@@ -3,12 +3,10 @@
 /** Where the server is, and the tokens it wants. */
 export class Server {
   #engine;
-  #ownToken;
 
   /** @param {Engine} engine */
   constructor(engine) {
     this.#engine = engine;
-    this.#ownToken = Object.getPrototypeOf(engine.connection).token;
   }
 
   /** With a slash at its end. */
@@ -32,8 +30,8 @@ export class Server {
    */
   async token(roomid) {
     const { EnfiladeError } = this.#engine.client; // which a Room knows not to try again
-    const { accessToken, token, userid } = this.#engine.connection;
-    const given = accessToken ?? (token === this.#ownToken ? null : token);
+    const { accessToken, token, userid, constructor } = this.#engine.connection;
+    const given = accessToken ?? (token === /** @type {typeof RTCMultiConnection} */ (constructor).randomId ? null : token);
     if (typeof given === 'string') return given;
     if (typeof given === 'function') return given(roomid, userid);
     const ask = { room: roomid, permissions: ['allow_join'] };

@@ -58,6 +58,17 @@ test('a room id the server does not take is told in its words', async () => {
   assert.deepEqual([error, code], ['No spaces.', 'INVALID_FIELD']);
 });
 
+test('methods may be handed on as they are: onclick = connection.leave', async () => {
+  const s = scene();
+  const { open, leave, getAllParticipants } = s.connection;
+  open('room');
+  await settle(200);
+  assert.equal(s.connection.isOnline, true);
+  assert.deepEqual(getAllParticipants(), []);
+  leave();
+  assert.equal(s.connection.isOnline, false);
+});
+
 test('token() makes ids that are fit for rooms', () => {
   const { connection } = scene();
   assert.match(connection.token(), /^[a-z0-9]{16}$/);
