@@ -3,6 +3,7 @@ import { nameOf } from './users.js';
 
 /** @typedef {import('./engine.js').Engine} Engine */
 /** @typedef {import('./types.js').Detail} Detail */
+/** @typedef {import('./types.js').PublicRoom} PublicRoom */
 /** @typedef {import('./types.js').RoomCallback} RoomCallback */
 /** @typedef {import('./types.js').SessionPlan} SessionPlan */
 /** @typedef {import('../client/core/protocol.js').Presence} Presence */
@@ -84,7 +85,7 @@ export class Rooms {
     this.#answer(callback, Math.max((found?.participants ?? 0) - 1, 0));
   }
 
-  /** @param {string | null | undefined} identifier @param {((rooms: object[], error?: string) => void) | undefined} callback */
+  /** @param {string | null | undefined} identifier @param {((rooms: PublicRoom[], error?: string) => void) | undefined} callback */
   async list(identifier, callback) {
     const { connection, client, server, platform } = this.#engine;
     const { errors } = connection;
@@ -399,7 +400,7 @@ const oneSends = (session) => !!(session?.oneway || session?.broadcast || sessio
 /** @param {Presence} found @returns {object} */
 const extraOf = ({ owner }) => (owner?.metadata && typeof owner.metadata === 'object' ? owner.metadata : {});
 
-/** @param {Presence} found */
+/** @param {Presence} found @returns {PublicRoom} */
 function listed(found) {
   const { session } = /** @type {{session?: SessionPlan}} */ (found.info ?? {});
   const participants = Array.from({ length: found.participants }, (_, i) => (i === 0 ? (found.owner?.id ?? '') : ''));

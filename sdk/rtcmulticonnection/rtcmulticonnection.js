@@ -14,6 +14,7 @@
  * @typedef {import('./types.js').AddStream} AddStream
  * @typedef {import('./types.js').Detail} Detail
  * @typedef {import('./types.js').FileEvent} FileEvent
+ * @typedef {import('./types.js').PublicRoom} PublicRoom
  * @typedef {import('./types.js').RMCStream} RMCStream
  * @typedef {import('./types.js').RoomCallback} RoomCallback
  * @typedef {import('./types.js').SessionPlan} SessionPlan
@@ -45,10 +46,9 @@ var RTCMultiConnection = class RTCMultiConnection {
   #engine = null;
   /** @type {{job: (engine: Engine) => void, fail: (error: unknown) => void}[] | null} null once the rest has come, or cannot */
   #waiting = [];
-  #socket;
+  #socket = new CustomSocket((event, data, acknowledge) => this.#do((engine) => engine.messages.command(event, data, acknowledge)));
 
   // -- where and who -------------------------------------------------------------------------------------------------
-
   /** Address of the server, relative to the page. Default '/': where the page came from. */
   socketURL = '/';
   /**
@@ -75,7 +75,6 @@ var RTCMultiConnection = class RTCMultiConnection {
   enableLogs = false;
 
   // -- the room --------------------------------------------------------------------------------------------------------
-
   /** What is shared. With `oneway` or `broadcast` only the owner sends, and the room closes with the owner. @type {SessionPlan} */
   session = { audio: true, video: true };
   /** Needed to enter a room that has one; of a room that is opened it becomes the password. @type {string | number | null} */
@@ -100,7 +99,6 @@ var RTCMultiConnection = class RTCMultiConnection {
   });
 
   // -- media -----------------------------------------------------------------------------------------------------------
-
   /** Constraints of getUserMedia; the old form with `mandatory` and `optional` too. @type {{audio: any, video: any, screen?: any}} */
   mediaConstraints = { audio: { mandatory: {}, optional: [] }, video: { mandatory: {}, optional: [] } };
   /** Our streams. Push a stream of your own before open or join to send it. @type {RMCStream[]} */
@@ -125,7 +123,6 @@ var RTCMultiConnection = class RTCMultiConnection {
   filesContainer = null;
 
   // -- data ------------------------------------------------------------------------------------------------------------
-
   /** Whether `send` of a File or Blob shares it; `shareFile` always does. */
   enableFileSharing = true;
   /** Bytes of a file sent at a time. 1 to 65 000. */
@@ -136,7 +133,6 @@ var RTCMultiConnection = class RTCMultiConnection {
   socketMessageEvent = 'RTCMultiConnection-Message';
 
   // -- accepted without effect: a media server has no use for them ---------------------------------------------------------
-
   /** @type {any} */ sdpConstraints = { mandatory: { OfferToReceiveAudio: true, OfferToReceiveVideo: true }, optional: [] };
   /** @type {any} */ optionalArgument = { optional: [], mandatory: {} };
   /** The server names its own. @type {any[]} */ iceServers = [];
@@ -163,30 +159,30 @@ var RTCMultiConnection = class RTCMultiConnection {
 
   /**
    * @param {string} [roomid] default: made of the page's address
-   * @param {{autoOpenOrJoin?: boolean, useDefaultDevices?: boolean}} [options] autoOpenOrJoin: at once. useDefaultDevices has no
-   *   effect: the browser's default devices are used
+   * @param {{autoOpenOrJoin?: boolean, useDefaultDevices?: boolean}} [options] the second has no effect: the browser chooses
    */
   constructor(roomid, options = {}) {
     this.sessionid = this.channel = String(roomid || (globalThis.location?.href ?? '').replace(/[^\w-]/g, '').slice(0, 128) || randomId());
     /** What this browser can do. `load(callback)` fills in the devices. */
     this.DetectRTC = detectRTC();
-    this.#socket = new CustomSocket((event, data, acknowledge) => this.#do((engine) => engine.messages.command(event, data, acknowledge)));
     RTCMultiConnection.load().then(
       ({ client, Engine }) => {
         this.#engine = new Engine(this, client);
         this.#engine.messages.onCustom = (event, data) => this.#socket.hear(event, data);
-        const waiting = this.#waiting ?? [];
-        this.#waiting = null;
-        for (const { job } of waiting) job(this.#engine);
+        for (const { job } of this.#loaded()) job(this.#engine);
       },
       (error) => {
-        const waiting = this.#waiting ?? [];
-        this.#waiting = null;
         this.onSocketError(error);
-        for (const { fail } of waiting) fail(error);
+        for (const { fail } of this.#loaded()) fail(error);
       },
     );
     if (options.autoOpenOrJoin) this.openOrJoin(this.sessionid);
+  }
+
+  #loaded() {
+    const waiting = this.#waiting ?? [];
+    this.#waiting = null;
+    return waiting;
   }
 
   /**
@@ -202,14 +198,11 @@ var RTCMultiConnection = class RTCMultiConnection {
 
   /** @param {(engine: Engine) => void} job @param {string} roomid @param {RoomCallback | undefined} callback */
   #enter(job, roomid, callback) {
-    this.#do(job, (error) => {
-      const message = error instanceof Error ? error.message : String(error);
-      callback?.(false, roomid, this.errors.INVALID_SOCKET, { created: false, ownerId: null, sid: '', code: 'CONNECT_FAILED', message });
-    });
+    const detail = { created: false, ownerId: null, sid: '', code: 'CONNECT_FAILED' };
+    this.#do(job, (error) => callback?.(false, roomid, this.errors.INVALID_SOCKET, { ...detail, message: String(error) }));
   }
 
   // -- rooms ---------------------------------------------------------------------------------------------------------------
-
   /**
    * Begins a room. Fails with 'Room not available' (`ROOM_EXISTS`) if somebody is in it.
    * @param {string | null} [roomid] default: `sessionid`
@@ -297,9 +290,7 @@ var RTCMultiConnection = class RTCMultiConnection {
   /**
    * Rooms that were opened under a `publicRoomIdentifier`, at most 100.
    * @param {string | null} identifier default: `publicRoomIdentifier`
-   * @param {(rooms: object[], error?: string) => void} callback each room: `{sessionid, owner, participants, extra, session,
-   *   maxParticipantsAllowed, isRoomFull, isPasswordProtected}`; `participants` is a list as long as people are there, with the
-   *   owner's id alone filled in
+   * @param {(rooms: PublicRoom[], error?: string) => void} callback
    */
   getPublicRooms = (identifier, callback) => this.#do((engine) => void engine.rooms.list(identifier ?? this.publicRoomIdentifier, callback));
 
@@ -307,7 +298,6 @@ var RTCMultiConnection = class RTCMultiConnection {
   getNumberOfBroadcastViewers = (roomid, callback) => this.#do((engine) => void engine.rooms.viewers(String(roomid), callback));
 
   // -- people --------------------------------------------------------------------------------------------------------------
-
   /** Ids of the others in the room; in a `oneway` room a viewer sees the owner alone. @returns {string[]} */
   getAllParticipants = () => this.#engine?.users.ids() ?? [];
 
@@ -342,7 +332,6 @@ var RTCMultiConnection = class RTCMultiConnection {
   };
 
   // -- streams -------------------------------------------------------------------------------------------------------------
-
   /**
    * Opens camera, microphone or screen without sending.
    * @param {((stream?: RMCStream) => void) | null} [callback]
@@ -377,7 +366,6 @@ var RTCMultiConnection = class RTCMultiConnection {
   getStats = (callback) => this.#do((engine) => void engine.rooms.getStats(callback));
 
   // -- data ----------------------------------------------------------------------------------------------------------------
-
   /**
    * To everybody, or to one. Needs `session.data`. Text, anything JSON has, or bytes; of any length up to 64 MiB.
    * @param {any} data a File or Blob is shared as a file
@@ -396,10 +384,8 @@ var RTCMultiConnection = class RTCMultiConnection {
     callback?.(this.#socket);
     return this.#socket;
   };
-  /** The same as `getSocket()`. */
-  get socket() {
-    return this.#socket;
-  }
+  /** The same as `getSocket()`. @readonly */
+  socket = this.#socket;
 
   /** Calls back when the server can be used. @param {(socket: Socket) => void} [callback] */
   connectSocket = (callback) => this.#do(() => callback?.(this.#socket));
@@ -413,7 +399,6 @@ var RTCMultiConnection = class RTCMultiConnection {
   token = randomId;
 
   // -- events: assign functions of your own --------------------------------------------------------------------------------
-
   /** A stream of ours or of somebody else is there. Default: puts its element into `videosContainer`. @param {StreamEvent} event */
   onstream(event) {
     const container = this.videosContainer ?? globalThis.document?.body;
@@ -521,8 +506,7 @@ var CustomSocket = class CustomSocket {
   }
 
   /**
-   * To the others in the room. At most 32 KiB. The original's `check-presence`, `get-public-rooms` and `set-password` are
-   * answered too.
+   * To the others in the room, at most 32 KiB. `check-presence`, `get-public-rooms` and `set-password` are answered here.
    * @param {string} event
    * @param {any} [data]
    * @param {(...answer: any[]) => void} [acknowledge]
@@ -545,10 +529,8 @@ var CustomSocket = class CustomSocket {
     return this;
   }
 
-  /** The same as `off`. @param {string} event @param {(data: any) => void} listener */
-  removeListener(event, listener) {
-    return this.off(event, listener);
-  }
+  /** The same as `off`. */
+  removeListener = this.off.bind(this);
 
   /** For the engine. @param {string} event @param {any} data */
   hear(event, data) {
@@ -586,29 +568,25 @@ function detectRTC() {
   const agent = navigator?.userAgent ?? '';
   const name = ['Firefox', 'Edg', 'OPR', 'Chrome', 'Safari'].find((word) => agent.includes(word)) ?? 'unknown';
   const version = Number(new RegExp(`${name === 'Safari' ? 'Version' : name}/(\\d+)`).exec(agent)?.[1] ?? 0);
+  /** @type {MediaDeviceInfo[]} */
+  const none = [];
   const detected = {
     browser: { name, version, isChrome: name === 'Chrome', isFirefox: name === 'Firefox', isSafari: name === 'Safari', isEdge: name === 'Edg', isOpera: name === 'OPR' },
     isMobileDevice: /Mobi|Android/.test(agent),
     isWebRTCSupported: typeof RTCPeerConnection === 'function',
     isGetUserMediaSupported: typeof navigator?.mediaDevices?.getUserMedia === 'function',
     isScreenCapturingSupported: typeof navigator?.mediaDevices?.getDisplayMedia === 'function',
-    hasWebcam: false,
-    hasMicrophone: false,
-    hasSpeakers: false,
-    /** @type {MediaDeviceInfo[]} */ MediaDevices: [],
-    /** @type {MediaDeviceInfo[]} */ audioInputDevices: [],
-    /** @type {MediaDeviceInfo[]} */ audioOutputDevices: [],
-    /** @type {MediaDeviceInfo[]} */ videoInputDevices: [],
+    hasWebcam: false, hasMicrophone: false, hasSpeakers: false,
+    MediaDevices: none, audioInputDevices: none, audioOutputDevices: none, videoInputDevices: none,
     /** Fills in the devices. @param {() => void} [callback] */
     async load(callback) {
       const all = await (navigator?.mediaDevices?.enumerateDevices?.() ?? Promise.resolve([])).catch(() => []);
-      detected.MediaDevices = all;
-      detected.audioInputDevices = all.filter(({ kind }) => kind === 'audioinput');
-      detected.audioOutputDevices = all.filter(({ kind }) => kind === 'audiooutput');
-      detected.videoInputDevices = all.filter(({ kind }) => kind === 'videoinput');
-      detected.hasMicrophone = detected.audioInputDevices.length > 0;
-      detected.hasSpeakers = detected.audioOutputDevices.length > 0;
-      detected.hasWebcam = detected.videoInputDevices.length > 0;
+      const of = (/** @type {string} */ wanted) => all.filter(({ kind }) => kind === wanted);
+      const [audioInputDevices, audioOutputDevices, videoInputDevices] = [of('audioinput'), of('audiooutput'), of('videoinput')];
+      Object.assign(detected, {
+        MediaDevices: all, audioInputDevices, audioOutputDevices, videoInputDevices,
+        hasMicrophone: audioInputDevices.length > 0, hasSpeakers: audioOutputDevices.length > 0, hasWebcam: videoInputDevices.length > 0,
+      });
       callback?.();
     },
   };

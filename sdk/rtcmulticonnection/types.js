@@ -31,6 +31,16 @@
  * @property {string} [muteType] in `onmute`: audio, video or both
  * @property {string} [unmuteType] in `onunmute`
  *
+ * @typedef {object} PublicRoom
+ * @property {string} sessionid
+ * @property {string} owner id
+ * @property {string[]} participants as long as people are there; only the owner's id is filled in
+ * @property {any} extra the owner's
+ * @property {SessionPlan} session
+ * @property {number} maxParticipantsAllowed
+ * @property {boolean} isRoomFull
+ * @property {boolean} isPasswordProtected
+ *
  * @typedef {{userid: string, extra: any}} UserEvent
  * @typedef {UserEvent & {uuid: string, name: string, size: number, type: string, maxChunks: number, remoteUserId: string | null,
  *   currentPosition?: number, file?: Blob, url?: string}} FileEvent `currentPosition`: parts so far. `file`, `url`: at the end
