@@ -6,12 +6,14 @@
  *     3 bytes              as they are
  *     4 part               number of the parcel (4 bytes) | index (4) | count (4) | bytes; the parcel is, joined:
  *                          length of its header (2 bytes) | header, JSON: {kind: 'text' | 'bytes' | 'file', …} | content
+ *     5 heard              number of a parcel (4 bytes) | index (4): it has come as far as this
  */
 export const HELLO = 0;
 export const WELCOME = 1;
 export const TEXT = 2;
 export const BYTES = 3;
 export const PART = 4;
+export const HEARD = 5;
 
 /** Content of a part, in bytes, unless told otherwise; and the most it can be. */
 export const PART_BYTES = 60_000;
@@ -66,6 +68,23 @@ export function part(whole, number, index, size) {
   view.setUint32(9, partsOf(whole.length, size));
   bytes.set(content, PART_HEAD);
   return bytes;
+}
+
+/** @param {number} number @param {number} index */
+export function heard(number, index) {
+  const bytes = new Uint8Array(9);
+  const view = new DataView(bytes.buffer);
+  view.setUint8(0, HEARD);
+  view.setUint32(1, number);
+  view.setUint32(5, index);
+  return bytes;
+}
+
+/** @param {Uint8Array} bytes PART or HEARD @returns {{number: number, index: number} | null} null: it is none */
+export function placeOf(bytes) {
+  if (bytes.length < 9) return null;
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+  return { number: view.getUint32(1), index: view.getUint32(5) };
 }
 
 /**

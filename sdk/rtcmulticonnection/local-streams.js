@@ -95,6 +95,11 @@ export class LocalStreams {
     await this.sync();
   }
 
+  /** Our id is another. */
+  named() {
+    for (const { event } of this.#ours.values()) event.userid = this.#engine.connection.userid;
+  }
+
   /** The room is over or another one takes its place. */
   detach() {
     this.#room = null;

@@ -1,6 +1,7 @@
 import { RoomError } from './errors.js';
 import { Files } from './files.js';
-import { BYTES, frame, HELLO, PARCEL_BYTES_MAX, parcel, Parcels, part, PART, PART_BYTES, partsOf, TEXT, WELCOME } from './frames.js';
+import { BYTES, frame, HEARD, heard, HELLO, PARCEL_BYTES_MAX, parcel, Parcels, part, PART, PART_BYTES, partsOf, placeOf, TEXT, WELCOME } from './frames.js';
+import { Pacing } from './pacing.js';
 
 /** @typedef {import('./engine.js').Engine} Engine */
 /** @typedef {import('./frames.js').Header} Header */
@@ -27,6 +28,7 @@ export class Messages {
   /** What is sent, goes out in order. @type {Promise<void>} */
   #tail = Promise.resolve();
   #files;
+  #pacing;
   /** For the public object: a custom event came. @type {(event: string, data: any) => void} */
   onCustom = () => {};
 
@@ -34,6 +36,7 @@ export class Messages {
   constructor(engine) {
     this.#engine = engine;
     this.#files = new Files(engine);
+    this.#pacing = new Pacing(engine.platform);
   }
 
   /** A room is about to be joined. @param {Room} room */
@@ -43,10 +46,20 @@ export class Messages {
     room.on('topic-message', (message) => {
       if (this.#room === room && message.topic === NAME) this.#heard(message.participant, message.payload);
     });
-    if (!this.#engine.connection.session.data) return;
+    if (this.#engine.connection.session.data) this.#openChannel(room);
+  }
+
+  /** @param {Room} room */
+  #openChannel(room) {
     const channel = (this.#channel = room.openDataChannel(NAME));
     channel.on('open', () => this.#greet(HELLO));
     channel.on('message', ({ participant, payload }) => this.#channel === channel && this.#received(participant, payload));
+    channel.on('interrupted', () => {
+      // The room is still there, so the server closed this one alone: we were too slow to read.
+      if (this.#channel !== channel || room.state !== 'connected') return;
+      channel.close();
+      this.#openChannel(room);
+    });
   }
 
   /** We are in it: custom events come from now on. */
@@ -61,6 +74,7 @@ export class Messages {
     this.#room = null;
     this.#open.clear();
     this.#parcels.clear();
+    this.#pacing.clear();
     this.#tail = Promise.resolve();
   }
 
@@ -73,6 +87,7 @@ export class Messages {
   /** Somebody is gone. @param {string} id @param {any} extra */
   lose(id, extra) {
     this.#parcels.delete(id);
+    this.#pacing.lose(id);
     if (this.#open.delete(id)) this.#engine.tell('onclose', { userid: id, extra });
   }
 
@@ -85,6 +100,7 @@ export class Messages {
     if (typeof Blob !== 'undefined' && data instanceof Blob && this.#engine.connection.enableFileSharing) return this.shareFile(data, to);
     const bytes = data instanceof ArrayBuffer ? new Uint8Array(data) : ArrayBuffer.isView(data) ? new Uint8Array(data.buffer, data.byteOffset, data.byteLength) : null;
     try {
+      this.#assertHere(to);
       const content = bytes ?? new TextEncoder().encode(JSON.stringify(data) ?? 'null');
       if (content.length <= PART_BYTES) await this.#put(frame(bytes ? BYTES : TEXT, content), to);
       else await this.#putParcel({ kind: bytes ? 'bytes' : 'text' }, content, PART_BYTES, to);
@@ -97,6 +113,7 @@ export class Messages {
   async shareFile(file, to) {
     try {
       const size = Math.min(Math.max(Math.floor(this.#engine.connection.chunkSize) || PART_BYTES, 1), 65_000);
+      this.#assertHere(to);
       assertFits(file.size);
       const content = new Uint8Array(await file.arrayBuffer());
       await this.#files.sending(file, to, size, (header, told) => this.#putParcel(header, content, size, to, told));
@@ -153,10 +170,16 @@ export class Messages {
     else if (bytes[0] === TEXT) this.#deliver(from, { kind: 'text' }, bytes.subarray(1));
     else if (bytes[0] === BYTES) this.#deliver(from, { kind: 'bytes' }, bytes.subarray(1));
     else if (bytes[0] === PART) this.#arrived(from, bytes);
+    else if (bytes[0] === HEARD) {
+      const place = placeOf(bytes);
+      if (place) this.#pacing.hear(from, place.number, place.index);
+    }
   }
 
   /** @param {string} from @param {Uint8Array} bytes */
   #arrived(from, bytes) {
+    const place = placeOf(bytes);
+    if (place) this.#put(heard(place.number, place.index), from).catch(() => {}); // of use to us or not: the sender waits for it
     let parcels = this.#parcels.get(from);
     if (!parcels) this.#parcels.set(from, (parcels = new Parcels()));
     const arrived = parcels.add(bytes);
@@ -191,10 +214,22 @@ export class Messages {
     const step = Math.max(size, 2 + whole.length - content.length);
     const number = ++this.#parcelCount;
     const count = partsOf(whole.length, step);
-    for (let index = 0; index < count; index++) {
-      await this.#put(part(whole, number, index, step), to);
-      told(index, count);
+    this.#pacing.begin(number, to === undefined ? this.#open : [to]);
+    try {
+      for (let index = 0; index < count; index++) {
+        await this.#pacing.until(number, index + 1 - Pacing.ahead(step));
+        await this.#put(part(whole, number, index, step), to);
+        told(index, count);
+      }
+    } finally {
+      this.#pacing.end(number);
     }
+  }
+
+  /** @param {string} [to] */
+  #assertHere(to) {
+    const { connection, users } = this.#engine;
+    if (to !== undefined && !users.knows(to)) throw new RoomError('no-such-participant', connection.errors.USERID_NOT_AVAILABLE);
   }
 
   /** @param {number} kind HELLO or WELCOME @param {string} [to] */

@@ -42,10 +42,13 @@ export class RemoteStreams {
     const { stream, of } = described(publication);
     const screen = publication.source === 'screen' || publication.source === 'screenAudio';
     // Who is here by another client says nothing of streams: camera and microphone are one, the screen and its sound another.
-    const streamid = stream ?? `${participant.id}-${screen ? 'screen' : 'camera'}`;
-    const key = keyOf(participant.id, streamid);
+    const wished = stream ?? `${participant.id}-${screen ? 'screen' : 'camera'}`;
+    const key = `${participant.id} ${wished}`;
     let theirs = this.#all.get(key);
     if (!theirs) {
+      // A name that is taken, by us or by somebody else, is no name to be known by.
+      const taken = wished in this.#engine.connection.streamEvents || [...this.#all.values()].some(({ streamid }) => streamid === wished);
+      const streamid = taken ? key : wished;
       theirs = { key, userid: participant.id, streamid, publications: new Set(), of: 0, tracks: new Map(), stream: null, event: null, timer: null, deaf: new Set() };
       this.#all.set(key, theirs);
     }
@@ -191,6 +194,3 @@ function described({ metadata }) {
   const { stream, of } = /** @type {{stream?: unknown, of?: unknown}} */ (metadata ?? {});
   return typeof stream === 'string' ? { stream, of: typeof of === 'number' && of <= 8 ? of : null } : { stream: null, of: null };
 }
-
-/** @param {string} userid @param {string} streamid two senders may name their streams alike */
-const keyOf = (userid, streamid) => `${userid} ${streamid}`;

@@ -144,6 +144,9 @@ export class Rooms {
    * @param {((ok: boolean, userid: string, error?: string | null, detail?: Detail) => void) | undefined} callback
    */
   changeUserId(userid, callback) {
+    /** @type {Attempt} */
+    const attempt = { over: false, room: null };
+    this.#attempts.add(attempt);
     const turn = this.#tail.then(async () => {
       const { connection, messages, streams, users } = this.#engine;
       const old = this.current;
@@ -152,14 +155,13 @@ export class Rooms {
         if (old?.isOwner && old.settings?.closeWithOwner) throw new RoomError('invalid-state', 'This room would close with its owner.');
         connection.userid = userid;
         if (!old) return this.#answer(callback, true, userid, null, { ...NOWHERE });
-        const room = this.#make({ room: old.name, intent: 'join', mode: old.mode, token: () => this.#engine.server.token(old.name), autoSubscribe: this.#autoSubscribe() });
+        const room = (attempt.room = this.#make({
+          room: old.name, intent: 'join', mode: old.mode, token: () => this.#engine.server.token(old.name), autoSubscribe: this.#autoSubscribe(),
+        }));
         await room.join();
-        if (this.current !== old) {
-          void room.leave();
-          throw new RoomError('left', 'The room was left.');
-        }
-        this.#release();
+        if (this.current === old) this.#release();
         await old.leave();
+        if (attempt.over) throw new RoomError('left', 'The room was left.');
         this.#take(room);
         messages.begin(room);
         messages.listen();
@@ -167,13 +169,14 @@ export class Rooms {
         this.#answer(callback, true, userid, null, detailOf(room));
         if (this.current === room) users.begin(room, before);
       } catch (thrown) {
+        void attempt.room?.leave();
         connection.userid = before;
         const { text, ...why } = refusal(thrown, connection.errors);
         this.#answer(callback, false, before, text, { ...(old ? detailOf(old) : NOWHERE), ...why });
       }
     });
     this.#tail = turn;
-    return turn;
+    return turn.finally(() => this.#attempts.delete(attempt));
   }
 
   /** @param {string} userid @param {boolean} allow */
@@ -221,7 +224,8 @@ export class Rooms {
       autoSubscribe: !preferences.dontGetRemoteStream,
     }));
     messages.begin(room);
-    const send = !viewer && !undecided && !preferences.dontAttachLocalStream;
+    // `dontAttachStream` may be taken back later; what only the preferences forbid may not.
+    const send = !viewer && !undecided && (connection.dontAttachStream || !preferences.dontAttachLocalStream);
     if (send) void streams.sendTo(room);
     try {
       await room.join();
@@ -268,6 +272,7 @@ export class Rooms {
     connection.isInitiator = room.isOwner;
     connection.userid = room.localParticipant?.id ?? connection.userid;
     connection.sessionid = connection.channel = room.name;
+    this.#engine.streams.named();
     /** @param {() => void} job */
     const here = (job) => this.current === room && job();
     room.on('room-updated', () => here(() => this.#owned(room)));

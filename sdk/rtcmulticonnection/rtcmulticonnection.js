@@ -164,7 +164,7 @@ var RTCMultiConnection = class RTCMultiConnection {
   constructor(roomid, options = {}) {
     this.sessionid = this.channel = String(roomid || (globalThis.location?.href ?? '').replace(/[^\w-]/g, '').slice(0, 128) || randomId());
     /** What this browser can do. `load(callback)` fills in the devices. */
-    this.DetectRTC = detectRTC();
+    this.DetectRTC = DetectRTC;
     RTCMultiConnection.load().then(
       ({ client, Engine }) => {
         this.#engine = new Engine(this, client);
@@ -593,4 +593,6 @@ function detectRTC() {
   return detected;
 }
 
-Object.assign(globalThis, { RTCMultiConnection });
+var DetectRTC = detectRTC();
+
+Object.assign(globalThis, { RTCMultiConnection, DetectRTC });

@@ -15,6 +15,8 @@ export class Users {
   #parted = new Set();
   /** @type {Set<string>} */
   #speaking = new Set();
+  /** What was told of each. @type {WeakMap<RemotePublication, boolean>} */
+  #mutedStates = new WeakMap();
 
   /** @param {Engine} engine */
   constructor(engine) {
@@ -109,7 +111,9 @@ export class Users {
     if (this.knows(id) || this.#parted.has(id) || !this.#concerns(id)) return;
     const { connection } = this.#engine;
     const extra = metadata ?? {};
-    connection.peers[id] = { userid: id, extra, streams: [], peer: this.#room?.peerConnection ?? null };
+    const peer = { userid: id, extra, streams: [], peer: this.#room?.peerConnection ?? null };
+    // Somebody may be called `__proto__`.
+    Object.defineProperty(connection.peers, id, { value: peer, enumerable: true, configurable: true, writable: true });
     this.#engine.tell('onUserStatusChanged', { userid: id, status: 'online', extra });
     this.#engine.messages.meet(id);
     this.#countViewers();
@@ -157,9 +161,6 @@ export class Users {
     this.#mutedStates.set(publication, publication.muted);
     this.#engine.remote.add(publication, participant);
   }
-
-  /** @type {WeakMap<RemotePublication, boolean>} */
-  #mutedStates = new WeakMap();
 
   /** @param {RemotePublication} publication */
   #muted(publication) {

@@ -168,8 +168,8 @@ scene('send: text, objects, bytes, long messages and files, to all and to one', 
     ['ann', 'hello'], ['ann', { for: 'Bob' }], ['ann', { characters: 300_000 }], ['ann', { bytes: 1234 }],
   ]);
   await until('Eve has what was for all', () => bob.events('eve', 'onmessage'), (all) => all.length === 3);
-  await bob.run('shareFile', 'bob', 'notes.txt', 500_000);
-  await until('Ann has the file', () => ann.events('ann', 'onFileEnd'), (all) => all.length === 1 && all[0].file === 'notes.txt' && all[0].size === 500_000);
+  await bob.run('shareFile', 'bob', 'notes.txt', 8_000_000);
+  await until('Ann has the file', () => ann.events('ann', 'onFileEnd'), (all) => all.length === 1 && all[0].file === 'notes.txt' && all[0].size === 8_000_000, 60_000);
   await bob.call('bob', 'leave');
   await until('the channel to Bob is closed', () => ann.events('ann', 'onclose'), (all) => all.length === 1 && all[0].userid === 'bob');
 });

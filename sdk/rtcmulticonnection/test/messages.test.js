@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import { BYTES, HELLO, Parcels, PARCEL_BYTES_MAX, PART, parcel, part, partsOf, TEXT, WELCOME } from '../frames.js';
+import { BYTES, HEARD, heard, HELLO, Parcels, PARCEL_BYTES_MAX, PART, parcel, part, partsOf, TEXT, WELCOME } from '../frames.js';
 import { person, scene, settle } from './support.js';
 
 const text = (value) => new Uint8Array([TEXT, ...new TextEncoder().encode(JSON.stringify(value))]);
@@ -105,6 +105,51 @@ test('a file tells its beginning, its progress and its end at both ends', async 
   assert.deepEqual([arrived.name, arrived.userid, arrived.type, arrived.file.size], ['notes.txt', 'bob', 'text/plain', 2500]);
   assert.deepEqual([...new Uint8Array(await arrived.file.arrayBuffer())].every((byte) => byte === 7), true);
   assert.equal(s.of('onmessage').length, 0);
+});
+
+test('a sender does not run away from its readers, nor wait for those who are gone or mute', async () => {
+  const s = await talking();
+  s.server.event('participant.joined', { participant: person('eve') });
+  for (const id of ['bob', 'eve']) await s.data.deliver(id, [WELCOME]);
+  s.connection.chunkSize = 64_000;
+  s.connection.shareFile(new File([new Uint8Array(1_000_000)], 'big'));
+  const sent = async () => (await settle(400), s.data.sent.filter(([, kind]) => kind === PART).length);
+  assert.equal(await sent(), 4); // 256 KiB on their way
+  await s.data.deliver('bob', heard(1, 3));
+  assert.equal(await sent(), 4); // Eve has not heard yet
+  await s.data.deliver('eve', heard(1, 0));
+  assert.equal(await sent(), 5);
+  s.server.event('participant.left', { participant: 'eve', reason: 'left' });
+  assert.equal(await sent(), 8);
+  await s.platform.advance(16_000);
+  assert.equal(await sent(), 16);
+  assert.equal(s.of('onFileEnd').length, 1);
+});
+
+test('whatever part of a parcel comes is answered, so that its sender goes on', async () => {
+  const s = await talking();
+  const whole = parcel({ kind: 'bytes' }, new Uint8Array(100));
+  await s.data.deliver('bob', part(whole, 7, 1, 40)); // the beginning was missed
+  const [to, kind, bytes] = s.data.sent.at(-1);
+  assert.deepEqual([to, kind, [...bytes]], ['bob', HEARD, [0, 0, 0, 7, 0, 0, 0, 1]]);
+});
+
+test('a channel that the server closes is opened again', async () => {
+  const s = await talking();
+  const first = s.data.channel;
+  first.readyState = 'closed';
+  first.onclose();
+  await settle(50);
+  assert.notEqual(s.data.channel, first);
+  await s.data.open();
+  assert.deepEqual(s.data.sent[0].slice(0, 2), ['', HELLO]);
+});
+
+test('somebody who is not here cannot be written to', async () => {
+  const s = await talking();
+  s.connection.send('x', 'nobody');
+  await settle();
+  assert.deepEqual(s.of('onerror').map(([e]) => [e.code, e.message]), [['NO_SUCH_PARTICIPANT', 'User ID does not exist']]);
 });
 
 test('what is too large is refused before it is read', async () => {

@@ -87,7 +87,21 @@ test('two who name their streams alike are told apart', async () => {
   s.server.participants = [person('bob', pair(3, 'x')), person('eve', pair(5, 'x'))];
   await s.opened();
   s.server.event('seats', { seats: [{ seat: 0, participant: 'bob', audio: 4, video: 3 }, { seat: 1, participant: 'eve', audio: 6, video: 5 }] });
-  assert.deepEqual(s.of('onstream').slice(1).map(([e]) => e.userid), ['bob', 'eve']);
+  assert.deepEqual(s.of('onstream').slice(1).map(([e]) => [e.userid, e.streamid]), [['bob', 'x'], ['eve', 'eve x']]);
+});
+
+test('nobody takes the name of our stream, nor one that means something', async () => {
+  const s = scene();
+  await s.opened();
+  const [[{ streamid }]] = s.of('onstream');
+  for (const [i, name] of [streamid, 'selectAll', '__proto__'].entries()) {
+    const publication = camera(10 + i, { metadata: { stream: name, track: 0, of: 1 } });
+    s.server.event('participant.joined', { participant: person(`p${i}`, [publication]) });
+    s.server.event('seats', { seats: [{ seat: i, participant: `p${i}`, audio: null, video: 10 + i }] });
+  }
+  assert.equal(s.connection.streamEvents[streamid].userid, 'me');
+  assert.deepEqual(s.of('onstream').map(([e]) => e.streamid), [streamid, `p0 ${streamid}`, 'p1 selectAll', 'p2 __proto__']);
+  assert.equal(s.connection.streamEvents.selectAll('remote').length, 3);
 });
 
 test('mute tells the room, and us once for both kinds', async () => {
