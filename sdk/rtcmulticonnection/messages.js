@@ -25,7 +25,9 @@ export class Messages {
   /** @type {Map<string, Parcels>} by sender */
   #parcels = new Map();
   #parcelCount = 0;
-  /** What is sent, goes out in order. @type {Promise<void>} */
+  /** The last message of `send`. @type {Promise<void>} */
+  #said = Promise.resolve();
+  /** The last frame. @type {Promise<void>} */
   #tail = Promise.resolve();
   #files;
   #pacing;
@@ -92,21 +94,23 @@ export class Messages {
   }
 
   /**
+   * One message after another, so that they arrive as they were sent; files go beside them.
    * @param {any} data
    * @param {string} [to]
    * @returns {Promise<void>} never rejects: `onerror` tells
    */
-  async send(data, to) {
+  send(data, to) {
     if (typeof Blob !== 'undefined' && data instanceof Blob && this.#engine.connection.enableFileSharing) return this.shareFile(data, to);
     const bytes = data instanceof ArrayBuffer ? new Uint8Array(data) : ArrayBuffer.isView(data) ? new Uint8Array(data.buffer, data.byteOffset, data.byteLength) : null;
-    try {
+    const turn = this.#said;
+    const said = async () => {
       this.#assertHere(to);
-      const content = bytes ?? new TextEncoder().encode(JSON.stringify(data) ?? 'null');
+      const content = bytes?.slice() ?? new TextEncoder().encode(JSON.stringify(data) ?? 'null');
+      await turn;
       if (content.length <= PART_BYTES) await this.#put(frame(bytes ? BYTES : TEXT, content), to);
       else await this.#putParcel({ kind: bytes ? 'bytes' : 'text' }, content, PART_BYTES, to);
-    } catch (thrown) {
-      this.#engine.report(thrown);
-    }
+    };
+    return (this.#said = said().catch((thrown) => this.#engine.report(thrown)));
   }
 
   /** @param {File | Blob} file @param {string} [to] */

@@ -126,6 +126,18 @@ test('a sender does not run away from its readers, nor wait for those who are go
   assert.equal(s.of('onFileEnd').length, 1);
 });
 
+test('messages arrive in the order they were sent, a long one too; files do not hold them up', async () => {
+  const s = await talking();
+  await s.data.deliver('bob', [WELCOME]);
+  s.connection.shareFile(new File([new Uint8Array(1_000_000)], 'big')); // waits for Bob
+  s.connection.send('x'.repeat(100_000));
+  s.connection.send('short');
+  await settle(400);
+  const kinds = s.data.sent.map(([, kind]) => kind);
+  assert.equal(kinds.at(-1), TEXT);
+  assert.equal(kinds.filter((kind) => kind === PART).length, 6 + 2);
+});
+
 test('whatever part of a parcel comes is answered, so that its sender goes on', async () => {
   const s = await talking();
   const whole = parcel({ kind: 'bytes' }, new Uint8Array(100));
