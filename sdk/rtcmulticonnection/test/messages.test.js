@@ -129,7 +129,8 @@ test('a sender does not run away from its readers, nor wait for those who are go
 test('messages arrive in the order they were sent, a long one too; files do not hold them up', async () => {
   const s = await talking();
   await s.data.deliver('bob', [WELCOME]);
-  s.connection.shareFile(new File([new Uint8Array(1_000_000)], 'big')); // waits for Bob
+  s.connection.shareFile(new File([new Uint8Array(1_000_000)], 'big'));
+  await settle(400); // it waits for Bob
   s.connection.send('x'.repeat(100_000));
   s.connection.send('short');
   await settle(400);
