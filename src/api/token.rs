@@ -11,6 +11,7 @@ mod key;
 mod tests;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use base64::Engine;
@@ -23,6 +24,7 @@ pub use key::{Key, Secret};
 
 use claims::{Claims, ProtectedHeader};
 
+use crate::room::Verify;
 use crate::wire::limits::TOKEN_BYTES_MAX;
 use crate::wire::{ParticipantId, RoomId};
 
@@ -126,6 +128,16 @@ impl Keyring {
         Keyring {
             keys: keys.iter().map(decoding).collect(),
         }
+    }
+
+    /// The same for rooms, whose participants hand tokens to each other: is this one good for joining that room?
+    pub fn verifier(self) -> Verify {
+        Arc::new(move |token, room, unix_ms| {
+            let now = UNIX_EPOCH + Duration::from_millis(unix_ms);
+            let grant = self.verify(&token.0, now);
+            let checked = grant.and_then(|grant| grant.check_room(room));
+            checked.map_err(|error| (error.code(), error.to_string()))
+        })
     }
 
     /// Verifies a token: form, algorithm, key, signature, then time and claims, in this order.

@@ -30,7 +30,7 @@ pub use frames::{FrameReceiver, SocketFrame};
 pub use metrics::Metrics;
 pub use serve::serve;
 
-use crate::room::{HttpKey, HttpReply, Input, RoomConfig, SocketKey};
+use crate::room::{HttpKey, HttpReply, Input, RoomConfig, SocketKey, Verify};
 use crate::shard::{Mail, ShardHandle, ShardId};
 use crate::transport::dtls::DtlsIdentity;
 use crate::transport::ice::Credentials;
@@ -54,6 +54,7 @@ struct Inner {
     advertised: Vec<IpAddr>,
     identity: Arc<DtlsIdentity>,
     room_config: RoomConfig,
+    verify: Verify,
     /// Participants of one room on one shard before the room grows onto another.
     room_spread: usize,
     directory: Directory,
@@ -76,6 +77,8 @@ pub struct NodeParts {
     pub identity: Arc<DtlsIdentity>,
     /// Limits of every room.
     pub room: RoomConfig,
+    /// Judges tokens that participants hand to each other.
+    pub verify: Verify,
     /// Participants of one room on one shard before the room grows onto another.
     pub room_spread: usize,
     /// Counters.
@@ -151,6 +154,7 @@ impl Node {
             advertised: parts.advertised,
             identity: parts.identity,
             room_config: parts.room,
+            verify: parts.verify,
             room_spread: parts.room_spread.max(1),
             directory: Directory::default(),
             metrics: parts.metrics,

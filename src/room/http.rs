@@ -93,7 +93,7 @@ impl Room {
             wishes: Wishes::new(false),
             rates: Rates::default(),
         });
-        self.announce(key);
+        self.announce(now, key);
         self.set_transport(shard, key.owner(), &answered);
         for (rank, line) in ranked(answered.negotiated.receive.iter().map(|line| (line.kind, &line.mid))) {
             let source = match (line.0, rank) {

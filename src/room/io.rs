@@ -1,5 +1,7 @@
 //! What a room is told and what it wants done. Data only.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 
 use super::Grant;
@@ -10,7 +12,8 @@ use crate::{
     },
     transport::{fingerprint::Fingerprint, negotiation::LocalTransport},
     wire::{
-        ErrorCode, ParticipantId, ResumeKey,
+        ErrorCode, ParticipantId, ResumeKey, RoomId,
+        link::LinkFrame,
         signal::{Envelope, JoinRequest, SignalError},
     },
 };
@@ -116,6 +119,20 @@ pub enum Input {
         request: HttpKey,
         /// The name in [`HttpReply::Created`].
         resource: String,
+    },
+    /// From another room.
+    Link {
+        /// What it says.
+        frame: Box<LinkFrame>,
+    },
+    /// There is nobody to take what [`Output::ToRoom`] sent.
+    LinkUnreachable {
+        /// To which room.
+        room: RoomId,
+        /// Of which session that is said; `None`: of any.
+        session: Option<Arc<str>>,
+        /// What is known of the room.
+        code: ErrorCode,
     },
     /// The node is going away: nobody new, everybody told.
     Drain,
@@ -226,6 +243,13 @@ pub enum Output {
         request: HttpKey,
         /// How.
         reply: HttpReply,
+    },
+    /// Give this to another room. It may be lost; if nobody is there, [`Input::LinkUnreachable`] says so.
+    ToRoom {
+        /// Which.
+        room: RoomId,
+        /// What.
+        frame: Box<LinkFrame>,
     },
     /// Nobody is left, nor has been for the departure time: the room may be dropped.
     Empty,

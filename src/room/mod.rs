@@ -15,6 +15,7 @@ mod fill;
 mod grant;
 mod http;
 mod io;
+mod links;
 mod negotiate;
 mod offers;
 mod participant;
@@ -44,17 +45,20 @@ use std::{
 pub use config::{LinksConfig, RoomConfig};
 pub use grant::Grant;
 pub use io::{DataEvent, HttpKey, HttpOffer, HttpReply, Input, Output, SocketKey};
+pub use links::Verify;
 pub use negotiate::{Negotiate, NewNegotiation};
 
 use agenda::{Agenda, Timer};
 use roster::{MemberKey, Owner, Roster, ViewerKey};
 
 use crate::{
+    federation::LinkInput,
     media::SourceKey,
     shard::command::{ShardCommand, ShardId, TransportKey},
     wire::{
         RoomId,
         limits::SEATS_MAX,
+        link::RoomAddress,
         signal::{self, ServerMessage},
     },
 };
@@ -99,6 +103,9 @@ pub struct Room {
     dirty: BTreeSet<Owner>,
     /// Sources that end once nobody is shown them any more.
     ended: Vec<(ShardId, SourceKey)>,
+    linking: links::Linking,
+    /// The time for people, of the input that is being handled.
+    unix_ms: u64,
     last: Counters,
     draining: bool,
     outputs: VecDeque<Output>,
@@ -124,8 +131,8 @@ fn next(counter: &mut u32) -> u32 {
 impl Room {
     /// An empty room. `number` is unique in the node and becomes the high half of the keys of transports, sources and
     /// egresses. `random` has to be unguessable: resume keys and HTTP resources come from it.
-    pub fn new(id: RoomId, number: u32, config: RoomConfig, random: Random) -> Self {
-        Self::with_negotiation(id, number, config, random, negotiate::by_sdp)
+    pub fn new(id: RoomId, number: u32, config: RoomConfig, random: Random, verify: Verify) -> Self {
+        Self::with_negotiation(id, number, config, random, verify, negotiate::by_sdp)
     }
 
     /// The same with another way of answering offers.
@@ -134,10 +141,18 @@ impl Room {
         number: u32,
         config: RoomConfig,
         mut random: Random,
+        verify: Verify,
         new_negotiation: NewNegotiation,
     ) -> Self {
+        let session = hex(&random());
+        let address = RoomAddress {
+            room: id.clone(),
+            session: Arc::from(session.as_str()),
+        };
         Self {
-            session: hex(&random()),
+            linking: links::Linking::new(address, &config.links, verify),
+            unix_ms: 0,
+            session,
             topics: topic::Topics::default(),
             id,
             number,
@@ -181,6 +196,11 @@ impl Room {
         self.roster.len()
     }
 
+    /// With how many rooms it is linked.
+    pub fn links(&self) -> usize {
+        self.linking.len()
+    }
+
     /// Is nobody here, and nobody watching?
     pub fn is_empty(&self) -> bool {
         self.roster.len() == 0 && self.viewers.is_empty()
@@ -189,6 +209,7 @@ impl Room {
     /// Takes in something that happened. `unix_ms`: the time for people, in milliseconds since 1970.
     pub fn handle(&mut self, now: Instant, unix_ms: u64, input: Input) {
         let was_empty = self.is_empty();
+        self.unix_ms = unix_ms;
         match input {
             Input::Join {
                 socket,
@@ -239,13 +260,19 @@ impl Room {
             } => self.handle_whep(now, request, publisher, *offer),
             Input::HttpDelete { request, resource } => self.handle_http_delete(now, request, &resource),
             Input::HttpPatch { request, resource } => self.handle_http_patch(request, &resource),
+            Input::Link { frame } => self.link_input(now, LinkInput::Frame { frame: *frame }),
+            Input::LinkUnreachable { room, session, code } => {
+                self.link_input(now, LinkInput::Unreachable { room, session, code });
+            }
             Input::Drain => self.handle_drain(now),
             Input::Close => self.handle_close(now),
             Input::Tick => {}
         }
         self.handle_due(now);
+        self.links_due(now);
         self.fill_seats(now);
         self.watch_emptiness(now, was_empty);
+        self.end_links_first(now);
     }
 
     /// The next thing to do. To be called until there is none, after each [`Room::handle`].
@@ -255,7 +282,10 @@ impl Room {
 
     /// When to send [`Input::Tick`].
     pub fn poll_timeout(&self) -> Option<Instant> {
-        self.agenda.next()
+        [self.agenda.next(), self.linking.next_timeout()]
+            .into_iter()
+            .flatten()
+            .min()
     }
 
     fn handle_due(&mut self, now: Instant) {
@@ -285,6 +315,14 @@ impl Room {
                 self.outputs.push_back(Output::Empty);
             }
             (true, true) | (false, false) => {}
+        }
+    }
+
+    /// Who a room is linked with learns of its end before the room is dropped.
+    fn end_links_first(&mut self, now: Instant) {
+        if let Some(empty) = self.outputs.pop_back_if(|last| matches!(last, Output::Empty)) {
+            self.link_input(now, LinkInput::Ended);
+            self.outputs.push_back(empty);
         }
     }
 

@@ -14,6 +14,7 @@ use super::{
     subscription::Wishes,
 };
 use crate::{
+    federation::LinkInput,
     shard::command::{ShardCommand, ShardId},
     transport::negotiation::LocalTransport,
     wire::{
@@ -80,6 +81,11 @@ impl Room {
             key: resume.to_string(),
             window_ms: millis(self.config.resume_window),
         };
+        let grant = if self.config.links.open_to_all {
+            grant.with_links()
+        } else {
+            grant
+        };
         self.roster.insert(Participant {
             key,
             display_name: join.display_name.unwrap_or_else(|| id.as_str().to_owned()),
@@ -97,7 +103,8 @@ impl Room {
         });
         self.roster.attach(key, socket);
         self.tell_joined(key, request, version, info);
-        self.announce(key);
+        self.announce(now, key);
+        self.tell_link_requests(now, key);
         self.want_everything(now, key);
     }
 
@@ -174,7 +181,7 @@ impl Room {
                 .map(|one| one.grant.permissions())
                 .unwrap_or_default(),
             settings: self.settings.info(),
-            links: Vec::new(),
+            links: self.linking.infos(),
             pins: Vec::new(),
         }));
         self.tell_encoded(key, Some(request), signal::encode(&joined));
@@ -182,12 +189,13 @@ impl Room {
     }
 
     /// Tells the others of a new participant.
-    pub(super) fn announce(&mut self, key: MemberKey) {
+    pub(super) fn announce(&mut self, now: Instant, key: MemberKey) {
         if let Some(participant) = self.roster.get(key) {
             let message = ServerMessage::ParticipantJoined {
                 participant: participant.info(Vec::new()),
             };
             self.tell_others(Some(key), &message);
+            self.link_joined(now, key);
         }
     }
 
@@ -323,6 +331,13 @@ impl Room {
                 reason,
             },
         );
+        let participant_id = participant.id.clone();
+        self.link_input(
+            now,
+            LinkInput::Left {
+                participant: participant_id,
+            },
+        );
         let published: Vec<_> = self.publications.of(member).map(|publication| publication.id).collect();
         for publication in published {
             self.end_publication(now, publication, &participant.id);
@@ -382,6 +397,7 @@ impl Room {
 
     /// Everybody out.
     pub(super) fn handle_close(&mut self, now: Instant) {
+        self.link_input(now, LinkInput::Ended);
         for member in self.roster.keys() {
             self.say_bye(member, ByeCode::RoomClosed, "the room was closed", false, None);
         }

@@ -1,6 +1,6 @@
 //! What a participant asks over its session.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::{Output, Room, SocketKey, close, rate::Talk, roster::MemberKey};
 use crate::wire::{
@@ -39,7 +39,7 @@ impl Refusal {
 
 pub(super) type Answer = Result<ServerMessage, Refusal>;
 
-fn ok() -> ServerMessage {
+pub(super) fn ok() -> ServerMessage {
     ServerMessage::Ok(OkFields::default())
 }
 
@@ -147,6 +147,17 @@ impl Room {
                 mode: _,
             } => self.update(now, member, display_name, metadata),
             ClientMessage::Remove { participant } => self.remove(now, member, &participant),
+            ClientMessage::LinkOpen { room, payload, wait_ms } => {
+                let wait = Duration::from_millis(wait_ms.into());
+                return self.link_open(now, (member, id), room, payload, wait);
+            }
+            ClientMessage::LinkClose { link } => self.link_close(now, member, link),
+            ClientMessage::LinkRespond { request, accept } => self.link_respond(now, member, request, accept),
+            ClientMessage::LinkChat { link, text, echo } => {
+                return self.link_chat(now, (member, id), link, text, echo);
+            }
+            ClientMessage::LinkEnd { link } => return self.link_end(now, (member, id), link),
+            ClientMessage::Switch(switch) => return self.switch(now, (member, id), switch),
             ClientMessage::MediaRequest { .. }
             | ClientMessage::Pin { .. }
             | ClientMessage::StoreSet { .. }
@@ -155,13 +166,7 @@ impl Room {
             | ClientMessage::RoomClose
             | ClientMessage::EntryRespond { .. }
             | ClientMessage::Presence(_)
-            | ClientMessage::Rooms(_)
-            | ClientMessage::LinkOpen { .. }
-            | ClientMessage::LinkClose { .. }
-            | ClientMessage::LinkRespond { .. }
-            | ClientMessage::LinkChat { .. }
-            | ClientMessage::LinkEnd { .. }
-            | ClientMessage::Switch(_) => Err(Refusal::new(ErrorCode::UnknownType, "not yet")),
+            | ClientMessage::Rooms(_) => Err(Refusal::new(ErrorCode::UnknownType, "not yet")),
         };
         answer.map(Some)
     }
@@ -201,7 +206,7 @@ impl Room {
         Ok(ok())
     }
 
-    fn talk_allowed(&self, member: MemberKey) -> Result<(), Refusal> {
+    pub(super) fn talk_allowed(&self, member: MemberKey) -> Result<(), Refusal> {
         match self.roster.get(member) {
             Some(participant) if participant.grant.talk => Ok(()),
             Some(_) | None => Err(Refusal::new(
@@ -332,6 +337,7 @@ impl Room {
                 mode: None,
             };
             self.tell_others(Some(member), &message);
+            self.link_joined(now, member);
         }
         Ok(ok())
     }

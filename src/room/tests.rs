@@ -6,6 +6,7 @@ mod books;
 mod canned;
 mod client;
 mod http;
+mod links;
 mod malformed;
 mod media;
 mod people;

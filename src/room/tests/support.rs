@@ -1,8 +1,9 @@
 //! A room with its shards' books and its clients, and everything that has to be true of them.
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::{BTreeMap, BTreeSet, VecDeque},
     net::SocketAddr,
+    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -21,8 +22,8 @@ use crate::{
     transport::{fingerprint::Fingerprint, ice::Credentials, negotiation::LocalTransport},
     wire::{
         ErrorCode, ParticipantId, ResumeKey, RoomId,
-        link::Rights,
-        signal::{self, ClientMessage, Intent, JoinRequest, LinkPolicy, Mode, ParticipantInfo, ServerMessage},
+        link::{LinkFrame, Rights},
+        signal::{self, ClientMessage, Intent, JoinRequest, LinkPolicy, Mode, ParticipantInfo, ServerMessage, Token},
     },
 };
 
@@ -39,6 +40,17 @@ fn local() -> LocalTransport {
     }
 }
 
+/// A token for a room is `for-` and its name.
+fn verify(token: &Token, room: &RoomId, _: u64) -> Result<(), (ErrorCode, String)> {
+    if token.0 == format!("for-{room}") {
+        Ok(())
+    } else if token.0.starts_with("for-") {
+        Err((ErrorCode::TokenRoom, "another room".to_owned()))
+    } else {
+        Err((ErrorCode::TokenInvalid, "no token".to_owned()))
+    }
+}
+
 /// A room, its shards' books, and its clients.
 pub(super) struct World {
     pub(super) room: Room,
@@ -52,6 +64,8 @@ pub(super) struct World {
     pub(super) replies: BTreeMap<HttpKey, HttpReply>,
     pub(super) data: Vec<(TransportKey, u16, bytes::Bytes)>,
     pub(super) empty: usize,
+    /// On their way to linked rooms.
+    pub(super) to_rooms: VecDeque<(RoomId, Box<LinkFrame>)>,
     /// Who ever published by WHIP.
     pub(super) whips: BTreeSet<ParticipantId>,
     next_socket: u64,
@@ -88,14 +102,25 @@ impl World {
     }
 
     pub(super) fn with_negotiation(config: RoomConfig, negotiation: NewNegotiation) -> Self {
-        let mut n = 0_u128;
+        Self::named("r1", 7, config, negotiation)
+    }
+
+    pub(super) fn named(room: &str, number: u32, config: RoomConfig, negotiation: NewNegotiation) -> Self {
+        let mut n = u128::from(number) << 64;
         let random = Box::new(move || {
             n += 1;
             (n * 0x9e37_79b9_7f4a_7c15).to_le_bytes()
         });
         let now = Instant::now();
         Self {
-            room: Room::with_negotiation(RoomId::new("r1").unwrap(), 7, config, random, negotiation),
+            room: Room::with_negotiation(
+                RoomId::new(room).unwrap(),
+                number,
+                config,
+                random,
+                Arc::new(verify),
+                negotiation,
+            ),
             now,
             start: now,
             books: Books::default(),
@@ -106,6 +131,7 @@ impl World {
             replies: BTreeMap::new(),
             data: Vec::new(),
             empty: 0,
+            to_rooms: VecDeque::new(),
             whips: BTreeSet::new(),
             next_socket: 0,
         }
@@ -146,6 +172,7 @@ impl World {
                 data,
             } => self.data.push((transport, channel, data)),
             Output::HttpReply { request, reply } => assert!(self.replies.insert(request, reply).is_none()),
+            Output::ToRoom { room, frame } => self.to_rooms.push_back((room, frame)),
             Output::Empty => self.empty += 1,
         }
     }
@@ -161,7 +188,7 @@ impl World {
 
     fn socket(&mut self) -> SocketKey {
         self.next_socket += 1;
-        SocketKey(self.next_socket)
+        SocketKey(self.next_socket + (u64::from(self.room.number()) << 32))
     }
 
     /// Joins and returns the number of the client.
