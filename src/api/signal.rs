@@ -45,6 +45,7 @@ pub(super) async fn upgrade(State(api): State<Arc<Api>>, headers: HeaderMap, upg
                 api: Arc::clone(&api),
                 socket,
                 key: api.node.socket_key(),
+                grant: None,
             }
             .run()
             .await;
@@ -56,6 +57,8 @@ struct Socket {
     api: Arc<Api>,
     socket: WebSocket,
     key: SocketKey,
+    /// By which it tries to join; given back if the room says no.
+    grant: Option<Grant>,
 }
 
 /// What a client's frame is.
@@ -159,6 +162,8 @@ impl Socket {
         }
         join.participant = grant.participant.clone().or(join.participant);
         let permissions = room_grant(&grant)?;
+        self.api.spent.spend(&grant, SystemTime::now()).map_err(refused)?;
+        self.grant = Some(grant);
         let key = self.key;
         let entered = self
             .api
@@ -172,7 +177,17 @@ impl Socket {
                 local: place.local,
             })
             .await;
-        entered.map_err(|closed| SignalError::new(closed.code(), closed.to_string()))
+        entered.map_err(|closed| {
+            self.give_token_back();
+            SignalError::new(closed.code(), closed.to_string())
+        })
+    }
+
+    /// It let nobody in.
+    fn give_token_back(&mut self) {
+        if let Some(grant) = self.grant.take() {
+            self.api.spent.give_back(&grant);
+        }
     }
 
     async fn resume(&mut self, request: u32, resume: ResumeRequest) -> Result<Attached, SignalError> {
@@ -213,6 +228,7 @@ impl Socket {
                     }
                     Some(SocketFrame::Refused(text)) => {
                         self.count_join("refused");
+                        self.give_token_back();
                         return self.write(Message::Text(text.into())).await;
                     }
                     Some(SocketFrame::Close { code, reason }) => {

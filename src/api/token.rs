@@ -7,6 +7,7 @@
 mod claims;
 mod error;
 mod key;
+mod spent;
 #[cfg(test)]
 mod tests;
 
@@ -21,6 +22,7 @@ use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header};
 pub use claims::Permissions;
 pub use error::TokenError;
 pub use key::{Key, Secret};
+pub use spent::Spent;
 
 use claims::{Claims, ProtectedHeader};
 
@@ -50,6 +52,8 @@ pub struct Grant {
     pub expires_at: SystemTime,
     /// The claim `jti`: the issuer's name for this one token.
     pub token_id: Option<String>,
+    /// The claim `switch`, beside a `jti`: whoever was handed it joins with it once.
+    pub one_shot: bool,
 }
 
 impl Grant {

@@ -51,7 +51,7 @@ async fn ending_is_not_among_the_rights_unless_a_room_gives_it() {
 
 #[tokio::test]
 async fn a_room_that_wants_to_be_asked_is_asked() {
-    let house = House::strict(&[("links.policy", "ask")]).await;
+    let house = House::strict(&[("ENFILADE_LINKS__POLICY", "ask")]).await;
     let mut ann = house.join_with("a", "ann", &["allow_join", "link"], json!({})).await;
     let mut bob = house
         .join_with("b", "bob", &["allow_join", "link_accept"], json!({}))
@@ -91,7 +91,7 @@ async fn a_room_that_wants_to_be_asked_is_asked() {
 
 #[tokio::test]
 async fn opening_is_refused_with_the_reason() {
-    let house = House::strict(&[("links.policy", "deny")]).await;
+    let house = House::strict(&[("ENFILADE_LINKS__POLICY", "deny")]).await;
     let mut ann = house.join_with("a", "ann", &["allow_join", "link"], json!({})).await;
     let _bob = house.join("b", "bob").await;
     assert_eq!(ann.refused("link.open", json!({"room":"a"})).await, "same-room");

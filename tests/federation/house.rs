@@ -42,7 +42,7 @@ impl House {
 
     /// What a token does not say is not allowed.
     pub(crate) async fn strict(settings: &[(&str, &str)]) -> House {
-        let mut all = vec![("links.compat", "off")];
+        let mut all = vec![("ENFILADE_LINKS__COMPAT", "off")];
         all.extend_from_slice(settings);
         House::with(&all).await
     }

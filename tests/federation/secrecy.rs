@@ -6,7 +6,7 @@ use super::house::{HOUR, House, token};
 
 #[tokio::test]
 async fn the_token_appears_in_its_addressees_socket_and_nowhere_else() {
-    let house = House::with(&[("log.filter", "trace")]).await;
+    let house = House::with(&[("ENFILADE_LOG__FILTER", "trace")]).await;
     let (mut ann, mut al) = (house.join("a", "ann").await, house.join("a", "al").await);
     let (mut bob, mut bea) = (house.join("b", "bob").await, house.join("b", "bea").await);
     let mut mod_of_b = house

@@ -109,7 +109,7 @@ impl World {
         let mut n = u128::from(number) << 64;
         let random = Box::new(move || {
             n += 1;
-            (n * 0x9e37_79b9_7f4a_7c15).to_le_bytes()
+            n.wrapping_mul(0x9e37_79b9_7f4a_7c15).to_le_bytes()
         });
         let now = Instant::now();
         Self {
