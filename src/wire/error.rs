@@ -105,6 +105,30 @@ codes! {
     SdpNoFingerprint = "sdp-no-fingerprint",
     /// The offer asks for what is not done here.
     SdpUnsupported = "sdp-unsupported",
+    /// A link of a room with itself.
+    SameRoom = "same-room",
+    /// Nothing is known of such a room.
+    RoomNotFound = "room-not-found",
+    /// The room is known, but nobody is in it.
+    RoomNotLive = "room-not-live",
+    /// The other room does not want a link.
+    LinkDenied = "link-denied",
+    /// The other room did not answer.
+    LinkTimeout = "link-timeout",
+    /// One of the rooms has all the links it may have.
+    LinkLimit = "link-limit",
+    /// No link with this room.
+    NoSuchLink = "no-such-link",
+    /// No such request, or it is settled.
+    NoSuchRequest = "no-such-request",
+    /// The other room does not give this right.
+    LinkRight = "link-right",
+    /// The link closed meanwhile: it may have been done or not.
+    LinkClosed = "link-closed",
+    /// Too much is waiting to be sent.
+    LinkOverflow = "link-overflow",
+    /// Not one of the two linked rooms.
+    SwitchRoom = "switch-room",
 }
 
 impl std::fmt::Display for ErrorCode {

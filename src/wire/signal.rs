@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 pub use decode::{SignalError, decode};
 pub use event::{
-    AnswerPublication, AnswerSeat, ByeCode, Joined, JoinedLimits, LeaveReason, OkFields, ParticipantInfo,
+    AnswerPublication, AnswerSeat, ByeCode, Joined, JoinedLimits, LeaveReason, LinkCloseReason, OkFields, ParticipantInfo,
     PublicationInfo, QualityEntry, ResumeInfo, SeatEntry, ServerMessage, SpeakerEntry, SubscriptionState, TopicMessage,
     TransportState,
 };

@@ -399,3 +399,23 @@ pub enum ByeCode {
     /// The token has run out.
     TokenExpired,
 }
+
+/// Why a link is over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum LinkCloseReason {
+    /// Somebody here closed it.
+    ClosedLocal,
+    /// Somebody there closed it.
+    ClosedRemote,
+    /// This room ended.
+    LocalEnded,
+    /// The other room ended.
+    RemoteEnded,
+    /// Nothing was heard of the other room.
+    Unreachable,
+    /// The rules of a room no longer allow it.
+    Policy,
+    /// Too much was waiting.
+    Limit,
+}

@@ -153,7 +153,7 @@ pub struct ResumeRequest {
 }
 
 /// A secret text of a client: a token or a resume key. Not shown by `Debug`.
-#[derive(Clone, PartialEq, Eq, Serialize)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Token(pub String);
 
