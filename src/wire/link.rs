@@ -2,7 +2,13 @@
 //!
 //! The same frames travel between two rooms of one node, as values, and between two nodes, as JSON.
 
+mod door;
+#[cfg(test)]
+mod tests;
+
 use std::{fmt, sync::Arc};
+
+pub use door::{FRAME_BYTES_MAX, FrameError, NAME_BYTES_MAX, PAYLOAD_BYTES_MAX, PEOPLE_MAX, decode, encode};
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
@@ -17,13 +23,14 @@ pub struct RoomAddress {
     /// The name.
     pub room: RoomId,
     /// The occurrence.
+    #[serde(with = "door::text")]
     pub session: Arc<str>,
 }
 
 /// The name of one link, or of one attempt at one: made by the room that asks, never used twice.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
 #[serde(transparent)]
-pub struct LinkId(pub Arc<str>);
+pub struct LinkId(#[serde(with = "door::text")] pub Arc<str>);
 
 /// Somebody as a linked room sees them: nothing else of a person crosses (I7).
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
