@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Instant};
 
 use super::{
-    Ask, FrameDrop, LinkEvent, Question,
+    Ask, FrameDrop, LinkEvent, LinkLoad, Question,
     desk::Desk,
     fault::Fault,
     inbox::{Arrival, Inbox},
@@ -164,8 +164,12 @@ impl Link {
             desk.counters.drop(FrameDrop::NoRight);
             return None;
         }
-        let Difference { joined, left } = change(&mut self.mirror);
-        if !joined.is_empty() || !left.is_empty() {
+        let difference = change(&mut self.mirror);
+        if Fault::ForwardRoster.is_planted() {
+            difference.joined.iter().for_each(|person| _ = desk.people.insert(person));
+        }
+        if !difference.is_empty() {
+            let Difference { joined, left } = difference;
             let room = self.terms.room.clone();
             desk.tell(LinkEvent::Roster { room, joined, left });
         }
@@ -305,10 +309,14 @@ impl Link {
         self.outbox.timeout(limits).map_or(own, |at| own.min(at))
     }
 
-    /// Messages that wait, messages on the way, messages of theirs that came too early, questions of theirs.
-    pub(super) fn load(&self) -> [usize; 4] {
-        let (waiting, flying) = self.outbox.size();
-        [waiting, flying, self.inbox.waiting(), self.talk.heard_len()]
+    pub(super) fn load(&self) -> LinkLoad {
+        let (waiting, on_the_way) = self.outbox.size();
+        LinkLoad {
+            waiting,
+            on_the_way,
+            early: self.inbox.waiting(),
+            questions: self.talk.heard_len(),
+        }
     }
 }
 

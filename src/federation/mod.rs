@@ -69,7 +69,25 @@ pub struct LinkView<'a> {
     link: &'a link::Link,
 }
 
+/// How much of a link's bounds is used.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct LinkLoad {
+    /// Messages of ours that wait for a place on the way.
+    pub waiting: usize,
+    /// Messages of ours that are not acknowledged yet.
+    pub on_the_way: usize,
+    /// Messages of theirs that wait for one before them.
+    pub early: usize,
+    /// Questions of theirs that wait for our reply.
+    pub questions: usize,
+}
+
 impl<'a> LinkView<'a> {
+    /// How much of its bounds is used.
+    pub fn load(&self) -> LinkLoad {
+        self.link.load()
+    }
+
     /// Who is there, by id.
     pub fn participants(&self) -> impl Iterator<Item = &'a Person> + use<'a> {
         self.link.mirror.people().iter()

@@ -3,4 +3,5 @@
 #![allow(clippy::wildcard_enum_match_arm, reason = "a test looks for one event among many")]
 
 pub(crate) mod fault;
+mod opening;
 pub(crate) mod support;
