@@ -9,7 +9,6 @@ mod tests;
 use std::{fmt, sync::Arc};
 
 pub use door::{FRAME_BYTES_MAX, FrameError, NAME_BYTES_MAX, PAYLOAD_BYTES_MAX, PEOPLE_MAX, decode, encode};
-
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 use super::{ErrorCode, Json, ParticipantId, RoomId, signal::Token};
@@ -23,14 +22,13 @@ pub struct RoomAddress {
     /// The name.
     pub room: RoomId,
     /// The occurrence.
-    #[serde(with = "door::text")]
     pub session: Arc<str>,
 }
 
 /// The name of one link, or of one attempt at one: made by the room that asks, never used twice.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
 #[serde(transparent)]
-pub struct LinkId(#[serde(with = "door::text")] pub Arc<str>);
+pub struct LinkId(pub Arc<str>);
 
 /// Somebody as a linked room sees them: nothing else of a person crosses (I7).
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
