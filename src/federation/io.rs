@@ -16,7 +16,7 @@ pub struct Ask(pub u64);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct RequestId(pub u32);
 
-/// A question of a linked room (chat, switch, end) that waits for our reply: the `seq` of its message.
+/// A question of a linked room (chat, switch, end) that waits for our reply. Never used twice in a room session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Question(pub u64);
 
