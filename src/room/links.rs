@@ -226,11 +226,12 @@ impl Room {
                     });
                 }
             }
-            LinkEvent::Opened { room, payload, rights } => {
-                let view = self.linking.links.views().find(|view| *view.room == room);
-                let participants = view
-                    .map(|view| view.participants().cloned().collect())
-                    .unwrap_or_default();
+            LinkEvent::Opened {
+                room,
+                payload,
+                rights,
+                participants,
+            } => {
                 let info = LinkInfo {
                     link: room,
                     payload,

@@ -57,9 +57,9 @@ async fn a_room_that_wants_to_be_asked_is_asked() {
         .join_with("b", "bob", &["allow_join", "link_accept"], json!({}))
         .await;
     let mut bea = house.join("b", "bea").await;
-    let id = ann.signal.next_id();
-    ann.signal
-        .post(id, "link.open", json!({"room":"b","payload":"let us in"}))
+    let id = ann
+        .signal
+        .begin("link.open", json!({"room":"b","payload":"let us in"}))
         .await
         .unwrap();
     let request = bob.event("link.requested").await;
@@ -79,8 +79,7 @@ async fn a_room_that_wants_to_be_asked_is_asked() {
     let answer = ann.signal.answer(id).await.unwrap_err();
     assert_eq!(super::house::code(&answer), "link-denied");
     assert_eq!(bob.event("link.request.ended").await["accepted"], false);
-    let id = ann.signal.next_id();
-    ann.signal.post(id, "link.open", json!({"room":"b"})).await.unwrap();
+    let id = ann.signal.begin("link.open", json!({"room":"b"})).await.unwrap();
     let request = bob.event("link.requested").await["request"].clone();
     bob.ask("link.respond", json!({"request":request,"accept":true}))
         .await
