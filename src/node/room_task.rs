@@ -195,6 +195,14 @@ impl RoomTask {
                         let _ = asked.send(reply);
                     }
                 }
+                Output::Presence { presence, listing } => {
+                    self.node.directory.show(self.number, *presence, listing);
+                }
+                Output::LookUp { key, lookup } => {
+                    let answer = Box::new(self.node.look_up(lookup));
+                    self.room
+                        .handle(Instant::now(), unix_ms(), Input::Found { key, answer });
+                }
                 Output::Empty => empty = true,
             }
         }

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 
-use super::Grant;
+use super::{Grant, Lookup, LookupKey};
 use crate::{
     shard::{
         command::{ShardCommand, ShardId, TransportKey},
@@ -11,7 +11,7 @@ use crate::{
     transport::{fingerprint::Fingerprint, negotiation::LocalTransport},
     wire::{
         ErrorCode, ParticipantId, ResumeKey,
-        signal::{Envelope, JoinRequest, SignalError},
+        signal::{Envelope, JoinRequest, Presence, ServerMessage, SignalError},
     },
 };
 
@@ -116,6 +116,13 @@ pub enum Input {
         request: HttpKey,
         /// The name in [`HttpReply::Created`].
         resource: String,
+    },
+    /// The answer to [`Output::LookUp`].
+    Found {
+        /// Whose.
+        key: LookupKey,
+        /// What.
+        answer: Box<ServerMessage>,
     },
     /// The node is going away: nobody new, everybody told.
     Drain,
@@ -227,7 +234,21 @@ pub enum Output {
         /// How.
         reply: HttpReply,
     },
-    /// Nobody is left, nor has been for the departure time: the room may be dropped.
+    /// Answer this by [`Input::Found`], before anything else comes in.
+    LookUp {
+        /// To be named in the answer.
+        key: LookupKey,
+        /// What is asked.
+        lookup: Lookup,
+    },
+    /// Show this to those outside who ask. Comes before whatever else the same input leads to.
+    Presence {
+        /// What.
+        presence: Box<Presence>,
+        /// The word by which the room is found.
+        listing: Option<String>,
+    },
+    /// Nobody is left, nor has been for the departure time, or the room is closed: it may be dropped.
     Empty,
 }
 

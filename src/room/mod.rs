@@ -15,8 +15,11 @@ mod fill;
 mod grant;
 mod http;
 mod io;
+mod lookup;
+mod mode;
 mod negotiate;
 mod offers;
+mod owner;
 mod participant;
 mod people;
 mod publication;
@@ -44,6 +47,7 @@ use std::{
 pub use config::{LinksConfig, RoomConfig};
 pub use grant::Grant;
 pub use io::{DataEvent, HttpKey, HttpOffer, HttpReply, Input, Output, SocketKey};
+pub use lookup::{Lookup, LookupKey};
 pub use negotiate::{Negotiate, NewNegotiation};
 
 use agenda::{Agenda, Timer};
@@ -86,6 +90,7 @@ pub struct Room {
     random: Random,
     new_negotiation: NewNegotiation,
     settings: settings::RoomSettings,
+    owner: Option<MemberKey>,
     roster: Roster,
     publications: publication::Publications,
     viewers: viewer::Viewers,
@@ -101,6 +106,12 @@ pub struct Room {
     ended: Vec<(ShardId, SourceKey)>,
     last: Counters,
     draining: bool,
+    /// Set by an input that ends the room, and done when the input itself is answered.
+    closing: Option<owner::Closing>,
+    /// Closed for all. Whoever comes begins anew.
+    closed: bool,
+    /// Those outside have to be shown something else.
+    presence_changed: bool,
     outputs: VecDeque<Output>,
 }
 
@@ -142,6 +153,7 @@ impl Room {
             id,
             number,
             settings: settings::RoomSettings::new(&config),
+            owner: None,
             config,
             random,
             new_negotiation,
@@ -157,6 +169,9 @@ impl Room {
             ended: Vec::new(),
             last: Counters::default(),
             draining: false,
+            closing: None,
+            closed: false,
+            presence_changed: false,
             outputs: VecDeque::new(),
         }
     }
@@ -239,13 +254,18 @@ impl Room {
             } => self.handle_whep(now, request, publisher, *offer),
             Input::HttpDelete { request, resource } => self.handle_http_delete(now, request, &resource),
             Input::HttpPatch { request, resource } => self.handle_http_patch(request, &resource),
+            Input::Found { key, answer } => self.handle_found(key, &answer),
             Input::Drain => self.handle_drain(now),
-            Input::Close => self.handle_close(now),
+            Input::Close => self.closing = Some(owner::Closing { by: None }),
             Input::Tick => {}
         }
         self.handle_due(now);
+        if let Some(closing) = self.closing.take() {
+            self.handle_close(now, closing);
+        }
         self.fill_seats(now);
         self.watch_emptiness(now, was_empty);
+        self.show_presence();
     }
 
     /// The next thing to do. To be called until there is none, after each [`Room::handle`].
@@ -274,17 +294,18 @@ impl Room {
     }
 
     fn watch_emptiness(&mut self, now: Instant, was_empty: bool) {
-        match (was_empty, self.is_empty()) {
-            (false, true) if self.draining || self.config.departure_timeout.is_zero() => {
-                self.outputs.push_back(Output::Empty);
-            }
-            (false, true) => self.agenda.set(Timer::Departure, now + self.config.departure_timeout),
-            (true, false) => self.agenda.cancel(Timer::Departure),
+        let kept = self.settings.keep_empty && !self.draining && !self.closed;
+        let departure = Some(self.config.departure_timeout).filter(|time| kept && !time.is_zero());
+        match (was_empty, self.is_empty(), departure) {
+            (false, true, None) => self.outputs.push_back(Output::Empty),
+            (true, true, None) if self.closed || self.draining => self.outputs.push_back(Output::Empty),
+            (false, true, Some(departure)) => self.agenda.set(Timer::Departure, now + departure),
+            (true, false, _) => self.agenda.cancel(Timer::Departure),
             // Somebody knocked at an empty room and was refused: it is as empty as before, and nobody waits for it.
-            (true, true) if self.agenda.next().is_none() && !matches!(self.outputs.back(), Some(Output::Empty)) => {
+            (true, true, _) if self.agenda.next().is_none() && !matches!(self.outputs.back(), Some(Output::Empty)) => {
                 self.outputs.push_back(Output::Empty);
             }
-            (true, true) | (false, false) => {}
+            (true, true, _) | (false, false, _) => {}
         }
     }
 

@@ -48,11 +48,7 @@ impl Room {
 
     pub(super) fn handle_join(&mut self, now: Instant, unix_ms: u64, arrival: Arrival, join: JoinRequest) {
         let Arrival {
-            socket,
-            request,
-            grant,
-            shard,
-            local,
+            socket, request, grant, ..
         } = arrival;
         if let Some(member) = self.roster.at_socket(socket) {
             let message = "this socket has joined already".to_owned();
@@ -68,8 +64,26 @@ impl Room {
             let sentence = format!("this server speaks versions {:?}", wire::VERSIONS);
             return self.refuse(socket, request, ErrorCode::UnsupportedVersion, &sentence);
         };
-        if let Err((code, sentence)) = self.admit(join.participant.as_ref()) {
+        if let Err((code, sentence)) =
+            self.check_entry(join.participant.as_ref(), grant, join.intent, join.password.as_ref())
+        {
             return self.refuse(socket, request, code, sentence);
+        }
+        self.enter(now, unix_ms, arrival, join, version);
+    }
+
+    /// Somebody comes in.
+    pub(super) fn enter(&mut self, now: Instant, unix_ms: u64, arrival: Arrival, join: JoinRequest, version: u32) {
+        let Arrival {
+            socket,
+            request,
+            grant,
+            shard,
+            local,
+        } = arrival;
+        let created = self.roster.len() == 0;
+        if created {
+            self.begin(join.settings.map(|settings| *settings));
         }
         let id = join.participant.unwrap_or_else(|| self.make_up_id());
         self.replace_duplicate(now, &id);
@@ -96,21 +110,13 @@ impl Room {
             rates: Rates::default(),
         });
         self.roster.attach(key, socket);
-        self.tell_joined(key, request, version, info);
+        let owner_changed = self.settle_owner(Some(key));
+        self.tell_joined(key, request, version, info, created);
         self.announce(key);
+        if owner_changed {
+            self.tell_room(Some(key));
+        }
         self.want_everything(now, key);
-    }
-
-    /// Is there a place for this participant?
-    pub(super) fn admit(&self, id: Option<&ParticipantId>) -> Result<(), (ErrorCode, &'static str)> {
-        if self.draining {
-            return Err((ErrorCode::NodeDraining, "this node is going away; join again elsewhere"));
-        }
-        let replaces = id.is_some_and(|id| self.roster.find(id).is_some());
-        if !replaces && self.roster.len() >= self.config.max_participants {
-            return Err((ErrorCode::RoomFull, "the room has all the participants it may have"));
-        }
-        Ok(())
     }
 
     fn make_up_id(&mut self) -> ParticipantId {
@@ -143,7 +149,7 @@ impl Room {
         }
     }
 
-    fn tell_joined(&mut self, key: MemberKey, request: u32, version: u32, resume: ResumeInfo) {
+    fn tell_joined(&mut self, key: MemberKey, request: u32, version: u32, resume: ResumeInfo, created: bool) {
         let infos = self
             .roster
             .iter()
@@ -166,8 +172,8 @@ impl Room {
                 chat_bytes: CHAT_BYTES_MAX,
                 seats: self.seats_max(),
             },
-            created: false,
-            owner: None,
+            created,
+            owner: self.owner_id(),
             permissions: self
                 .roster
                 .get(key)
@@ -183,6 +189,7 @@ impl Room {
 
     /// Tells the others of a new participant.
     pub(super) fn announce(&mut self, key: MemberKey) {
+        self.presence_changed = true;
         if let Some(participant) = self.roster.get(key) {
             let message = ServerMessage::ParticipantJoined {
                 participant: participant.info(Vec::new()),
@@ -329,6 +336,8 @@ impl Room {
         }
         let bound = participant.seating.bound().map(|(_, bound)| bound).collect::<Vec<_>>();
         self.close_path(&participant.path, &bound);
+        self.presence_changed = true;
+        self.owner_left(member, reason);
     }
 
     /// Takes down a path and gives back the sources that were shown on it.
@@ -377,27 +386,6 @@ impl Room {
                 true,
                 Some(after),
             );
-        }
-    }
-
-    /// Everybody out.
-    pub(super) fn handle_close(&mut self, now: Instant) {
-        for member in self.roster.keys() {
-            self.say_bye(member, ByeCode::RoomClosed, "the room was closed", false, None);
-        }
-        for viewer in self.viewers.keys() {
-            self.drop_viewer(viewer);
-        }
-        for member in self.roster.keys() {
-            // What the others would be told of each other's leaving nobody hears any more.
-            if let Some(socket) = self.roster.get(member).and_then(|one| one.session.as_ref()?.socket) {
-                let (code, reason) = (close::ROOM_CLOSED, "room closed");
-                self.outputs.push_back(Output::CloseSocket { socket, code, reason });
-                self.roster.detach(socket);
-            }
-        }
-        for member in self.roster.keys() {
-            self.depart(now, member, LeaveReason::Closed, None);
         }
     }
 }

@@ -9,7 +9,7 @@ use crate::{
     shard::command::ShardCommand,
     wire::{
         ErrorCode, Json, ParticipantId, PublicationId,
-        signal::{PublishLine, ServerMessage, SourceKind},
+        signal::{Mode, PublishLine, ServerMessage, SourceKind},
     },
 };
 
@@ -30,6 +30,10 @@ impl Room {
                 ErrorCode::Forbidden,
                 "the token does not allow publishing",
             ));
+        }
+        if participant.mode != Mode::SendAndReceive {
+            let sentence = "nothing is published in this mode; update can change it";
+            return Err(Refusal::new(ErrorCode::Forbidden, sentence));
         }
         let live = participant.path.live.as_ref().ok_or_else(no_line)?;
         let agreed = live

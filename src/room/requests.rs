@@ -2,11 +2,11 @@
 
 use std::time::Instant;
 
-use super::{Output, Room, SocketKey, close, rate::Talk, roster::MemberKey};
+use super::{Lookup, Output, Room, SocketKey, close, rate::Talk, roster::MemberKey};
 use crate::wire::{
     ErrorCode, Json, ParticipantId, PublicationId,
     signal::{
-        self, ByeCode, ClientMessage, Envelope, LeaveReason, OkFields, ServerMessage, SignalError, TopicMessage,
+        self, ByeCode, ClientMessage, Envelope, LeaveReason, Mode, OkFields, ServerMessage, SignalError, TopicMessage,
         WishRequest,
     },
 };
@@ -144,18 +144,24 @@ impl Room {
             ClientMessage::Update {
                 display_name,
                 metadata,
-                mode: _,
-            } => self.update(now, member, display_name, metadata),
+                mode,
+            } => self.update(now, member, display_name, metadata, mode),
             ClientMessage::Remove { participant } => self.remove(now, member, &participant),
+            ClientMessage::RoomUpdate { settings } => self.room_update(now, member, *settings).map(|()| ok()),
+            ClientMessage::RoomClose => self.room_close(member).map(|()| ok()),
+            ClientMessage::Presence(asked) => {
+                self.look_up(now, member, id, Lookup::Presence(asked.room))?;
+                return Ok(None);
+            }
+            ClientMessage::Rooms(asked) => {
+                self.look_up(now, member, id, Lookup::Rooms(asked.listing))?;
+                return Ok(None);
+            }
             ClientMessage::MediaRequest { .. }
             | ClientMessage::Pin { .. }
             | ClientMessage::StoreSet { .. }
             | ClientMessage::StoreGet { .. }
-            | ClientMessage::RoomUpdate { .. }
-            | ClientMessage::RoomClose
             | ClientMessage::EntryRespond { .. }
-            | ClientMessage::Presence(_)
-            | ClientMessage::Rooms(_)
             | ClientMessage::LinkOpen { .. }
             | ClientMessage::LinkClose { .. }
             | ClientMessage::LinkRespond { .. }
@@ -315,8 +321,10 @@ impl Room {
         member: MemberKey,
         display_name: Option<String>,
         metadata: Option<Json>,
+        mode: Option<Mode>,
     ) -> Answer {
         self.pace(now, member, Talk::State)?;
+        let mode = mode.filter(|mode| self.set_mode(now, member, *mode));
         if let Some(participant) = self.roster.get_mut(member) {
             if let Some(name) = &display_name {
                 participant.display_name.clone_from(name);
@@ -325,11 +333,12 @@ impl Room {
                 participant.metadata = metadata.clone().filter(Json::is_something);
             }
             let id = participant.id.clone();
+            self.presence_changed |= self.owner == Some(member);
             let message = ServerMessage::ParticipantUpdated {
                 participant: id,
                 display_name,
                 metadata,
-                mode: None,
+                mode,
             };
             self.tell_others(Some(member), &message);
         }

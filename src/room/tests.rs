@@ -8,6 +8,7 @@ mod client;
 mod http;
 mod malformed;
 mod media;
+mod owner;
 mod people;
 mod simulation;
 mod support;

@@ -6,7 +6,7 @@ use crate::{
     room::SocketKey,
     wire::{
         ParticipantId,
-        signal::{self, ByeCode, LeaveReason, ParticipantInfo, PublicationInfo, ServerMessage},
+        signal::{self, ByeCode, LeaveReason, ParticipantInfo, PublicationInfo, ServerMessage, SettingsInfo},
     },
 };
 
@@ -29,6 +29,9 @@ pub(super) struct Client {
     pub(super) bye: Option<ByeCode>,
     pub(super) left: Vec<(ParticipantId, LeaveReason)>,
     pub(super) last_request: Option<u32>,
+    pub(super) created: bool,
+    pub(super) owner: Option<ParticipantId>,
+    pub(super) settings: Option<SettingsInfo>,
 }
 
 impl Client {
@@ -79,6 +82,8 @@ impl Client {
             ServerMessage::Joined(joined) => {
                 self.id = Some(joined.participant.id);
                 self.key = Some(joined.resume.key);
+                (self.created, self.owner) = (joined.created, joined.owner);
+                self.settings = Some(joined.settings);
                 self.others = joined
                     .participants
                     .into_iter()
@@ -137,6 +142,11 @@ impl Client {
                     self.seats.insert(seat.seat.0, seat);
                 }
             }
+            ServerMessage::RoomUpdated { owner, settings } => {
+                let known = owner.as_ref().filter(|owner| Some(*owner) != self.id.as_ref());
+                assert!(known.is_none_or(|owner| self.others.contains_key(owner)), "{owner:?}");
+                (self.owner, self.settings) = (owner, Some(*settings));
+            }
             ServerMessage::Bye { code, .. } => self.bye = Some(code),
             ServerMessage::Resumed { last_request } => self.last_request = Some(last_request),
             ServerMessage::Pong => self.pongs += 1,
@@ -153,7 +163,6 @@ impl Client {
             | ServerMessage::Waiting
             | ServerMessage::Presence(_)
             | ServerMessage::Rooms { .. }
-            | ServerMessage::RoomUpdated { .. }
             | ServerMessage::MediaRequested { .. }
             | ServerMessage::Pin(_)
             | ServerMessage::StoreChanged { .. }
