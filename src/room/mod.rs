@@ -17,11 +17,13 @@ mod http;
 mod io;
 mod lookup;
 mod mode;
+mod moderation;
 mod negotiate;
 mod offers;
 mod owner;
 mod participant;
 mod people;
+mod pin;
 mod publication;
 mod publishing;
 mod quality;
@@ -32,6 +34,7 @@ mod seat;
 mod session;
 mod settings;
 mod speaker;
+mod store;
 mod subscription;
 #[cfg(test)]
 mod tests;
@@ -96,6 +99,8 @@ pub struct Room {
     viewers: viewer::Viewers,
     feeds: feed::Feeds,
     topics: topic::Topics,
+    store: store::Store,
+    pins: pin::Pins,
     speakers: speaker::Speakers,
     qualities: quality::Qualities,
     channels: channel::Channels,
@@ -150,6 +155,8 @@ impl Room {
         Self {
             session: hex(&random()),
             topics: topic::Topics::default(),
+            store: store::Store::default(),
+            pins: pin::Pins::default(),
             id,
             number,
             settings: settings::RoomSettings::new(&config),

@@ -72,6 +72,7 @@ impl Room {
         let before = std::mem::replace(&mut self.settings, super::settings::RoomSettings::new(&self.config));
         if before.is_private() || !before.keep_empty {
             self.topics = super::topic::Topics::default();
+            self.store = super::store::Store::default();
         }
         self.settings
             .change(settings.unwrap_or_default(), self.config.max_participants);

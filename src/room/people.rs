@@ -181,7 +181,7 @@ impl Room {
                 .unwrap_or_default(),
             settings: self.settings.info(),
             links: Vec::new(),
-            pins: Vec::new(),
+            pins: self.pins.all(),
         }));
         self.tell_encoded(key, Some(request), signal::encode(&joined));
         self.tell_how_it_stands(key);
@@ -320,6 +320,7 @@ impl Room {
         self.agenda.cancel(Timer::Away(member.owner()));
         self.dirty.remove(&member.owner());
         self.topics.leave(member);
+        self.pins.leave(member);
         self.channels.leave(member);
         self.speakers.forget(member);
         self.qualities.forget(member);

@@ -157,15 +157,23 @@ impl Room {
             return Ok(());
         }
         self.pace(now, member, Talk::State)?;
-        let publication = self.own(member, id)?;
+        self.set_muted(id, muted);
+        Ok(())
+    }
+
+    /// Mutes a publication or lets it be heard and seen again, and tells everybody but its owner.
+    pub(super) fn set_muted(&mut self, id: PublicationId, muted: bool) {
+        let Some(publication) = self.publications.get_mut(id).filter(|one| one.muted != muted) else {
+            return;
+        };
         publication.muted = muted;
         let (shard, source, kind) = (publication.shard, publication.key, publication.source);
+        let owner = publication.owner();
         self.command(shard, ShardCommand::SetMuted { source, muted });
         if muted && kind == SourceKind::Microphone {
-            self.speakers.forget(member);
+            self.speakers.forget(owner);
         }
         self.tell_updated(id);
-        Ok(())
     }
 
     fn tell_updated(&mut self, id: PublicationId) {

@@ -6,7 +6,7 @@ use super::{Lookup, Output, Room, SocketKey, close, rate::Talk, roster::MemberKe
 use crate::wire::{
     ErrorCode, Json, ParticipantId, PublicationId,
     signal::{
-        self, ByeCode, ClientMessage, Envelope, LeaveReason, Mode, OkFields, ServerMessage, SignalError, TopicMessage,
+        self, ClientMessage, Envelope, LeaveReason, Mode, OkFields, ServerMessage, SignalError, TopicMessage,
         WishRequest,
     },
 };
@@ -39,7 +39,7 @@ impl Refusal {
 
 pub(super) type Answer = Result<ServerMessage, Refusal>;
 
-fn ok() -> ServerMessage {
+pub(super) fn ok() -> ServerMessage {
     ServerMessage::Ok(OkFields::default())
 }
 
@@ -157,11 +157,19 @@ impl Room {
                 self.look_up(now, member, id, Lookup::Rooms(asked.listing))?;
                 return Ok(None);
             }
-            ClientMessage::MediaRequest { .. }
-            | ClientMessage::Pin { .. }
-            | ClientMessage::StoreSet { .. }
-            | ClientMessage::StoreGet { .. }
-            | ClientMessage::EntryRespond { .. }
+            ClientMessage::MediaRequest {
+                participant,
+                source,
+                on,
+            } => self.media_request(now, member, &participant, source, on),
+            ClientMessage::Pin {
+                participant,
+                camera,
+                screen,
+            } => self.pin(now, member, participant, camera, screen),
+            ClientMessage::StoreSet { key, value } => self.store_set(now, member, key, value),
+            ClientMessage::StoreGet { key } => self.store_get(now, member, key.as_deref()),
+            ClientMessage::EntryRespond { .. }
             | ClientMessage::LinkOpen { .. }
             | ClientMessage::LinkClose { .. }
             | ClientMessage::LinkRespond { .. }
@@ -207,7 +215,7 @@ impl Room {
         Ok(ok())
     }
 
-    fn talk_allowed(&self, member: MemberKey) -> Result<(), Refusal> {
+    pub(super) fn talk_allowed(&self, member: MemberKey) -> Result<(), Refusal> {
         match self.roster.get(member) {
             Some(participant) if participant.grant.talk => Ok(()),
             Some(_) | None => Err(Refusal::new(
@@ -342,31 +350,6 @@ impl Room {
             };
             self.tell_others(Some(member), &message);
         }
-        Ok(ok())
-    }
-
-    fn remove(&mut self, now: Instant, member: MemberKey, whom: &ParticipantId) -> Answer {
-        if !self
-            .roster
-            .get(member)
-            .is_some_and(|participant| participant.grant.moderate)
-        {
-            return Err(Refusal::new(
-                ErrorCode::Forbidden,
-                "the token does not allow removing others (allow_mod)",
-            ));
-        }
-        let unknown = || {
-            let sentence = format!("{whom} is not in the room");
-            Refusal::field(ErrorCode::NoSuchParticipant, "participant", sentence)
-        };
-        let target = self.roster.find(whom).ok_or_else(unknown)?;
-        if target == member {
-            let sentence = "to go oneself there is leave";
-            return Err(Refusal::field(ErrorCode::InvalidField, "participant", sentence));
-        }
-        self.say_bye(target, ByeCode::Removed, "a moderator removed you", false, None);
-        self.depart(now, target, LeaveReason::Removed, Some((close::REMOVED, "removed")));
         Ok(ok())
     }
 }

@@ -6,7 +6,7 @@ use crate::{
     room::SocketKey,
     wire::{
         ParticipantId,
-        signal::{self, ByeCode, LeaveReason, ParticipantInfo, PublicationInfo, ServerMessage, SettingsInfo},
+        signal::{self, ByeCode, LeaveReason, ParticipantInfo, Pin, PublicationInfo, ServerMessage, SettingsInfo},
     },
 };
 
@@ -32,6 +32,7 @@ pub(super) struct Client {
     pub(super) created: bool,
     pub(super) owner: Option<ParticipantId>,
     pub(super) settings: Option<SettingsInfo>,
+    pub(super) pins: BTreeMap<ParticipantId, Pin>,
 }
 
 impl Client {
@@ -84,6 +85,11 @@ impl Client {
                 self.key = Some(joined.resume.key);
                 (self.created, self.owner) = (joined.created, joined.owner);
                 self.settings = Some(joined.settings);
+                self.pins = joined
+                    .pins
+                    .into_iter()
+                    .map(|pin| (pin.participant.clone(), pin))
+                    .collect();
                 self.others = joined
                     .participants
                     .into_iter()
@@ -95,6 +101,7 @@ impl Client {
             }
             ServerMessage::ParticipantLeft { participant, reason } => {
                 assert!(self.others.remove(&participant).is_some());
+                self.pins.remove(&participant);
                 self.left.push((participant, reason));
             }
             ServerMessage::ParticipantUpdated {
@@ -147,6 +154,14 @@ impl Client {
                 assert!(known.is_none_or(|owner| self.others.contains_key(owner)), "{owner:?}");
                 (self.owner, self.settings) = (owner, Some(*settings));
             }
+            ServerMessage::Pin(pin) => {
+                let known = self.pins.remove(&pin.participant);
+                let same = known.is_some_and(|known| (known.camera, known.screen) == (pin.camera, pin.screen));
+                assert!(!same, "nothing new");
+                if pin.camera || pin.screen {
+                    self.pins.insert(pin.participant.clone(), pin);
+                }
+            }
             ServerMessage::Bye { code, .. } => self.bye = Some(code),
             ServerMessage::Resumed { last_request } => self.last_request = Some(last_request),
             ServerMessage::Pong => self.pongs += 1,
@@ -164,7 +179,6 @@ impl Client {
             | ServerMessage::Presence(_)
             | ServerMessage::Rooms { .. }
             | ServerMessage::MediaRequested { .. }
-            | ServerMessage::Pin(_)
             | ServerMessage::StoreChanged { .. }
             | ServerMessage::EntryRequested { .. }
             | ServerMessage::EntryResponded { .. }

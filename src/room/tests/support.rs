@@ -23,7 +23,7 @@ use crate::{
         ErrorCode, ParticipantId, ResumeKey, RoomId,
         link::Rights,
         signal::{
-            self, ClientMessage, Intent, JoinRequest, LinkPolicy, Mode, ParticipantInfo, Presence, ServerMessage,
+            self, ClientMessage, Intent, JoinRequest, LinkPolicy, Mode, ParticipantInfo, Pin, Presence, ServerMessage,
         },
     },
 };
@@ -450,6 +450,14 @@ impl World {
                 (&client.owner, &client.settings),
                 (&room.owner_id(), &Some(room.settings.info()))
             );
+            let pins = |pins: &mut dyn Iterator<Item = &Pin>| -> Vec<_> {
+                let mut pins: Vec<_> = pins
+                    .map(|pin| (pin.participant.clone(), pin.camera, pin.screen))
+                    .collect();
+                pins.sort();
+                pins
+            };
+            assert_eq!(pins(&mut client.pins.values()), pins(&mut room.pins.all().iter()));
             for request in &client.asked {
                 assert!(client.answers.contains_key(request), "request {request} is unanswered");
             }
