@@ -190,7 +190,7 @@ impl Socket {
             grant.check_join(&room, participant).map_err(refused)?;
         }
         join.participant = grant.participant.clone().or(join.participant);
-        let permissions = room_grant(&grant)?;
+        let permissions = room_grant(&grant);
         let key = self.key;
         let entered = self
             .api
@@ -352,23 +352,18 @@ pub(super) fn refused(error: TokenError) -> SignalError {
 }
 
 /// What the room has to know of a token's permissions.
-pub(super) fn room_grant(grant: &Grant) -> Result<room::Grant, SignalError> {
+pub(super) fn room_grant(grant: &Grant) -> room::Grant {
     let permissions = &grant.permissions;
     let base = if permissions.allow_mod {
         room::Grant::MODERATE
     } else {
         room::Grant::JOIN
     };
-    if permissions.allow_mod || permissions.allow_join {
-        Ok(room::Grant {
-            link: permissions.link,
-            judge: base.judge || permissions.link_accept,
-            ..base
-        })
-    } else {
-        Err(SignalError::new(
-            ErrorCode::Forbidden,
-            "ask_join needs somebody to ask, and this server has no lobby yet",
-        ))
+    // A token that could be verified allows one of the three ways in.
+    room::Grant {
+        ask: !permissions.allow_mod && !permissions.allow_join,
+        link: permissions.link,
+        judge: base.judge || permissions.link_accept,
+        ..base
     }
 }

@@ -15,6 +15,7 @@ mod fill;
 mod grant;
 mod http;
 mod io;
+mod lobby;
 mod lookup;
 mod mode;
 mod moderation;
@@ -95,6 +96,7 @@ pub struct Room {
     settings: settings::RoomSettings,
     owner: Option<MemberKey>,
     roster: Roster,
+    lobby: lobby::Lobby,
     publications: publication::Publications,
     viewers: viewer::Viewers,
     feeds: feed::Feeds,
@@ -165,6 +167,7 @@ impl Room {
             random,
             new_negotiation,
             roster: Roster::default(),
+            lobby: lobby::Lobby::default(),
             publications: publication::Publications::default(),
             viewers: viewer::Viewers::default(),
             feeds: feed::Feeds::default(),
@@ -203,9 +206,9 @@ impl Room {
         self.roster.len()
     }
 
-    /// Is nobody here, and nobody watching?
+    /// Is nobody here, nobody watching, and nobody waiting?
     pub fn is_empty(&self) -> bool {
-        self.roster.len() == 0 && self.viewers.is_empty()
+        self.roster.len() == 0 && self.viewers.is_empty() && self.lobby.is_empty()
     }
 
     /// Takes in something that happened. `unix_ms`: the time for people, in milliseconds since 1970.
@@ -289,6 +292,7 @@ impl Room {
         while let Some(timer) = self.agenda.pop_due(now) {
             match timer {
                 Timer::Away(owner) => self.handle_away(now, owner),
+                Timer::Lobby(waiter) => self.handle_waited(waiter),
                 Timer::Speakers => self.tell_speakers(now),
                 Timer::Quality => self.tell_quality(),
                 Timer::Departure => {

@@ -59,11 +59,16 @@ impl Room {
                 Some(_) => {}
             }
         }
-        let replaces = id.is_some_and(|id| self.roster.find(id).is_some());
-        if there && !replaces && self.roster.len() >= self.participants_max() {
+        if there && !self.is_place_for(id) {
             return Err((ErrorCode::RoomFull, "the room has all the participants it may have"));
         }
         Ok(())
+    }
+
+    /// Who is in already comes in again.
+    pub(super) fn is_place_for(&self, id: Option<&ParticipantId>) -> bool {
+        let replaces = id.is_some_and(|id| self.roster.find(id).is_some());
+        replaces || self.roster.len() < self.participants_max()
     }
 
     /// Somebody comes into a room where nobody is: nothing is left of what it was set to. What a private room kept goes too,
@@ -134,7 +139,13 @@ impl Room {
         self.owner == Some(member) || self.roster.get(member).is_some_and(|one| one.grant.moderate)
     }
 
-    pub(super) fn room_update(&mut self, now: Instant, member: MemberKey, settings: Settings) -> Result<(), Refusal> {
+    pub(super) fn room_update(
+        &mut self,
+        now: Instant,
+        unix_ms: u64,
+        member: MemberKey,
+        settings: Settings,
+    ) -> Result<(), Refusal> {
         if !self.governs(member) {
             let sentence = "only the owner of the room and its moderators (allow_mod) may change it";
             return Err(Refusal::new(ErrorCode::Forbidden, sentence));
@@ -142,6 +153,9 @@ impl Room {
         self.pace(now, member, super::rate::Talk::State)?;
         self.settings.change(settings, self.config.max_participants);
         self.tell_room(None);
+        if !self.settings.lobby {
+            self.open_lobby(now, unix_ms, member);
+        }
         Ok(())
     }
 
@@ -170,6 +184,7 @@ impl Room {
             by: closing.by,
         };
         self.tell_others(None, &bye);
+        self.turn_everybody_away(ErrorCode::EntryDenied, "the room was closed");
         for viewer in self.viewers.keys() {
             self.drop_viewer(viewer);
         }

@@ -27,6 +27,7 @@ use crate::{
 const DRAIN_SPREAD: Duration = Duration::from_secs(5);
 
 /// What comes with a `join` beside the message.
+#[derive(Debug)]
 pub(super) struct Arrival {
     pub(super) socket: SocketKey,
     pub(super) request: u32,
@@ -36,7 +37,7 @@ pub(super) struct Arrival {
 }
 
 impl Room {
-    fn refuse(&mut self, socket: SocketKey, request: u32, code: ErrorCode, message: &str) {
+    pub(super) fn refuse(&mut self, socket: SocketKey, request: u32, code: ErrorCode, message: &str) {
         let error = ServerMessage::Error {
             code,
             message: message.to_owned(),
@@ -68,6 +69,9 @@ impl Room {
             self.check_entry(join.participant.as_ref(), grant, join.intent, join.password.as_ref())
         {
             return self.refuse(socket, request, code, sentence);
+        }
+        if self.has_to_wait(grant) {
+            return self.wait(now, arrival, join, version);
         }
         self.enter(now, unix_ms, arrival, join, version);
     }
@@ -116,14 +120,16 @@ impl Room {
         if owner_changed {
             self.tell_room(Some(key));
         }
+        self.tell_who_waits(key);
         self.want_everything(now, key);
     }
 
-    fn make_up_id(&mut self) -> ParticipantId {
+    pub(super) fn make_up_id(&mut self) -> ParticipantId {
         loop {
             let text = format!("p-{}", &hex(&(self.random)())[..12]);
             if let Ok(id) = ParticipantId::new(&text)
                 && self.roster.find(&id).is_none()
+                && !self.lobby.knows(&id)
             {
                 return id;
             }
@@ -258,7 +264,7 @@ impl Room {
 
     pub(super) fn handle_socket_closed(&mut self, now: Instant, socket: SocketKey, going_away: bool) {
         let Some(member) = self.roster.detach(socket) else {
-            return;
+            return self.handle_waiter_gone(socket);
         };
         if self.draining {
             self.depart(now, member, LeaveReason::Closed, None);
@@ -367,6 +373,7 @@ impl Room {
         if std::mem::replace(&mut self.draining, true) {
             return;
         }
+        self.turn_everybody_away(ErrorCode::NodeDraining, "this node is going away; join again elsewhere");
         let members = self.roster.keys();
         let count = u32::try_from(members.len()).unwrap_or(u32::MAX).max(1);
         for (rank, member) in (0_u32..).zip(members) {

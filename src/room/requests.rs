@@ -52,7 +52,7 @@ impl Room {
         message: Result<Envelope, SignalError>,
     ) {
         let Some(member) = self.roster.at_socket(socket) else {
-            return;
+            return self.handle_waiter(socket, message);
         };
         let Some(session) = self
             .roster
@@ -147,7 +147,7 @@ impl Room {
                 mode,
             } => self.update(now, member, display_name, metadata, mode),
             ClientMessage::Remove { participant } => self.remove(now, member, &participant),
-            ClientMessage::RoomUpdate { settings } => self.room_update(now, member, *settings).map(|()| ok()),
+            ClientMessage::RoomUpdate { settings } => self.room_update(now, unix_ms, member, *settings).map(|()| ok()),
             ClientMessage::RoomClose => self.room_close(member).map(|()| ok()),
             ClientMessage::Presence(asked) => {
                 self.look_up(now, member, id, Lookup::Presence(asked.room))?;
@@ -169,8 +169,10 @@ impl Room {
             } => self.pin(now, member, participant, camera, screen),
             ClientMessage::StoreSet { key, value } => self.store_set(now, member, key, value),
             ClientMessage::StoreGet { key } => self.store_get(now, member, key.as_deref()),
-            ClientMessage::EntryRespond { .. }
-            | ClientMessage::LinkOpen { .. }
+            ClientMessage::EntryRespond { participant, allow } => {
+                self.entry_respond(now, unix_ms, member, &participant, allow)
+            }
+            ClientMessage::LinkOpen { .. }
             | ClientMessage::LinkClose { .. }
             | ClientMessage::LinkRespond { .. }
             | ClientMessage::LinkChat { .. }

@@ -6,6 +6,7 @@ mod books;
 mod canned;
 mod client;
 mod http;
+mod lobby;
 mod malformed;
 mod media;
 mod moderation;

@@ -33,6 +33,9 @@ pub(super) struct Client {
     pub(super) owner: Option<ParticipantId>,
     pub(super) settings: Option<SettingsInfo>,
     pub(super) pins: BTreeMap<ParticipantId, Pin>,
+    pub(super) is_waiting: bool,
+    /// Who waits to be let in, as far as it was told.
+    pub(super) lobby: BTreeSet<ParticipantId>,
 }
 
 impl Client {
@@ -53,13 +56,17 @@ impl Client {
                 assert_eq!(seq, self.last_seq + 1, "no gap, nothing twice: {frame}");
                 self.last_seq = seq;
             }
-            None => assert!(matches!(
-                message,
-                ServerMessage::Pong | ServerMessage::Resumed { .. } | ServerMessage::Error { .. }
-            )),
+            None => assert!(match message {
+                ServerMessage::Pong | ServerMessage::Resumed { .. } | ServerMessage::Error { .. } => true,
+                ServerMessage::Waiting | ServerMessage::Ok(_) => self.id.is_none(),
+                _ => false,
+            }),
         }
         if let Some(re) = re
-            && !matches!(message, ServerMessage::Pong | ServerMessage::Resumed { .. })
+            && !matches!(
+                message,
+                ServerMessage::Pong | ServerMessage::Waiting | ServerMessage::Resumed { .. }
+            )
         {
             assert!(
                 self.answers.insert(re, message.clone()).is_none(),
@@ -80,7 +87,11 @@ impl Client {
 
     fn learn(&mut self, message: &ServerMessage) {
         match message.clone() {
+            ServerMessage::Waiting => self.is_waiting = true,
+            ServerMessage::EntryRequested { participant, .. } => assert!(self.lobby.insert(participant)),
+            ServerMessage::EntryResponded { participant, .. } => assert!(self.lobby.remove(&participant)),
             ServerMessage::Joined(joined) => {
+                self.is_waiting = false;
                 self.id = Some(joined.participant.id);
                 self.key = Some(joined.resume.key);
                 (self.created, self.owner) = (joined.created, joined.owner);
@@ -175,13 +186,10 @@ impl Client {
             | ServerMessage::Chat { .. }
             | ServerMessage::TopicMessage(_)
             | ServerMessage::Transport { .. }
-            | ServerMessage::Waiting
             | ServerMessage::Presence(_)
             | ServerMessage::Rooms { .. }
             | ServerMessage::MediaRequested { .. }
             | ServerMessage::StoreChanged { .. }
-            | ServerMessage::EntryRequested { .. }
-            | ServerMessage::EntryResponded { .. }
             | ServerMessage::LinkOpened(_)
             | ServerMessage::LinkClosed { .. }
             | ServerMessage::LinkRoster { .. }

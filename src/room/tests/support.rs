@@ -450,6 +450,12 @@ impl World {
                 (&client.owner, &client.settings),
                 (&room.owner_id(), &Some(room.settings.info()))
             );
+            let waiting = if participant.grant.ask {
+                BTreeSet::new()
+            } else {
+                room.lobby.ids()
+            };
+            assert_eq!(client.lobby, waiting);
             let pins = |pins: &mut dyn Iterator<Item = &Pin>| -> Vec<_> {
                 let mut pins: Vec<_> = pins
                     .map(|pin| (pin.participant.clone(), pin.camera, pin.screen))
