@@ -4,6 +4,7 @@ mod assets;
 mod config;
 mod health;
 mod listen;
+mod lookup;
 mod signal;
 pub mod token;
 mod whip;

@@ -222,6 +222,14 @@ impl RoomTask {
                     }
                 }
                 Output::ToRoom { room, frame } => self.hand_to_room(room, frame),
+                Output::Presence { presence, listing } => {
+                    self.node.directory.show(self.number, *presence, listing);
+                }
+                Output::LookUp { key, lookup } => {
+                    let answer = Box::new(self.node.look_up(lookup));
+                    self.room
+                        .handle(Instant::now(), unix_ms(), Input::Found { key, answer });
+                }
                 Output::Empty => empty = true,
             }
         }

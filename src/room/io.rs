@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::Grant;
+use super::{Grant, Lookup, LookupKey};
 use crate::{
     shard::{
         command::{ShardCommand, ShardId, TransportKey},
@@ -14,7 +14,7 @@ use crate::{
     wire::{
         ErrorCode, ParticipantId, ResumeKey, RoomId,
         link::LinkFrame,
-        signal::{Envelope, JoinRequest, SignalError},
+        signal::{Envelope, JoinRequest, Presence, ServerMessage, SignalError},
     },
 };
 
@@ -134,6 +134,13 @@ pub enum Input {
         /// What is known of the room.
         code: ErrorCode,
     },
+    /// The answer to [`Output::LookUp`].
+    Found {
+        /// Whose.
+        key: LookupKey,
+        /// What.
+        answer: Box<ServerMessage>,
+    },
     /// The node is going away: nobody new, everybody told.
     Drain,
     /// The room is closed: everybody out.
@@ -251,7 +258,21 @@ pub enum Output {
         /// What.
         frame: Box<LinkFrame>,
     },
-    /// Nobody is left, nor has been for the departure time: the room may be dropped.
+    /// Answer this by [`Input::Found`], before anything else comes in.
+    LookUp {
+        /// To be named in the answer.
+        key: LookupKey,
+        /// What is asked.
+        lookup: Lookup,
+    },
+    /// Show this to those outside who ask. Comes before whatever else the same input leads to.
+    Presence {
+        /// What.
+        presence: Box<Presence>,
+        /// The word by which the room is found.
+        listing: Option<String>,
+    },
+    /// Nobody is left, nor has been for the departure time, or the room is closed: it may be dropped.
     Empty,
 }
 

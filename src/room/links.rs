@@ -200,7 +200,7 @@ impl Room {
         }
     }
 
-    fn tell_judges(&mut self, message: &ServerMessage) {
+    fn tell_link_judges(&mut self, message: &ServerMessage) {
         let body = signal::encode(message);
         let judges = self.roster.iter().filter(|one| one.grant.judge).map(|one| one.key);
         for judge in judges.collect::<Vec<MemberKey>>() {
@@ -219,7 +219,7 @@ impl Room {
             } => self.link_requested(now, request, room, by, payload),
             LinkEvent::RequestEnded { request, accepted } => {
                 if let Some(requested) = self.linking.requests.remove(&request) {
-                    self.tell_judges(&ServerMessage::LinkRequestEnded {
+                    self.tell_link_judges(&ServerMessage::LinkRequestEnded {
                         request: request.0,
                         accepted,
                         by: requested.by,
@@ -261,7 +261,7 @@ impl Room {
             LinkEvent::End { room, question, by } => {
                 self.link_reply(now, room.clone(), question, Ok(()));
                 tracing::info!(room = %self.id, link = %room, by = %by.id, "ended over a link");
-                self.handle_close(now);
+                self.closing = Some(super::owner::Closing { by: None });
             }
             LinkEvent::State { room: link, stale } => {
                 self.tell_others(None, &ServerMessage::LinkState { link, stale });
@@ -302,7 +302,7 @@ impl Room {
                 payload,
                 expires_ms: self.linking.decide.as_millis() as u64,
             };
-            self.tell_judges(&message);
+            self.tell_link_judges(&message);
             let requested = Requested {
                 message,
                 expires_at: now + self.linking.decide,

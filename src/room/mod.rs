@@ -16,10 +16,16 @@ mod grant;
 mod http;
 mod io;
 mod links;
+mod lobby;
+mod lookup;
+mod mode;
+mod moderation;
 mod negotiate;
 mod offers;
+mod owner;
 mod participant;
 mod people;
+mod pin;
 mod publication;
 mod publishing;
 mod quality;
@@ -30,6 +36,7 @@ mod seat;
 mod session;
 mod settings;
 mod speaker;
+mod store;
 mod subscription;
 #[cfg(test)]
 mod tests;
@@ -46,6 +53,7 @@ pub use config::{LinksConfig, RoomConfig};
 pub use grant::Grant;
 pub use io::{DataEvent, HttpKey, HttpOffer, HttpReply, Input, Output, SocketKey};
 pub use links::Verify;
+pub use lookup::{Lookup, LookupKey};
 pub use negotiate::{Negotiate, NewNegotiation};
 
 use agenda::{Agenda, Timer};
@@ -90,11 +98,15 @@ pub struct Room {
     random: Random,
     new_negotiation: NewNegotiation,
     settings: settings::RoomSettings,
+    owner: Option<MemberKey>,
     roster: Roster,
+    lobby: lobby::Lobby,
     publications: publication::Publications,
     viewers: viewer::Viewers,
     feeds: feed::Feeds,
     topics: topic::Topics,
+    store: store::Store,
+    pins: pin::Pins,
     speakers: speaker::Speakers,
     qualities: quality::Qualities,
     channels: channel::Channels,
@@ -108,6 +120,12 @@ pub struct Room {
     unix_ms: u64,
     last: Counters,
     draining: bool,
+    /// Set by an input that ends the room, and done when the input itself is answered.
+    closing: Option<owner::Closing>,
+    /// Closed for all. Whoever comes begins anew.
+    closed: bool,
+    /// Those outside have to be shown something else.
+    presence_changed: bool,
     outputs: VecDeque<Output>,
 }
 
@@ -154,13 +172,17 @@ impl Room {
             unix_ms: 0,
             session,
             topics: topic::Topics::default(),
+            store: store::Store::default(),
+            pins: pin::Pins::default(),
             id,
             number,
             settings: settings::RoomSettings::new(&config),
+            owner: None,
             config,
             random,
             new_negotiation,
             roster: Roster::default(),
+            lobby: lobby::Lobby::default(),
             publications: publication::Publications::default(),
             viewers: viewer::Viewers::default(),
             feeds: feed::Feeds::default(),
@@ -172,6 +194,9 @@ impl Room {
             ended: Vec::new(),
             last: Counters::default(),
             draining: false,
+            closing: None,
+            closed: false,
+            presence_changed: false,
             outputs: VecDeque::new(),
         }
     }
@@ -201,9 +226,9 @@ impl Room {
         self.linking.len()
     }
 
-    /// Is nobody here, and nobody watching?
+    /// Is nobody here, nobody watching, and nobody waiting?
     pub fn is_empty(&self) -> bool {
-        self.roster.len() == 0 && self.viewers.is_empty()
+        self.roster.len() == 0 && self.viewers.is_empty() && self.lobby.is_empty()
     }
 
     /// Takes in something that happened. `unix_ms`: the time for people, in milliseconds since 1970.
@@ -264,15 +289,20 @@ impl Room {
             Input::LinkUnreachable { room, session, code } => {
                 self.link_input(now, LinkInput::Unreachable { room, session, code });
             }
+            Input::Found { key, answer } => self.handle_found(key, &answer),
             Input::Drain => self.handle_drain(now),
-            Input::Close => self.handle_close(now),
+            Input::Close => self.closing = Some(owner::Closing { by: None }),
             Input::Tick => {}
         }
         self.handle_due(now);
         self.links_due(now);
+        if let Some(closing) = self.closing.take() {
+            self.handle_close(now, closing);
+        }
         self.fill_seats(now);
         self.watch_emptiness(now, was_empty);
         self.end_links_first(now);
+        self.show_presence();
     }
 
     /// The next thing to do. To be called until there is none, after each [`Room::handle`].
@@ -292,6 +322,7 @@ impl Room {
         while let Some(timer) = self.agenda.pop_due(now) {
             match timer {
                 Timer::Away(owner) => self.handle_away(now, owner),
+                Timer::Lobby(waiter) => self.handle_waited(waiter),
                 Timer::Speakers => self.tell_speakers(now),
                 Timer::Quality => self.tell_quality(),
                 Timer::Departure => {
@@ -304,17 +335,18 @@ impl Room {
     }
 
     fn watch_emptiness(&mut self, now: Instant, was_empty: bool) {
-        match (was_empty, self.is_empty()) {
-            (false, true) if self.draining || self.config.departure_timeout.is_zero() => {
-                self.outputs.push_back(Output::Empty);
-            }
-            (false, true) => self.agenda.set(Timer::Departure, now + self.config.departure_timeout),
-            (true, false) => self.agenda.cancel(Timer::Departure),
+        let kept = self.settings.keep_empty && !self.draining && !self.closed;
+        let departure = Some(self.config.departure_timeout).filter(|time| kept && !time.is_zero());
+        match (was_empty, self.is_empty(), departure) {
+            (false, true, None) => self.outputs.push_back(Output::Empty),
+            (true, true, None) if self.closed || self.draining => self.outputs.push_back(Output::Empty),
+            (false, true, Some(departure)) => self.agenda.set(Timer::Departure, now + departure),
+            (true, false, _) => self.agenda.cancel(Timer::Departure),
             // Somebody knocked at an empty room and was refused: it is as empty as before, and nobody waits for it.
-            (true, true) if self.agenda.next().is_none() && !matches!(self.outputs.back(), Some(Output::Empty)) => {
+            (true, true, _) if self.agenda.next().is_none() && !matches!(self.outputs.back(), Some(Output::Empty)) => {
                 self.outputs.push_back(Output::Empty);
             }
-            (true, true) | (false, false) => {}
+            (true, true, _) | (false, false, _) => {}
         }
     }
 

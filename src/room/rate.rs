@@ -7,9 +7,10 @@ use std::time::Instant;
 pub(super) enum Talk {
     /// `chat`.
     Chat,
-    /// `topic.publish`.
+    /// `topic.publish`, `store.set`, `store.get`.
     Topic,
-    /// What changes what others know of one: `publish`, `unpublish`, `mute`, `update`.
+    /// What changes what others know: `publish`, `unpublish`, `mute`, `update`, `media.request`, `pin`, `room.update`; and
+    /// questions about rooms.
     State,
     /// `link.chat`.
     Link,

@@ -12,8 +12,8 @@ use super::{books::Books, canned::canned, client::Client};
 use crate::{
     media::SourceKey,
     room::{
-        Grant, HttpKey, HttpOffer, HttpReply, Input, LinksConfig, NewNegotiation, Output, Room, RoomConfig, SocketKey,
-        seat::Half,
+        Grant, HttpKey, HttpOffer, HttpReply, Input, LinksConfig, Lookup, NewNegotiation, Output, Room, RoomConfig,
+        SocketKey, seat::Half,
     },
     shard::{
         command::{ShardId, TransportKey},
@@ -23,7 +23,10 @@ use crate::{
     wire::{
         ErrorCode, ParticipantId, ResumeKey, RoomId,
         link::{LinkFrame, Rights},
-        signal::{self, ClientMessage, Intent, JoinRequest, LinkPolicy, Mode, ParticipantInfo, ServerMessage, Token},
+        signal::{
+            self, ClientMessage, Intent, JoinRequest, LinkPolicy, Mode, ParticipantInfo, Pin, Presence, ServerMessage,
+            Token,
+        },
     },
 };
 
@@ -66,6 +69,8 @@ pub(super) struct World {
     pub(super) empty: usize,
     /// On their way to linked rooms.
     pub(super) to_rooms: VecDeque<(RoomId, Box<LinkFrame>)>,
+    /// What those outside see, and the listing.
+    pub(super) shown: Option<(Presence, Option<String>)>,
     /// Who ever published by WHIP.
     pub(super) whips: BTreeSet<ParticipantId>,
     next_socket: u64,
@@ -132,6 +137,7 @@ impl World {
             data: Vec::new(),
             empty: 0,
             to_rooms: VecDeque::new(),
+            shown: None,
             whips: BTreeSet::new(),
             next_socket: 0,
         }
@@ -173,6 +179,14 @@ impl World {
             } => self.data.push((transport, channel, data)),
             Output::HttpReply { request, reply } => assert!(self.replies.insert(request, reply).is_none()),
             Output::ToRoom { room, frame } => self.to_rooms.push_back((room, frame)),
+            Output::LookUp { key, lookup } => {
+                let answer = Box::new(match lookup {
+                    Lookup::Presence(room) => ServerMessage::Presence(Presence::nobody(room, 9)),
+                    Lookup::Rooms(_) => ServerMessage::Rooms { rooms: Vec::new() },
+                });
+                self.room.handle(self.now, 0, Input::Found { key, answer });
+            }
+            Output::Presence { presence, listing } => self.shown = Some((*presence, listing)),
             Output::Empty => self.empty += 1,
         }
     }
@@ -239,6 +253,15 @@ impl World {
         });
         self.clients[number].read_all();
         number
+    }
+
+    /// Joins in a way that is refused, and returns the code.
+    pub(super) fn refused(&mut self, id: &str, grant: Grant, change: impl FnOnce(&mut JoinRequest)) -> String {
+        let before = self.refused.len();
+        self.join_with(id, grant, 0, change);
+        let (_, frame) = self.refused.get(before).expect("a refusal");
+        let error: serde_json::Value = serde_json::from_str(frame).unwrap();
+        error["code"].as_str().unwrap().to_owned()
     }
 
     /// Sends a request and returns its id. What comes is on the wire until it is read.
@@ -432,6 +455,7 @@ impl World {
             .iter()
             .map(|one| (one.id.clone(), one.info(room.publications.infos(one.key))))
             .collect();
+        assert!(room.owner.is_none_or(|owner| room.roster.get(owner).is_some()));
         for participant in room.roster.iter() {
             let Some(session) = &participant.session else { continue };
             let (messages, bytes) = session.outbox.size();
@@ -445,6 +469,29 @@ impl World {
             let mut others = truth.clone();
             others.remove(&participant.id);
             assert_eq!(client.others, others, "what {} knows", participant.id);
+            assert!(
+                room.owner.is_some() || participant.grant.ask,
+                "{} could own it",
+                participant.id
+            );
+            assert_eq!(
+                (&client.owner, &client.settings),
+                (&room.owner_id(), &Some(room.settings.info()))
+            );
+            let waiting = if participant.grant.ask {
+                BTreeSet::new()
+            } else {
+                room.lobby.ids()
+            };
+            assert_eq!(client.lobby, waiting);
+            let pins = |pins: &mut dyn Iterator<Item = &Pin>| -> Vec<_> {
+                let mut pins: Vec<_> = pins
+                    .map(|pin| (pin.participant.clone(), pin.camera, pin.screen))
+                    .collect();
+                pins.sort();
+                pins
+            };
+            assert_eq!(pins(&mut client.pins.values()), pins(&mut room.pins.all().iter()));
             for request in &client.asked {
                 assert!(client.answers.contains_key(request), "request {request} is unanswered");
             }
