@@ -276,11 +276,9 @@ export class Connections {
 
   /** We are out; with `tell`, of each connection. @param {LinkCloseReason} [tell] */
   leave(tell) {
+    if (tell) for (const id of [...this.#all.keys()]) this.#drop(id, tell);
+    this.#all.clear();
     this.#entered = false;
-    for (const id of [...this.#all.keys()]) {
-      if (tell) this.#drop(id, tell);
-      else this.#all.delete(id);
-    }
   }
 
   /**

@@ -1,5 +1,5 @@
-import { modeName, STREAM_KIND } from './constants.js';
 import { EnfiladeError } from '../core/errors.js';
+import { modeName, STREAM_KIND } from './constants.js';
 import { reasonOfOthers } from './leave-reasons.js';
 import { Participant } from './participant.js';
 import { Stream } from './stream.js';
@@ -118,7 +118,7 @@ export class People {
     const participant = new Participant(this.#in, who, false);
     this.others.set(who.id, participant);
     participant.elements.adapt(this.#adaptive);
-    for (const kind of this.#paused) void participant.pause(SOURCE[kind], true, 'all-streams').catch(() => {});
+    for (const kind of this.#paused) participant.viewing.expect(SOURCE[kind], { paused: true }); // what they publish is told next
     if (!this.#entered) return;
     this.#meeting.emit('participant-joined', participant);
     this.#choose();

@@ -37,7 +37,8 @@ export class SharedVideo {
 
   /** What began before we came is told now. */
   async catchUp() {
-    if (!this.#now) this.#read(await this.#store.getValue(KEY).catch(() => null));
+    const value = await this.#store.getValue(KEY).catch(() => null);
+    if (!this.#now) this.#read(value); // else it was told meanwhile
   }
 
   /** @param {{link: string}} options at most 900 bytes */

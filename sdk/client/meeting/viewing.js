@@ -32,10 +32,20 @@ export class Viewing {
    * @param {Limits} change
    */
   async limit(source, change) {
-    const limits = /** @type {Limits} */ (Object.fromEntries(Object.entries({ ...this.limits(source), ...change }).filter(([, v]) => v !== undefined)));
-    const wanted = this.#wishes.get(source)?.wanted ?? this.#byDefault;
-    this.#wishes.set(source, { limits, wanted });
+    const { limits, wanted } = this.expect(source, change);
     if (wanted) await this.#find(source)?.subscribe(limits);
+  }
+
+  /**
+   * The same for what is still to come; nothing is sent now.
+   * @param {Source} source
+   * @param {Limits} change
+   */
+  expect(source, change) {
+    const limits = /** @type {Limits} */ (Object.fromEntries(Object.entries({ ...this.limits(source), ...change }).filter(([, v]) => v !== undefined)));
+    const wish = { limits, wanted: this.#wishes.get(source)?.wanted ?? this.#byDefault };
+    this.#wishes.set(source, wish);
+    return wish;
   }
 
   /**
