@@ -13,6 +13,8 @@ pub mod transport;
 
 pub mod shard;
 
+pub mod federation;
+
 pub mod room;
 
 pub mod node;

@@ -4,6 +4,8 @@
  */
 export { browserPlatform } from './core/platform.js';
 export { connect, Room } from './core/room.js';
+export { RoomLink } from './core/link.js';
+export { listRooms, presence } from './core/presence.js';
 export { EnfiladeError } from './core/errors.js';
 export { Emitter } from './core/emitter.js';
 export { Capture } from './core/capture.js';

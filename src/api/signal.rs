@@ -316,10 +316,18 @@ fn refused(error: TokenError) -> SignalError {
 
 /// What the room has to know of a token's permissions.
 pub(super) fn room_grant(grant: &Grant) -> Result<room::Grant, SignalError> {
-    if grant.permissions.allow_mod {
-        Ok(room::Grant::MODERATE)
-    } else if grant.permissions.allow_join {
-        Ok(room::Grant::JOIN)
+    let permissions = &grant.permissions;
+    let base = if permissions.allow_mod {
+        room::Grant::MODERATE
+    } else {
+        room::Grant::JOIN
+    };
+    if permissions.allow_mod || permissions.allow_join {
+        Ok(room::Grant {
+            link: permissions.link,
+            judge: base.judge || permissions.link_accept,
+            ..base
+        })
     } else {
         Err(SignalError::new(
             ErrorCode::Forbidden,

@@ -14,9 +14,11 @@ use super::{Config, DEFAULT_TOML, LogConfig, LogFormat, Mode};
 use crate::api::HttpConfig;
 use crate::api::token::{Key, Secret};
 use crate::node::ShutdownConfig;
-use crate::room::RoomConfig;
+use crate::room::{LinksConfig, RoomConfig};
 use crate::shard::MediaConfig;
 use crate::wire::limits::SEATS_MAX;
+use crate::wire::link::Rights;
+use crate::wire::signal::LinkPolicy;
 
 const KIB: usize = 1024;
 const MIB: usize = 1024 * KIB;
@@ -33,7 +35,7 @@ pub(super) fn read(layers: &Layers, problems: &mut Vec<Problem>) -> Config {
         mode,
         http: http(&mut reader),
         media: media(&mut reader),
-        room: room(&mut reader),
+        room: room(&mut reader, mode),
         keys: keys(&mut reader, mode),
         log: log(&mut reader),
         shutdown: ShutdownConfig {
@@ -85,7 +87,7 @@ fn media(reader: &mut Reader<'_>) -> MediaConfig {
     media
 }
 
-fn room(reader: &mut Reader<'_>) -> RoomConfig {
+fn room(reader: &mut Reader<'_>, mode: Mode) -> RoomConfig {
     RoomConfig {
         resume_window: reader.duration("room.resume_window", secs(0)..=secs(300)),
         departure_timeout: reader.duration("room.departure_timeout", secs(0)..=hours(24)),
@@ -93,7 +95,36 @@ fn room(reader: &mut Reader<'_>) -> RoomConfig {
         max_participants: count(reader, "room.max_participants", 1, 100_000),
         max_publications: count(reader, "room.max_publications", 1, 64),
         max_seats: count(reader, "room.max_seats", 1, SEATS_MAX as u32),
+        lobby_timeout: reader.duration("room.lobby_timeout", secs(1)..=hours(24)),
+        max_lobby: count(reader, "room.max_lobby", 1, 10_000),
+        links: links(reader, mode),
     }
+}
+
+/// The compatibility switch opens everything the way the documents of the Meeting API show it.
+fn links(reader: &mut Reader<'_>, mode: Mode) -> LinksConfig {
+    let compat = reader.choice(
+        "links.compat",
+        &[("auto", None), ("on", Some(true)), ("off", Some(false))],
+    );
+    let compat = compat.unwrap_or(mode == Mode::Development);
+    let policies = ["auto", "ask", "deny"].map(|word| (word, LinkPolicy::from_word(word).unwrap_or(LinkPolicy::Deny)));
+    let policy = reader.choice("links.policy", &policies);
+    let expected = "expected a list of \"roster\", \"chat\", \"switch\" and \"end\"";
+    let right = |text: &str| Rights::WORDS.into_iter().find(|word| *word == text);
+    let rights = Rights::from_words(reader.list("links.rights", expected, right)).unwrap_or_default();
+    let links = LinksConfig {
+        policy: if compat { LinkPolicy::Auto } else { policy },
+        rights: if compat { Rights::ALL } else { rights },
+        open_to_all: compat,
+        max_links: count(reader, "links.max_links", 1, 1_000),
+        stale_after: reader.duration("links.stale_after", secs(1)..=secs(300)),
+        lost_after: reader.duration("links.lost_after", secs(2)..=hours(1)),
+    };
+    if reader.problems.len() == problems_before && links.lost_after <= links.stale_after {
+        reader.refuse("links.lost_after", "expected more than links.stale_after", ());
+    }
+    links
 }
 
 fn log(reader: &mut Reader<'_>) -> LogConfig {

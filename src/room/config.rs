@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::wire::{link::Rights, signal::LinkPolicy};
+
 /// What a room allows. Defaults and ranges: `config/default.toml`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RoomConfig {
@@ -17,4 +19,27 @@ pub struct RoomConfig {
     pub max_publications: usize,
     /// Most seats of one participant, 1 to 50.
     pub max_seats: usize,
+    /// How long somebody waits to be let in.
+    pub lobby_timeout: Duration,
+    /// Most who wait at the same time, at least 1.
+    pub max_lobby: usize,
+    /// What rooms do to each other.
+    pub links: LinksConfig,
+}
+
+/// The section `[links]` of the configuration.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LinksConfig {
+    /// What becomes of a room that asks for a link, unless the room's owner said otherwise.
+    pub policy: LinkPolicy,
+    /// What linked rooms may do, unless the room's owner said otherwise.
+    pub rights: Rights,
+    /// Everybody who may join may do what needs the permission `link` or `judge`, and may close the room.
+    pub open_to_all: bool,
+    /// Most links of one room, 1 to 1000.
+    pub max_links: usize,
+    /// Silence after which a linked room counts as stale.
+    pub stale_after: Duration,
+    /// Silence after which a link is over.
+    pub lost_after: Duration,
 }

@@ -1,5 +1,7 @@
 //! What a participant may do, decided by its token.
 
+use crate::wire::signal::Permission;
+
 /// Permissions only; whose token it was and for which room was checked at the door.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Grant {
@@ -11,6 +13,12 @@ pub struct Grant {
     pub talk: bool,
     /// Act on others: remove them (`allow_mod`).
     pub moderate: bool,
+    /// Enter only when somebody inside says yes (`ask_join`).
+    pub ask: bool,
+    /// Open and close links, act over them (`link`).
+    pub link: bool,
+    /// Answer rooms that ask for a link (`link_accept`, `allow_mod`).
+    pub judge: bool,
 }
 
 impl Grant {
@@ -20,6 +28,9 @@ impl Grant {
         subscribe: true,
         talk: true,
         moderate: false,
+        ask: false,
+        link: false,
+        judge: false,
     };
     /// `allow_join` and `allow_mod`.
     pub const MODERATE: Grant = Grant {
@@ -27,5 +38,24 @@ impl Grant {
         subscribe: true,
         talk: true,
         moderate: true,
+        ask: false,
+        link: false,
+        judge: true,
     };
+
+    /// As the client is told.
+    pub(super) fn permissions(self) -> Vec<Permission> {
+        let held = [
+            (self.publish, Permission::Publish),
+            (self.subscribe, Permission::Subscribe),
+            (self.talk, Permission::Talk),
+            (self.moderate, Permission::Moderate),
+            (self.link, Permission::Link),
+            (self.judge, Permission::Judge),
+        ];
+        held.into_iter()
+            .filter(|(held, _)| *held)
+            .map(|(_, word)| word)
+            .collect()
+    }
 }

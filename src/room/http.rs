@@ -85,6 +85,7 @@ impl Room {
                 subscribe: false,
                 ..grant
             },
+            mode: crate::wire::signal::Mode::SendAndReceive,
             session: None,
             resource: Some(resource.clone()),
             path,

@@ -27,6 +27,7 @@ mod requests;
 mod roster;
 mod seat;
 mod session;
+mod settings;
 mod speaker;
 mod subscription;
 #[cfg(test)]
@@ -40,7 +41,7 @@ use std::{
     time::Instant,
 };
 
-pub use config::RoomConfig;
+pub use config::{LinksConfig, RoomConfig};
 pub use grant::Grant;
 pub use io::{DataEvent, HttpKey, HttpOffer, HttpReply, Input, Output, SocketKey};
 pub use negotiate::{Negotiate, NewNegotiation};
@@ -84,6 +85,7 @@ pub struct Room {
     config: RoomConfig,
     random: Random,
     new_negotiation: NewNegotiation,
+    settings: settings::RoomSettings,
     roster: Roster,
     publications: publication::Publications,
     viewers: viewer::Viewers,
@@ -139,6 +141,7 @@ impl Room {
             topics: topic::Topics::default(),
             id,
             number,
+            settings: settings::RoomSettings::new(&config),
             config,
             random,
             new_negotiation,

@@ -12,7 +12,10 @@ use crate::{
         ice::Credentials,
         negotiation::{LocalTransport, Negotiated, NegotiationError, ReceiveLine},
     },
-    wire::{Json, ParticipantId, PublicationId, signal::ParticipantInfo, signal::PublicationInfo},
+    wire::{
+        Json, ParticipantId, PublicationId,
+        signal::{Mode, ParticipantInfo, PublicationInfo},
+    },
 };
 
 /// Somebody who is here.
@@ -24,6 +27,7 @@ pub(super) struct Participant {
     pub(super) metadata: Option<Json>,
     pub(super) joined_at_ms: u64,
     pub(super) grant: Grant,
+    pub(super) mode: Mode,
     /// `None`: a WHIP publisher, who has no signalling.
     pub(super) session: Option<Session>,
     /// The HTTP resource of a WHIP publisher.
@@ -42,6 +46,7 @@ impl Participant {
             display_name: self.display_name.clone(),
             metadata: self.metadata.clone(),
             joined_at_ms: self.joined_at_ms,
+            mode: self.mode,
             publications,
         }
     }

@@ -87,6 +87,7 @@ impl Room {
             metadata: join.metadata.filter(Json::is_something),
             joined_at_ms: unix_ms,
             grant,
+            mode: join.mode,
             session: Some(Session::new(resume, socket, request)),
             resource: None,
             path: Path::new(shard, local),
@@ -165,6 +166,16 @@ impl Room {
                 chat_bytes: CHAT_BYTES_MAX,
                 seats: self.seats_max(),
             },
+            created: false,
+            owner: None,
+            permissions: self
+                .roster
+                .get(key)
+                .map(|one| one.grant.permissions())
+                .unwrap_or_default(),
+            settings: self.settings.info(),
+            links: Vec::new(),
+            pins: Vec::new(),
         }));
         self.tell_encoded(key, Some(request), signal::encode(&joined));
         self.tell_how_it_stands(key);
@@ -276,6 +287,7 @@ impl Room {
                 message: message.to_owned(),
                 reconnect,
                 after_ms,
+                by: None,
             },
         );
     }

@@ -39,13 +39,8 @@ impl Refusal {
 
 pub(super) type Answer = Result<ServerMessage, Refusal>;
 
-const fn ok() -> ServerMessage {
-    ServerMessage::Ok(OkFields {
-        publication: None,
-        message: None,
-        timestamp_ms: None,
-        messages: None,
-    })
+fn ok() -> ServerMessage {
+    ServerMessage::Ok(OkFields::default())
 }
 
 impl Room {
@@ -146,8 +141,27 @@ impl Room {
                     Err(Refusal::field(ErrorCode::NotSubscribed, "topic", sentence))
                 }
             }
-            ClientMessage::Update { display_name, metadata } => self.update(now, member, display_name, metadata),
+            ClientMessage::Update {
+                display_name,
+                metadata,
+                mode: _,
+            } => self.update(now, member, display_name, metadata),
             ClientMessage::Remove { participant } => self.remove(now, member, &participant),
+            ClientMessage::MediaRequest { .. }
+            | ClientMessage::Pin { .. }
+            | ClientMessage::StoreSet { .. }
+            | ClientMessage::StoreGet { .. }
+            | ClientMessage::RoomUpdate { .. }
+            | ClientMessage::RoomClose
+            | ClientMessage::EntryRespond { .. }
+            | ClientMessage::Presence(_)
+            | ClientMessage::Rooms(_)
+            | ClientMessage::LinkOpen { .. }
+            | ClientMessage::LinkClose { .. }
+            | ClientMessage::LinkRespond { .. }
+            | ClientMessage::LinkChat { .. }
+            | ClientMessage::LinkEnd { .. }
+            | ClientMessage::Switch(_) => Err(Refusal::new(ErrorCode::UnknownType, "not yet")),
         };
         answer.map(Some)
     }
@@ -315,6 +329,7 @@ impl Room {
                 participant: id,
                 display_name,
                 metadata,
+                mode: None,
             };
             self.tell_others(Some(member), &message);
         }

@@ -97,6 +97,44 @@ codes! {
     NotSubscribed = "not-subscribed",
     /// Slow down.
     RateLimited = "rate-limited",
+    /// Somebody is in the room that was to be opened.
+    RoomExists = "room-exists",
+    /// Nobody is in the room that was to be entered or linked with.
+    RoomNotFound = "room-not-found",
+    /// The room to be linked with is known, but nobody is in it.
+    RoomNotLive = "room-not-live",
+    /// The room has a password, and none was given.
+    PasswordRequired = "password-required",
+    /// Another password.
+    PasswordWrong = "password-wrong",
+    /// Somebody inside said no.
+    EntryDenied = "entry-denied",
+    /// Nobody inside said anything.
+    EntryTimeout = "entry-timeout",
+    /// Too many wait already.
+    LobbyFull = "lobby-full",
+    /// Above the limit of shared values.
+    StoreFull = "store-full",
+    /// A link of a room with itself.
+    SameRoom = "same-room",
+    /// The other room does not want the link.
+    LinkDenied = "link-denied",
+    /// Nobody over there said anything.
+    LinkTimeout = "link-timeout",
+    /// One of the rooms has all the links it may have.
+    LinkLimit = "link-limit",
+    /// Not linked with that room.
+    NoSuchLink = "no-such-link",
+    /// Settled already, or never asked.
+    NoSuchRequest = "no-such-request",
+    /// The other room does not allow this over the link.
+    LinkRight = "link-right",
+    /// The link closed before the answer came.
+    LinkClosed = "link-closed",
+    /// The link carries no more at present.
+    LinkOverflow = "link-overflow",
+    /// A switch to a room that is neither end of the link.
+    SwitchRoom = "switch-room",
     /// The offer is above the limit.
     SdpTooLarge = "sdp-too-large",
     /// The offer cannot be read.

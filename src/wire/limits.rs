@@ -62,3 +62,33 @@ pub const DATA_BYTES_MAX: usize = 256 * 1024;
 
 /// The protocol name of data channels that the room relays.
 pub const DATA_PROTOCOL: &str = "enfilade.data.v1";
+
+/// Bytes of a room's password.
+pub const PASSWORD_BYTES_MAX: usize = 256;
+
+/// Bytes of the word by which a room is listed.
+pub const LISTING_BYTES_MAX: usize = 128;
+
+/// Bytes of a room's `info`, written as compact JSON.
+pub const INFO_BYTES_MAX: usize = 16 * 1024;
+
+/// Rooms of one answer to `rooms`.
+pub const ROOMS_MAX: usize = 100;
+
+/// Bytes of a key of the shared values.
+pub const STORE_KEY_BYTES_MAX: usize = 128;
+
+/// Bytes of a shared value.
+pub const STORE_VALUE_BYTES_MAX: usize = 1024;
+
+/// Shared values of one room.
+pub const STORE_KEYS_MAX: usize = 256;
+
+/// Bytes of the payload of a link or a switch request, written as compact JSON.
+pub const PAYLOAD_BYTES_MAX: usize = 4 * 1024;
+
+/// Milliseconds for which somebody may wait for a room to be linked with.
+pub const LINK_WAIT_MS_MAX: u32 = 60_000;
+
+/// Bytes of one frame between rooms.
+pub const LINK_FRAME_BYTES_MAX: usize = 64 * 1024;

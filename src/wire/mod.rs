@@ -7,6 +7,7 @@ pub mod error;
 pub mod ids;
 pub mod json;
 pub mod limits;
+pub mod link;
 pub mod resume;
 pub mod signal;
 

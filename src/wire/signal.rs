@@ -3,21 +3,27 @@
 
 mod decode;
 mod event;
+mod fields;
+mod info;
 mod request;
+mod settings;
 #[cfg(test)]
 pub(crate) mod tests;
 
 use std::sync::Arc;
 
 pub use decode::{SignalError, decode};
-pub use event::{
-    AnswerPublication, AnswerSeat, ByeCode, Joined, JoinedLimits, LeaveReason, OkFields, ParticipantInfo,
-    PublicationInfo, QualityEntry, ResumeInfo, SeatEntry, ServerMessage, SpeakerEntry, SubscriptionState, TopicMessage,
-    TransportState,
+pub use event::ServerMessage;
+pub use info::{
+    AnswerPublication, AnswerSeat, ByeCode, Joined, JoinedLimits, LeaveReason, LinkChatInfo, LinkCloseReason, LinkInfo,
+    OkFields, ParticipantInfo, Permission, Pin, Presence, PresenceOwner, PublicationInfo, QualityEntry, ResumeInfo,
+    SeatEntry, SpeakerEntry, SubscriptionState, Switch, TopicMessage, TransportState,
 };
 pub use request::{
-    ClientMessage, Envelope, JoinRequest, Priority, PublishLine, Quality, ResumeRequest, SourceKind, Token, WishRequest,
+    ClientMessage, Envelope, Intent, JoinRequest, Mode, PresenceRequest, Priority, PublishLine, Quality, ResumeRequest,
+    RoomsRequest, SourceKind, SwitchRequest, Token, WishRequest,
 };
+pub use settings::{LinkPolicy, Settings, SettingsInfo};
 
 /// Writes the message as a JSON object without `seq` and `re`. Done once, however many sessions it goes to.
 pub fn encode(message: &ServerMessage) -> Arc<str> {

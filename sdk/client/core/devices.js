@@ -88,6 +88,12 @@ export class Devices {
     });
   }
 
+  /** For the room: the server has muted it; our side follows. @param {'microphone' | 'camera' | 'screen'} source */
+  obey(source) {
+    const off = { microphone: () => this.setMicrophone(false), camera: () => this.setCamera(false), screen: () => this.setScreen(false) }[source];
+    off?.().catch(() => {}); // the session ended meanwhile; nothing goes out any more
+  }
+
   /**
    * @param {'microphone' | 'camera'} source
    * @param {MediaStreamTrack} track

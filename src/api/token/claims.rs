@@ -21,11 +21,15 @@ pub struct Permissions {
     pub ask_join: bool,
     /// `allow_mod`: controls other participants' microphone and camera, and removes them.
     pub allow_mod: bool,
+    /// `link`: links its room with others, and acts over links.
+    pub link: bool,
+    /// `link_accept`: answers rooms that ask for a link, as `allow_mod` does.
+    pub link_accept: bool,
 }
 
 impl Permissions {
     /// Every word, in the order of the documentation.
-    pub const WORDS: [&'static str; 3] = ["allow_join", "ask_join", "allow_mod"];
+    pub const WORDS: [&'static str; 5] = ["allow_join", "ask_join", "allow_mod", "link", "link_accept"];
 
     /// Reads words. Words not known are skipped: a permission only ever adds, so they can do no harm.
     pub fn from_words<'a>(words: impl IntoIterator<Item = &'a str>) -> Self {
@@ -35,6 +39,8 @@ impl Permissions {
                 "allow_join" => permissions.allow_join = true,
                 "ask_join" => permissions.ask_join = true,
                 "allow_mod" => permissions.allow_mod = true,
+                "link" => permissions.link = true,
+                "link_accept" => permissions.link_accept = true,
                 _ => {}
             }
         }
@@ -43,7 +49,13 @@ impl Permissions {
 
     /// The words of the claim.
     pub fn words(self) -> impl Iterator<Item = &'static str> {
-        let held = [self.allow_join, self.ask_join, self.allow_mod];
+        let held = [
+            self.allow_join,
+            self.ask_join,
+            self.allow_mod,
+            self.link,
+            self.link_accept,
+        ];
         Self::WORDS
             .into_iter()
             .zip(held)
@@ -51,7 +63,7 @@ impl Permissions {
             .map(|(word, _)| word)
     }
 
-    /// At least one, and `ask_join` only alone.
+    /// One way in: `ask_join` excludes `allow_join` and `allow_mod`.
     pub fn are_lawful(self) -> bool {
         (self.allow_join || self.allow_mod) != self.ask_join
     }

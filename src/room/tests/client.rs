@@ -96,9 +96,11 @@ impl Client {
                 participant,
                 display_name,
                 metadata,
+                mode,
             } => {
                 let info = self.others.get_mut(&participant).unwrap();
                 info.display_name = display_name.unwrap_or(info.display_name.clone());
+                info.mode = mode.unwrap_or(info.mode);
                 if metadata.is_some() {
                     info.metadata = metadata.filter(|metadata| metadata.as_str() != "null");
                 }
@@ -147,7 +149,26 @@ impl Client {
             | ServerMessage::Subscription { .. }
             | ServerMessage::Chat { .. }
             | ServerMessage::TopicMessage(_)
-            | ServerMessage::Transport { .. } => {}
+            | ServerMessage::Transport { .. }
+            | ServerMessage::Waiting
+            | ServerMessage::Presence(_)
+            | ServerMessage::Rooms { .. }
+            | ServerMessage::RoomUpdated { .. }
+            | ServerMessage::MediaRequested { .. }
+            | ServerMessage::Pin(_)
+            | ServerMessage::StoreChanged { .. }
+            | ServerMessage::EntryRequested { .. }
+            | ServerMessage::EntryResponded { .. }
+            | ServerMessage::LinkOpened(_)
+            | ServerMessage::LinkClosed { .. }
+            | ServerMessage::LinkRoster { .. }
+            | ServerMessage::LinkChat(_)
+            | ServerMessage::LinkChatSent(_)
+            | ServerMessage::LinkGap { .. }
+            | ServerMessage::LinkState { .. }
+            | ServerMessage::LinkRequested { .. }
+            | ServerMessage::LinkRequestEnded { .. }
+            | ServerMessage::Switch(_) => {}
         }
     }
 }

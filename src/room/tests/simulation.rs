@@ -124,6 +124,7 @@ impl Story {
             12 => ClientMessage::Update {
                 display_name: Some("Name".to_owned()),
                 metadata: serde_json::from_str("{}").ok(),
+                mode: None,
             },
             _ => ClientMessage::Remove {
                 participant: ParticipantId::new(&format!("p{}", self.dice.roll(8))).unwrap(),

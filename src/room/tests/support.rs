@@ -11,7 +11,8 @@ use super::{books::Books, canned::canned, client::Client};
 use crate::{
     media::SourceKey,
     room::{
-        Grant, HttpKey, HttpOffer, HttpReply, Input, NewNegotiation, Output, Room, RoomConfig, SocketKey, seat::Half,
+        Grant, HttpKey, HttpOffer, HttpReply, Input, LinksConfig, NewNegotiation, Output, Room, RoomConfig, SocketKey,
+        seat::Half,
     },
     shard::{
         command::{ShardId, TransportKey},
@@ -20,7 +21,8 @@ use crate::{
     transport::{fingerprint::Fingerprint, ice::Credentials, negotiation::LocalTransport},
     wire::{
         ErrorCode, ParticipantId, ResumeKey, RoomId,
-        signal::{self, ClientMessage, JoinRequest, ParticipantInfo, ServerMessage},
+        link::Rights,
+        signal::{self, ClientMessage, Intent, JoinRequest, LinkPolicy, Mode, ParticipantInfo, ServerMessage},
     },
 };
 
@@ -63,6 +65,16 @@ pub(super) fn config() -> RoomConfig {
         max_participants: 100,
         max_publications: 16,
         max_seats: 50,
+        lobby_timeout: Duration::from_secs(300),
+        max_lobby: 3,
+        links: LinksConfig {
+            policy: LinkPolicy::Auto,
+            rights: Rights::ALL,
+            open_to_all: false,
+            max_links: 16,
+            stale_after: Duration::from_secs(5),
+            lost_after: Duration::from_secs(30),
+        },
     }
 }
 
@@ -183,6 +195,10 @@ impl World {
             metadata: None,
             auto_subscribe: true,
             client: None,
+            intent: Intent::Any,
+            password: None,
+            mode: Mode::SendAndReceive,
+            settings: None,
         };
         change(&mut join);
         let shard = ShardId(shard);

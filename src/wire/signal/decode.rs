@@ -5,17 +5,23 @@
 
 use serde_json::Value;
 
-use super::request::{
-    ClientMessage, Envelope, JoinRequest, Priority, PublishLine, Quality, ResumeRequest, SourceKind, Token, WishRequest,
+use super::{
+    fields::{Fields, json},
+    request::{
+        ClientMessage, Envelope, Intent, JoinRequest, Mode, PresenceRequest, Priority, PublishLine, Quality,
+        ResumeRequest, RoomsRequest, SourceKind, SwitchRequest, Token, WishRequest,
+    },
+    settings::{LinkPolicy, Settings},
 };
 use crate::wire::{
-    ErrorCode, Json, ParticipantId, PublicationId, RoomId,
+    ErrorCode,
     json::{Object, check_shape},
     limits::{
-        ADDRESSEES_MAX, CHAT_BYTES_MAX, CLIENT_BYTES_MAX, DISPLAY_NAME_BYTES_MAX, LINES_MAX, MESSAGE_BYTES_MAX,
-        METADATA_BYTES_MAX, MID_BYTES_MAX, OFFER_BYTES_MAX, PICTURE_PIXELS_MAX, SDP_BYTES_MAX, TOKEN_BYTES_MAX,
-        TOPIC_BYTES_MAX, TOPIC_PAYLOAD_BYTES_MAX, VERSIONS_MAX,
+        CHAT_BYTES_MAX, CLIENT_BYTES_MAX, INFO_BYTES_MAX, LINES_MAX, LINK_WAIT_MS_MAX, LISTING_BYTES_MAX,
+        MESSAGE_BYTES_MAX, MID_BYTES_MAX, OFFER_BYTES_MAX, PASSWORD_BYTES_MAX, SDP_BYTES_MAX, STORE_KEY_BYTES_MAX,
+        STORE_VALUE_BYTES_MAX, TOKEN_BYTES_MAX, TOPIC_BYTES_MAX, TOPIC_PAYLOAD_BYTES_MAX,
     },
+    link::Rights,
 };
 
 /// Why a message was not understood.
@@ -43,7 +49,7 @@ impl SignalError {
         }
     }
 
-    fn field(code: ErrorCode, field: &str, message: impl Into<String>) -> Self {
+    pub(super) fn field(code: ErrorCode, field: &str, message: impl Into<String>) -> Self {
         Self {
             id: None,
             code,
@@ -52,7 +58,7 @@ impl SignalError {
         }
     }
 
-    fn invalid(field: &str, message: impl Into<String>) -> Self {
+    pub(super) fn invalid(field: &str, message: impl Into<String>) -> Self {
         Self::field(ErrorCode::InvalidField, field, message)
     }
 }
@@ -104,7 +110,7 @@ fn message(bytes: usize, mut fields: Fields) -> Result<Envelope, SignalError> {
         },
         "offer" => ClientMessage::Offer {
             sdp: fields.text("sdp", SDP_BYTES_MAX)?,
-            publish: fields.publish_lines()?,
+            publish: publish_lines(&mut fields)?,
         },
         "publish" => ClientMessage::Publish(publish_line(&mut fields)?),
         "unpublish" => ClientMessage::Unpublish {
@@ -139,10 +145,73 @@ fn message(bytes: usize, mut fields: Fields) -> Result<Envelope, SignalError> {
         "update" => ClientMessage::Update {
             display_name: fields.display_name()?,
             metadata: fields.metadata()?,
+            mode: mode(&mut fields)?,
         },
         "remove" => ClientMessage::Remove {
             participant: fields.participant("participant")?,
         },
+        "media.request" => ClientMessage::MediaRequest {
+            participant: fields.participant("participant")?,
+            source: fields.one_of("source", askable, "microphone, camera or screen")?,
+            on: fields.boolean("on")?,
+        },
+        "pin" => ClientMessage::Pin {
+            participant: fields.participant("participant")?,
+            camera: fields.optional("camera", Fields::boolean)?.unwrap_or(false),
+            screen: fields.optional("screen", Fields::boolean)?.unwrap_or(false),
+        },
+        "store.set" => ClientMessage::StoreSet {
+            key: fields.name("key", STORE_KEY_BYTES_MAX)?,
+            value: fields.nullable("value", |f, name| f.text(name, STORE_VALUE_BYTES_MAX))?,
+        },
+        "store.get" => ClientMessage::StoreGet {
+            key: fields.optional("key", |f, name| f.name(name, STORE_KEY_BYTES_MAX))?,
+        },
+        "room.update" => ClientMessage::RoomUpdate {
+            settings: Box::new(fields.required("settings").and_then(|value| settings(&fields, value))?),
+        },
+        "room.close" => ClientMessage::RoomClose,
+        "entry.respond" => ClientMessage::EntryRespond {
+            participant: fields.participant("participant")?,
+            allow: fields.boolean("allow")?,
+        },
+        "presence" => ClientMessage::Presence(PresenceRequest {
+            token: optional_token(&mut fields)?,
+            room: fields.room("room")?,
+        }),
+        "rooms" => ClientMessage::Rooms(RoomsRequest {
+            token: optional_token(&mut fields)?,
+            listing: fields.name("listing", LISTING_BYTES_MAX)?,
+        }),
+        "link.open" => ClientMessage::LinkOpen {
+            room: fields.room("room")?,
+            payload: fields.payload()?,
+            wait_ms: fields
+                .optional("waitMs", |f, name| f.u32(name, 0, LINK_WAIT_MS_MAX))?
+                .unwrap_or(0),
+        },
+        "link.close" => ClientMessage::LinkClose {
+            link: fields.room("link")?,
+        },
+        "link.respond" => ClientMessage::LinkRespond {
+            request: fields.u32("request", 0, u32::MAX)?,
+            accept: fields.boolean("accept")?,
+        },
+        "link.chat" => ClientMessage::LinkChat {
+            link: fields.room("link")?,
+            text: fields.text("text", CHAT_BYTES_MAX)?,
+            echo: fields.optional("echo", Fields::boolean)?.unwrap_or(false),
+        },
+        "link.end" => ClientMessage::LinkEnd {
+            link: fields.room("link")?,
+        },
+        "switch" => ClientMessage::Switch(SwitchRequest {
+            participant: fields.participant("participant")?,
+            link: fields.optional("link", Fields::room)?,
+            room: fields.room("room")?,
+            token: token(fields.text("token", usize::MAX)?)?,
+            payload: fields.payload()?,
+        }),
         _ => {
             let sentence = format!("there is no message of type {kind:?}");
             return Err(SignalError::field(ErrorCode::UnknownType, "type", sentence));
@@ -154,17 +223,84 @@ fn message(bytes: usize, mut fields: Fields) -> Result<Envelope, SignalError> {
 fn join(fields: &mut Fields) -> Result<JoinRequest, SignalError> {
     Ok(JoinRequest {
         versions: fields.versions()?,
-        token: fields
-            .optional("token", |f, name| f.text(name, usize::MAX))?
-            .map(token)
-            .transpose()?,
+        token: optional_token(fields)?,
         room: fields.optional("room", Fields::room)?,
         participant: fields.optional("participant", Fields::participant)?,
         display_name: fields.display_name()?,
         metadata: fields.metadata()?,
         auto_subscribe: fields.optional("autoSubscribe", Fields::boolean)?.unwrap_or(true),
         client: fields.optional("client", |f, name| f.text(name, CLIENT_BYTES_MAX))?,
+        intent: fields
+            .optional("intent", |f, name| f.one_of(name, intent, "any, open or join"))?
+            .unwrap_or_default(),
+        password: fields
+            .optional("password", |f, name| f.text(name, PASSWORD_BYTES_MAX))?
+            .map(Token),
+        mode: mode(fields)?.unwrap_or_default(),
+        settings: match fields.take("settings") {
+            None | Some(Value::Null) => None,
+            Some(value) => Some(Box::new(settings(fields, value)?)),
+        },
     })
+}
+
+fn intent(text: &str) -> Option<Intent> {
+    Some(match text {
+        "any" => Intent::Any,
+        "open" => Intent::Open,
+        "join" => Intent::Join,
+        _ => return None,
+    })
+}
+
+fn mode(fields: &mut Fields) -> Result<Option<Mode>, SignalError> {
+    let read = |text: &str| {
+        Some(match text {
+            "sendAndReceive" => Mode::SendAndReceive,
+            "receiveOnly" => Mode::ReceiveOnly,
+            "signallingOnly" => Mode::SignallingOnly,
+            _ => return None,
+        })
+    };
+    let choice = "sendAndReceive, receiveOnly or signallingOnly";
+    fields.optional("mode", |f, name| f.one_of(name, read, choice))
+}
+
+fn askable(text: &str) -> Option<SourceKind> {
+    SourceKind::from_wire(text).filter(|source| *source != SourceKind::ScreenAudio)
+}
+
+fn settings(fields: &Fields, value: Value) -> Result<Settings, SignalError> {
+    let mut fields = fields.nested("settings", value)?;
+    let rights = |f: &mut Fields, name: &str| {
+        let words = f.list(name, Rights::WORDS.len())?;
+        let words: Option<Vec<&str>> = words.iter().map(Value::as_str).collect();
+        let rights = words.and_then(|words| Rights::from_words(words).ok());
+        rights.ok_or_else(|| f.invalid(name, "a list of roster, chat, switch and end is expected"))
+    };
+    let policy = |f: &mut Fields, name: &str| f.one_of(name, LinkPolicy::from_word, "auto, ask or deny");
+    Ok(Settings {
+        password: fields.change("password", |f, name| {
+            let text = f.text(name, PASSWORD_BYTES_MAX)?;
+            if text.is_empty() {
+                return Err(f.invalid(name, "a password has at least one character; null is none"));
+            }
+            Ok(Token(text))
+        })?,
+        max_participants: fields.change("maxParticipants", |f, name| f.u32(name, 1, u32::MAX))?,
+        close_with_owner: fields.optional("closeWithOwner", Fields::boolean)?,
+        keep_empty: fields.optional("keepEmpty", Fields::boolean)?,
+        listing: fields.change("listing", |f, name| f.name(name, LISTING_BYTES_MAX))?,
+        info: fields.json("info", INFO_BYTES_MAX)?,
+        lobby: fields.optional("lobby", Fields::boolean)?,
+        link_policy: fields.optional("linkPolicy", policy)?,
+        link_rights: fields.optional("linkRights", rights)?,
+    })
+}
+
+fn optional_token(fields: &mut Fields) -> Result<Option<Token>, SignalError> {
+    let text = fields.optional("token", |f, name| f.text(name, usize::MAX))?;
+    text.map(token).transpose()
 }
 
 fn token(text: String) -> Result<Token, SignalError> {
@@ -173,6 +309,15 @@ fn token(text: String) -> Result<Token, SignalError> {
         return Err(SignalError::field(ErrorCode::TokenTooLarge, "token", sentence));
     }
     Ok(Token(text))
+}
+
+fn publish_lines(fields: &mut Fields) -> Result<Vec<PublishLine>, SignalError> {
+    let read = |f: &mut Fields, name: &str| {
+        let items = f.list(name, LINES_MAX)?;
+        let line = |(at, item): (usize, Value)| publish_line(&mut f.nested(&format!("{name}[{at}]"), item)?);
+        items.into_iter().enumerate().map(line).collect()
+    };
+    fields.optional("publish", read).map(Option::unwrap_or_default)
 }
 
 fn publish_line(fields: &mut Fields) -> Result<PublishLine, SignalError> {
@@ -215,201 +360,4 @@ fn wish(fields: &mut Fields) -> Result<WishRequest, SignalError> {
             .optional("priority", |f, name| f.one_of(name, priority, "normal or pinned"))?
             .unwrap_or_default(),
     })
-}
-
-fn json(field: &str, value: &Value, bytes_max: usize) -> Result<Json, SignalError> {
-    let json = Json::new(value);
-    if json.as_str().len() > bytes_max {
-        return Err(SignalError::invalid(field, format!("at most {bytes_max} bytes")));
-    }
-    Ok(json)
-}
-
-/// The fields of one object, taken out by name and type. `prefix` names the object inside the message.
-struct Fields {
-    object: Object,
-    prefix: String,
-}
-
-impl Fields {
-    fn new(object: Object) -> Result<Self, SignalError> {
-        Ok(Self {
-            object,
-            prefix: String::new(),
-        })
-    }
-
-    fn path(&self, name: &str) -> String {
-        format!("{}{name}", self.prefix)
-    }
-
-    fn invalid(&self, name: &str, message: impl Into<String>) -> SignalError {
-        SignalError::invalid(&self.path(name), message)
-    }
-
-    fn check_twice(&self) -> Result<(), SignalError> {
-        match &self.object.twice {
-            Some(name) => {
-                let shown: String = name.chars().take(64).collect();
-                Err(self.invalid(&shown, "the field is there twice"))
-            }
-            None => Ok(()),
-        }
-    }
-
-    fn take(&mut self, name: &str) -> Option<Value> {
-        let at = self.object.fields.iter().position(|(known, _)| known == name)?;
-        Some(self.object.fields.swap_remove(at).1)
-    }
-
-    fn required(&mut self, name: &str) -> Result<Value, SignalError> {
-        let missing = SignalError::field(
-            ErrorCode::MissingField,
-            &self.path(name),
-            format!("{} is missing", self.path(name)),
-        );
-        self.take(name).ok_or(missing)
-    }
-
-    /// `None` when the field is absent or `null`.
-    fn optional<T>(
-        &mut self,
-        name: &str,
-        read: impl FnOnce(&mut Self, &str) -> Result<T, SignalError>,
-    ) -> Result<Option<T>, SignalError> {
-        match self.object.fields.iter().find(|(known, _)| known == name) {
-            None | Some((_, Value::Null)) => Ok(None),
-            Some(_) => read(self, name).map(Some),
-        }
-    }
-
-    fn text(&mut self, name: &str, bytes_max: usize) -> Result<String, SignalError> {
-        match self.required(name)? {
-            Value::String(text) if text.len() <= bytes_max => Ok(text),
-            Value::String(_) => Err(self.invalid(name, format!("at most {bytes_max} bytes"))),
-            Value::Null | Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_) => {
-                Err(self.invalid(name, "a string is expected"))
-            }
-        }
-    }
-
-    /// A text of at least one character, none of them a control character.
-    fn name(&mut self, name: &str, bytes_max: usize) -> Result<String, SignalError> {
-        let text = self.text(name, bytes_max)?;
-        if text.is_empty() || text.chars().any(char::is_control) {
-            return Err(self.invalid(name, "at least one character, and no control characters"));
-        }
-        Ok(text)
-    }
-
-    fn display_name(&mut self) -> Result<Option<String>, SignalError> {
-        self.optional("displayName", |f, name| f.name(name, DISPLAY_NAME_BYTES_MAX))
-    }
-
-    fn boolean(&mut self, name: &str) -> Result<bool, SignalError> {
-        self.required(name)?
-            .as_bool()
-            .ok_or_else(|| self.invalid(name, "true or false is expected"))
-    }
-
-    fn u64(&mut self, name: &str) -> Result<u64, SignalError> {
-        self.required(name)?
-            .as_u64()
-            .ok_or_else(|| self.invalid(name, "a whole number from 0 is expected"))
-    }
-
-    fn u32(&mut self, name: &str, min: u32, max: u32) -> Result<u32, SignalError> {
-        let number = self
-            .required(name)?
-            .as_u64()
-            .and_then(|number| u32::try_from(number).ok());
-        number
-            .filter(|number| (min..=max).contains(number))
-            .ok_or_else(|| self.invalid(name, format!("a whole number from {min} to {max} is expected")))
-    }
-
-    fn pixels(&mut self, name: &str) -> Result<Option<u32>, SignalError> {
-        self.optional(name, |f, name| f.u32(name, 1, PICTURE_PIXELS_MAX))
-    }
-
-    fn publication(&mut self) -> Result<PublicationId, SignalError> {
-        self.u32("publication", 0, u32::MAX).map(PublicationId)
-    }
-
-    fn room(&mut self, name: &str) -> Result<RoomId, SignalError> {
-        let text = self.text(name, usize::MAX)?;
-        RoomId::new(&text).map_err(|error| self.invalid(name, error.to_string()))
-    }
-
-    fn participant(&mut self, name: &str) -> Result<ParticipantId, SignalError> {
-        let text = self.text(name, usize::MAX)?;
-        ParticipantId::new(&text).map_err(|error| self.invalid(name, error.to_string()))
-    }
-
-    fn one_of<T>(&mut self, name: &str, read: impl Fn(&str) -> Option<T>, choice: &str) -> Result<T, SignalError> {
-        let text = self.text(name, 64)?;
-        read(&text).ok_or_else(|| self.invalid(name, format!("{choice} is expected")))
-    }
-
-    /// Present `null` is the JSON value `null`, not an absent field.
-    fn metadata(&mut self) -> Result<Option<Json>, SignalError> {
-        let path = self.path("metadata");
-        self.take("metadata")
-            .map(|value| json(&path, &value, METADATA_BYTES_MAX))
-            .transpose()
-    }
-
-    fn list(&mut self, name: &str, len_max: usize) -> Result<Vec<Value>, SignalError> {
-        match self.required(name)? {
-            Value::Array(items) if items.len() <= len_max => Ok(items),
-            Value::Array(_) => Err(self.invalid(name, format!("at most {len_max} entries"))),
-            Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Object(_) => {
-                Err(self.invalid(name, "a list is expected"))
-            }
-        }
-    }
-
-    fn versions(&mut self) -> Result<Vec<u32>, SignalError> {
-        let items = self.list("versions", VERSIONS_MAX)?;
-        let version = |item: &Value| item.as_u64().and_then(|n| u32::try_from(n).ok());
-        let versions: Option<Vec<u32>> = items.iter().map(version).collect();
-        versions.ok_or_else(|| self.invalid("versions", "a list of whole numbers is expected"))
-    }
-
-    fn addressees(&mut self) -> Result<Option<Vec<ParticipantId>>, SignalError> {
-        let read = |f: &mut Self, name: &str| {
-            let items = f.list(name, ADDRESSEES_MAX)?;
-            let id = |(at, item): (usize, &Value)| {
-                let culprit = format!("{name}[{at}]");
-                let text = item
-                    .as_str()
-                    .ok_or_else(|| f.invalid(&culprit, "a participant id is expected"))?;
-                ParticipantId::new(text).map_err(|error| f.invalid(&culprit, error.to_string()))
-            };
-            items.iter().enumerate().map(id).collect()
-        };
-        self.optional("to", read)
-    }
-
-    fn publish_lines(&mut self) -> Result<Vec<PublishLine>, SignalError> {
-        let read = |f: &mut Self, name: &str| {
-            let items = f.list(name, LINES_MAX)?;
-            let line = |(at, item): (usize, Value)| {
-                let culprit = format!("{name}[{at}]");
-                let Value::Object(map) = item else {
-                    return Err(f.invalid(&culprit, "an object is expected"));
-                };
-                let object = Object {
-                    fields: map.into_iter().collect(),
-                    twice: None,
-                };
-                publish_line(&mut Fields {
-                    object,
-                    prefix: format!("{culprit}."),
-                })
-            };
-            items.into_iter().enumerate().map(line).collect()
-        };
-        self.optional("publish", read).map(Option::unwrap_or_default)
-    }
 }

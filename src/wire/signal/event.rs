@@ -2,11 +2,12 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::request::SourceKind;
-use crate::{
-    packet::{Codec, Kind},
-    wire::{ErrorCode, Json, ParticipantId, PublicationId, RoomId, SeatIndex},
+use super::{
+    info::*,
+    request::{Mode, SourceKind},
+    settings::SettingsInfo,
 };
+use crate::wire::{ErrorCode, Json, ParticipantId, PublicationId, RoomId, link::Person};
 
 /// An answer or an event. `docs/PROTOCOL.md` says what each means.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -42,6 +43,136 @@ pub enum ServerMessage {
     },
     /// Answer to `ping`; has no `seq`.
     Pong,
+    /// You are in the lobby; `joined` or `error` follows. Has no `seq`.
+    Waiting,
+    /// Answer to `presence`.
+    Presence(Presence),
+    /// Answer to `rooms`.
+    Rooms {
+        /// Those with that listing.
+        rooms: Vec<Presence>,
+    },
+    /// The room has a new owner or other settings.
+    #[serde(rename = "room.updated")]
+    RoomUpdated {
+        /// Who owns it; `null`: nobody.
+        owner: Option<ParticipantId>,
+        /// What is in force.
+        settings: Box<SettingsInfo>,
+    },
+    /// A moderator muted you, or asks you to switch on.
+    #[serde(rename = "media.requested")]
+    MediaRequested {
+        /// Who asks.
+        participant: ParticipantId,
+        /// What.
+        source: SourceKind,
+        /// On, which is asked, or off, which is done.
+        on: bool,
+    },
+    /// Somebody is pinned, or no longer.
+    Pin(Pin),
+    /// A shared value is otherwise now.
+    #[serde(rename = "store.changed")]
+    StoreChanged {
+        /// Its name.
+        key: String,
+        /// `null`: taken out.
+        value: Option<String>,
+        /// Who did it.
+        participant: ParticipantId,
+    },
+    /// Somebody waits to be let in.
+    #[serde(rename = "entry.requested")]
+    EntryRequested {
+        /// The id they will have.
+        participant: ParticipantId,
+        /// For people.
+        display_name: String,
+        /// For applications.
+        metadata: Option<Json>,
+    },
+    /// That is settled.
+    #[serde(rename = "entry.responded")]
+    EntryResponded {
+        /// Who waited.
+        participant: ParticipantId,
+        /// Let in?
+        allow: bool,
+        /// Who said so; `null`: gave up or waited too long.
+        by: Option<ParticipantId>,
+    },
+    /// Our room is linked with another.
+    #[serde(rename = "link.opened")]
+    LinkOpened(LinkInfo),
+    /// Not any more, and nobody is to be seen there.
+    #[serde(rename = "link.closed")]
+    LinkClosed {
+        /// The other room.
+        link: RoomId,
+        /// Why.
+        reason: LinkCloseReason,
+    },
+    /// Who came and went over there.
+    #[serde(rename = "link.roster")]
+    LinkRoster {
+        /// The other room.
+        link: RoomId,
+        /// Came, or has a new name.
+        joined: Vec<Person>,
+        /// Went.
+        left: Vec<ParticipantId>,
+    },
+    /// Somebody over there says something to us all.
+    #[serde(rename = "link.chat")]
+    LinkChat(LinkChatInfo),
+    /// Somebody here said something over there.
+    #[serde(rename = "link.chat.sent")]
+    LinkChatSent(LinkChatInfo),
+    /// Chat of the other room was dropped.
+    #[serde(rename = "link.gap")]
+    LinkGap {
+        /// The other room.
+        link: RoomId,
+        /// How many messages.
+        lost: u32,
+    },
+    /// Nothing has been heard of the other room for a while, or it is back.
+    #[serde(rename = "link.state")]
+    LinkState {
+        /// The other room.
+        link: RoomId,
+        /// Nothing has been heard.
+        stale: bool,
+    },
+    /// Another room asks for a link.
+    #[serde(rename = "link.requested")]
+    LinkRequested {
+        /// To be named in `link.respond`.
+        request: u32,
+        /// Which room.
+        room: RoomId,
+        /// Who over there.
+        participant: ParticipantId,
+        /// Their name.
+        display_name: String,
+        /// From there.
+        payload: Option<Json>,
+        /// After so many milliseconds it is refused.
+        expires_ms: u64,
+    },
+    /// That is settled.
+    #[serde(rename = "link.request.ended")]
+    LinkRequestEnded {
+        /// Which.
+        request: u32,
+        /// Is there a link now?
+        accepted: bool,
+        /// Who here said so; `null`: nobody.
+        by: Option<ParticipantId>,
+    },
+    /// You are asked to go to another room.
+    Switch(Switch),
     /// Somebody came.
     #[serde(rename = "participant.joined")]
     ParticipantJoined {
@@ -67,6 +198,9 @@ pub enum ServerMessage {
         /// New metadata; absent: as it was.
         #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "present")]
         metadata: Option<Json>,
+        /// New mode; absent: as it was.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        mode: Option<Mode>,
     },
     /// Somebody publishes.
     #[serde(rename = "publication.added")]
@@ -158,244 +292,13 @@ pub enum ServerMessage {
         /// Not before that many milliseconds.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         after_ms: Option<u64>,
+        /// Whoever did it, if somebody here did.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        by: Option<ParticipantId>,
     },
 }
 
 /// A field that is there, `null` or not.
 fn present<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<Json>, D::Error> {
     Json::deserialize(deserializer).map(Some)
-}
-
-/// Fields of `joined`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Joined {
-    /// The one picked.
-    pub version: u32,
-    /// The room's id.
-    pub room: RoomId,
-    /// The id of this live occurrence of the room.
-    pub session: String,
-    /// Oneself.
-    pub participant: ParticipantInfo,
-    /// How to come back after a cut.
-    pub resume: ResumeInfo,
-    /// The others, in the order they joined.
-    pub participants: Vec<ParticipantInfo>,
-    /// Always empty: the node is reachable directly. Kept so that a client can hand it to the browser.
-    pub ice_servers: Vec<Json>,
-    /// What fits.
-    pub limits: JoinedLimits,
-}
-
-/// How to come back.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct ResumeInfo {
-    /// For `resume`. Secret.
-    pub key: String,
-    /// How long after the cut, in milliseconds.
-    pub window_ms: u64,
-}
-
-/// Limits a client has to keep.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct JoinedLimits {
-    /// Of a message that is no offer.
-    pub message_bytes: usize,
-    /// Of metadata.
-    pub metadata_bytes: usize,
-    /// Of a chat text.
-    pub chat_bytes: usize,
-    /// Receive places of one participant.
-    pub seats: usize,
-}
-
-/// A participant as others see it.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct ParticipantInfo {
-    /// Unique in the room.
-    pub id: ParticipantId,
-    /// For people; the id if none was given.
-    pub display_name: String,
-    /// For applications; `null` if none was given.
-    pub metadata: Option<Json>,
-    /// Milliseconds since 1970.
-    pub joined_at_ms: u64,
-    /// What it publishes, in the order of their ids.
-    pub publications: Vec<PublicationInfo>,
-}
-
-/// A publication as others see it.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct PublicationInfo {
-    /// Unique in the room session.
-    pub id: PublicationId,
-    /// What it is.
-    pub source: SourceKind,
-    /// Sound or picture.
-    pub kind: Kind,
-    /// Not forwarded now.
-    pub muted: bool,
-    /// `null` until its first packet came.
-    pub codec: Option<Codec>,
-    /// Simulcast encodings, 1 without simulcast.
-    pub encodings: u8,
-    /// Pixels of the largest encoding, if its publisher said.
-    pub width: Option<u32>,
-    /// Pixels of the largest encoding, if its publisher said.
-    pub height: Option<u32>,
-    /// For applications.
-    pub metadata: Option<Json>,
-}
-
-/// What `ok` carries, depending on the request.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct OkFields {
-    /// Of `publish`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub publication: Option<PublicationId>,
-    /// Of `chat` and `topic.publish`: the id the message got.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub message: Option<String>,
-    /// Of `chat` and `topic.publish`: when, in milliseconds since 1970.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub timestamp_ms: Option<u64>,
-    /// Of `topic.subscribe`: what was kept, oldest first.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub messages: Option<Vec<TopicMessage>>,
-}
-
-/// A message of a topic.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct TopicMessage {
-    /// Its id.
-    pub message: String,
-    /// Of which topic.
-    pub topic: String,
-    /// The sender.
-    pub participant: ParticipantId,
-    /// The sender's name when it was sent.
-    pub display_name: String,
-    /// Any JSON.
-    pub payload: Json,
-    /// Milliseconds since 1970.
-    pub timestamp_ms: u64,
-}
-
-/// A seat and its lines.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct AnswerSeat {
-    /// Which.
-    pub seat: SeatIndex,
-    /// Its audio m-line, if it has one.
-    pub audio_mid: Option<String>,
-    /// Its video m-line, if it has one.
-    pub video_mid: Option<String>,
-}
-
-/// A line and what is published on it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct AnswerPublication {
-    /// The m-line.
-    pub mid: String,
-    /// What is published on it.
-    pub publication: PublicationId,
-}
-
-/// A seat and who sits in it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct SeatEntry {
-    /// Which.
-    pub seat: SeatIndex,
-    /// `null`: empty.
-    pub participant: Option<ParticipantId>,
-    /// What is heard of it.
-    pub audio: Option<PublicationId>,
-    /// What is seen of it.
-    pub video: Option<PublicationId>,
-}
-
-/// Somebody who speaks.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct SpeakerEntry {
-    /// Who.
-    pub participant: ParticipantId,
-    /// 0 (silence) to 127.
-    pub level: u8,
-}
-
-/// Somebody's connection.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct QualityEntry {
-    /// Whose.
-    pub participant: ParticipantId,
-    /// 1 (bad) to 5 (excellent).
-    pub score: u8,
-}
-
-/// What one gets of a publication one wants.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum SubscriptionState {
-    /// It is forwarded.
-    Active,
-    /// One asked for nothing at present.
-    Paused,
-    /// The seat's m-line cannot carry its codec.
-    CodecNotSupported,
-}
-
-/// The media path, seen from the server.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub enum TransportState {
-    /// Packets flow.
-    Connected,
-    /// Nothing came for long; restart ICE.
-    Lost,
-}
-
-/// Why somebody went.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub enum LeaveReason {
-    /// Said so.
-    Left,
-    /// Was cut off and did not come back within the window.
-    Timeout,
-    /// Was put out.
-    Removed,
-    /// Came in again with the same id.
-    Duplicate,
-    /// The room or the node closes.
-    Closed,
-}
-
-/// Why a session is over.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum ByeCode {
-    /// The same participant joined elsewhere.
-    DuplicateParticipant,
-    /// Put out by a moderator.
-    Removed,
-    /// The room was closed.
-    RoomClosed,
-    /// The node is going away.
-    NodeDraining,
-    /// The client reads too slowly.
-    TooSlow,
-    /// The token has run out.
-    TokenExpired,
 }

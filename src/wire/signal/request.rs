@@ -4,6 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use super::settings::Settings;
 use crate::{
     packet::Kind,
     wire::{Json, ParticipantId, PublicationId, RoomId},
@@ -104,12 +105,179 @@ pub enum ClientMessage {
         /// New metadata (may be JSON `null`); `None`: as it was.
         #[serde(skip_serializing_if = "Option::is_none")]
         metadata: Option<Json>,
+        /// New mode; `None`: as it was.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        mode: Option<Mode>,
     },
     /// Put somebody out of the room.
     Remove {
         /// Whom.
         participant: ParticipantId,
     },
+    /// Mute somebody, or ask somebody to switch a device on.
+    #[serde(rename = "media.request")]
+    MediaRequest {
+        /// Whom.
+        participant: ParticipantId,
+        /// Which kind of source; not the sound of a screen, which goes with it.
+        source: SourceKind,
+        /// On, which is asked, or off, which is done.
+        on: bool,
+    },
+    /// Pin somebody for the whole room.
+    Pin {
+        /// Whom.
+        participant: ParticipantId,
+        /// The camera?
+        camera: bool,
+        /// The screen?
+        screen: bool,
+    },
+    /// Set or take out a shared value.
+    #[serde(rename = "store.set")]
+    StoreSet {
+        /// Its name.
+        key: String,
+        /// `None`: taken out.
+        value: Option<String>,
+    },
+    /// Read one shared value, or all.
+    #[serde(rename = "store.get")]
+    StoreGet {
+        /// `None`: all.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        key: Option<String>,
+    },
+    /// Change the room's settings.
+    #[serde(rename = "room.update")]
+    RoomUpdate {
+        /// What is absent stays.
+        settings: Box<Settings>,
+    },
+    /// Close the room for all.
+    #[serde(rename = "room.close")]
+    RoomClose,
+    /// Let somebody in who waits, or send them away.
+    #[serde(rename = "entry.respond")]
+    EntryRespond {
+        /// Whom.
+        participant: ParticipantId,
+        /// Let in?
+        allow: bool,
+    },
+    /// Is anybody in a room?
+    Presence(PresenceRequest),
+    /// Which rooms are listed?
+    Rooms(RoomsRequest),
+    /// Link this room with another.
+    #[serde(rename = "link.open")]
+    LinkOpen {
+        /// The other one.
+        room: RoomId,
+        /// Told to everybody in both.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        payload: Option<Json>,
+        /// How long to wait for a room that is not there, in milliseconds.
+        wait_ms: u32,
+    },
+    /// Close a link.
+    #[serde(rename = "link.close")]
+    LinkClose {
+        /// Of the other room.
+        link: RoomId,
+    },
+    /// Answer a room that asks for a link.
+    #[serde(rename = "link.respond")]
+    LinkRespond {
+        /// Of `link.requested`.
+        request: u32,
+        /// Link with it?
+        accept: bool,
+    },
+    /// A text to everybody in a linked room.
+    #[serde(rename = "link.chat")]
+    LinkChat {
+        /// The other room.
+        link: RoomId,
+        /// The text.
+        text: String,
+        /// Tell everybody else here too.
+        echo: bool,
+    },
+    /// End a linked room.
+    #[serde(rename = "link.end")]
+    LinkEnd {
+        /// The other room.
+        link: RoomId,
+    },
+    /// Ask somebody to go to another room.
+    Switch(SwitchRequest),
+}
+
+/// Fields of `presence`.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PresenceRequest {
+    /// Needed before the join.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub token: Option<Token>,
+    /// Which room.
+    pub room: RoomId,
+}
+
+/// Fields of `rooms`.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RoomsRequest {
+    /// Needed before the join.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub token: Option<Token>,
+    /// Those with this `listing`.
+    pub listing: String,
+}
+
+/// Fields of `switch`.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct SwitchRequest {
+    /// Who is asked.
+    pub participant: ParticipantId,
+    /// Of which linked room; `None`: of this one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub link: Option<RoomId>,
+    /// Where to.
+    pub room: RoomId,
+    /// What opens that room.
+    pub token: Token,
+    /// Told to the one who is asked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub payload: Option<Json>,
+}
+
+/// May the room be there already?
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Intent {
+    /// It does not matter.
+    #[default]
+    Any,
+    /// It must not: whoever comes begins it.
+    Open,
+    /// It must.
+    Join,
+}
+
+/// What a participant does with media.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Mode {
+    /// Everything it may.
+    #[default]
+    SendAndReceive,
+    /// Publishes nothing.
+    ReceiveOnly,
+    /// Neither publishes nor receives.
+    SignallingOnly,
 }
 
 /// Fields of `join`.
@@ -138,6 +306,22 @@ pub struct JoinRequest {
     /// Which software, for the log.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub client: Option<String>,
+    /// May the room be there already?
+    #[serde(skip_serializing_if = "is_default")]
+    pub intent: Intent,
+    /// Of the room.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub password: Option<Token>,
+    /// What it will do with media.
+    #[serde(skip_serializing_if = "is_default")]
+    pub mode: Mode,
+    /// Of the room, if this begins it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub settings: Option<Box<Settings>>,
+}
+
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
 }
 
 /// Fields of `resume`.
@@ -152,8 +336,8 @@ pub struct ResumeRequest {
     pub last_seq: u64,
 }
 
-/// A secret text of a client: a token or a resume key. Not shown by `Debug`.
-#[derive(Clone, PartialEq, Eq, Serialize)]
+/// A secret text of a client: a token, a resume key or a password. Not shown by `Debug`.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Token(pub String);
 

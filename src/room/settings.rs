@@ -1,0 +1,85 @@
+//! What the owner of a room decided about it.
+
+use crate::wire::{
+    Json,
+    link::Rights,
+    signal::{LinkPolicy, Settings, SettingsInfo, Token},
+};
+
+use super::RoomConfig;
+
+/// The settings in force.
+#[derive(Debug)]
+pub(super) struct RoomSettings {
+    pub(super) password: Option<Token>,
+    pub(super) max_participants: Option<u32>,
+    pub(super) close_with_owner: bool,
+    pub(super) keep_empty: bool,
+    pub(super) listing: Option<String>,
+    pub(super) info: Option<Json>,
+    pub(super) lobby: bool,
+    pub(super) link_policy: LinkPolicy,
+    pub(super) link_rights: Rights,
+}
+
+impl RoomSettings {
+    /// As the configuration has it.
+    pub(super) fn new(config: &RoomConfig) -> Self {
+        Self {
+            password: None,
+            max_participants: None,
+            close_with_owner: false,
+            keep_empty: true,
+            listing: None,
+            info: None,
+            lobby: false,
+            link_policy: config.links.policy,
+            link_rights: config.links.rights,
+        }
+    }
+
+    /// Takes over what is there.
+    pub(super) fn change(&mut self, change: Settings) {
+        let Settings {
+            password,
+            max_participants,
+            close_with_owner,
+            keep_empty,
+            listing,
+            info,
+            lobby,
+            link_policy,
+            link_rights,
+        } = change;
+        set(&mut self.password, password);
+        set(&mut self.max_participants, max_participants);
+        set(&mut self.close_with_owner, close_with_owner);
+        set(&mut self.keep_empty, keep_empty);
+        set(&mut self.listing, listing);
+        set(&mut self.info, info.map(|info| Some(info).filter(Json::is_something)));
+        set(&mut self.lobby, lobby);
+        set(&mut self.link_policy, link_policy);
+        set(&mut self.link_rights, link_rights);
+    }
+
+    /// As everybody may see them.
+    pub(super) fn info(&self) -> SettingsInfo {
+        SettingsInfo {
+            password_protected: self.password.is_some(),
+            max_participants: self.max_participants,
+            close_with_owner: self.close_with_owner,
+            keep_empty: self.keep_empty,
+            listing: self.listing.clone(),
+            info: self.info.clone(),
+            lobby: self.lobby,
+            link_policy: self.link_policy,
+            link_rights: self.link_rights,
+        }
+    }
+}
+
+fn set<T>(field: &mut T, change: Option<T>) {
+    if let Some(value) = change {
+        *field = value;
+    }
+}
