@@ -50,8 +50,15 @@ export const MEETING_EVENTS = /** @type {const} */ ({
   onError: 'error',
 });
 
-/** Events that change nothing a component reads; some of them come many times a second. */
-const STATELESS = new Set(['data', 'transcription-text', 'error', 'quality-limitation', 'audio-input-silence', 'video-seeked']);
+/**
+ * Events that change nothing a component reads. The store does not listen to them: some come many times a second, and a
+ * question that nobody listens to should look unheard.
+ */
+const STATELESS = new Set([
+  'data', 'transcription-text', 'error', 'quality-limitation', 'audio-input-silence', 'video-seeked', 'entry-requested',
+  'entry-responded', 'mic-requested', 'webcam-requested', 'connection-requested', 'switch-meeting',
+  'media-relay-request-received', 'media-relay-request-response', 'media-relay-error',
+]);
 
 /** Events of a Meeting after which the store looks at it again. */
 export const MEETING_CHANGES = Object.freeze([...new Set(Object.values(MEETING_EVENTS))].filter((event) => !STATELESS.has(event)));
