@@ -1,16 +1,11 @@
 /**
- * Whether two snapshots say the same, one level deep; maps are compared by their entries.
+ * Whether two snapshots say the same, one level deep: maps by their entries, plain data by value.
  * @param {Record<string, unknown>} a
  * @param {Record<string, unknown>} b
  */
 export function sameFields(a, b) {
   const keys = Object.keys(a);
   return keys.length === Object.keys(b).length && keys.every((key) => sameValue(a[key], b[key]));
-}
-
-/** @param {unknown} a @param {unknown} b */
-function sameValue(a, b) {
-  return Object.is(a, b) || (a instanceof Map && b instanceof Map && sameMap(a, b));
 }
 
 /**
@@ -23,9 +18,19 @@ export function sameMap(a, b) {
   const others = b.entries();
   for (const [key, value] of a) {
     const [otherKey, other] = others.next().value ?? [];
-    if (key !== otherKey || !Object.is(value, other)) return false;
+    if (key !== otherKey || !sameData(value, other)) return false;
   }
   return true;
+}
+
+/** @param {unknown} a @param {unknown} b */
+function sameValue(a, b) {
+  return sameData(a, b) || (a instanceof Map && b instanceof Map && sameMap(a, b));
+}
+
+/** Plain data by value, everything else by identity. @param {unknown} a @param {unknown} b */
+function sameData(a, b) {
+  return Object.is(a, b) || (isPlain(a) && isPlain(b) && JSON.stringify(a) === JSON.stringify(b));
 }
 
 /**
@@ -35,9 +40,7 @@ export function sameMap(a, b) {
  * @param {Record<string, unknown>} b
  */
 export function sameOptions(a, b) {
-  return [...new Set([...Object.keys(a), ...Object.keys(b)])].every(
-    (key) => Object.is(a[key], b[key]) || (isPlain(a[key]) && isPlain(b[key]) && JSON.stringify(a[key]) === JSON.stringify(b[key])),
-  );
+  return [...new Set([...Object.keys(a), ...Object.keys(b)])].every((key) => sameData(a[key], b[key]));
 }
 
 /** @param {unknown} value */

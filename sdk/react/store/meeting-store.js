@@ -20,6 +20,7 @@ const ENDED = new Set(['CLOSING', 'CLOSED', 'FAILED']);
  * @property {MeetingOptions} options it was made with
  * @property {(() => void)[]} offs the store's own listeners
  * @property {Promise<void> | null} joining null until somebody asked to join
+ * @property {boolean} wanted whether we want to be in it: asked to join, and neither left nor sent out since
  * @property {string | null} state
  * @property {boolean} joined
  * @property {boolean} over
@@ -139,7 +140,7 @@ export class MeetingStore {
     const turn = this.#turn;
     if (!turn || sameOptions({ ...turn.options }, { ...this.#wanted })) return;
     if (turn.joining && !reinitialise) return;
-    const rejoin = autoJoin || (turn.joining !== null && !turn.over);
+    const rejoin = autoJoin || turn.wanted;
     this.#drop();
     if (rejoin) this.join().catch(() => {}); // `error` tells
     else this.#tryOpen();
@@ -162,12 +163,14 @@ export class MeetingStore {
       this.#tellOnce(thrown);
       throw thrown;
     }
+    turn.wanted = true;
     return (turn.joining ??= this.#enter(turn));
   }
 
   /** @returns {Promise<void>} rejects with `invalid-state` when the meeting was not joined */
   async leave() {
     if (!this.#turn?.joining) throw new EnfiladeError('invalid-state', 'leave: the meeting was not joined.');
+    this.#turn.wanted = false;
     await this.call('leave');
   }
 
@@ -236,7 +239,7 @@ export class MeetingStore {
     if (this.#turn) return this.#turn;
     const options = this.#wanted;
     /** @type {Turn} */
-    const turn = { meeting: this.#init(options), options, offs: [], joining: null, state: null, joined: false, over: false };
+    const turn = { meeting: this.#init(options), options, offs: [], joining: null, wanted: false, state: null, joined: false, over: false };
     this.#turn = turn;
     this.#listen(turn);
     for (const { event, listener } of this.#wishes) turn.meeting.on(event, listener);
@@ -263,7 +266,7 @@ export class MeetingStore {
     offs.push(() => watch.stop());
     offs.push(hear(meeting, 'meeting-state-changed', ({ state }) => Object.assign(turn, { state, over: turn.over || ENDED.has(state) })));
     offs.push(hear(meeting, 'meeting-joined', () => Object.assign(turn, { joined: true })));
-    offs.push(hear(meeting, 'meeting-left', () => Object.assign(turn, { joined: false, over: true })));
+    offs.push(hear(meeting, 'meeting-left', () => Object.assign(turn, { joined: false, wanted: false, over: true })));
     for (const event of MEETING_CHANGES) {
       offs.push(
         hear(meeting, event, () => {

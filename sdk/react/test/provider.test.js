@@ -124,6 +124,7 @@ test('the state follows the meeting, ourselves first among the participants', as
   const { isRecording, presenterId, pinnedParticipants, mainParticipant } = seen.hook;
   assert.deepEqual([isRecording, presenterId, [...pinnedParticipants], mainParticipant.id], [true, 'bob', [['bob', { cam: true, share: false }]], 'bob']);
   const before = seen.renders;
+  s.meeting.pinnedParticipants = new Map([['bob', { cam: true, share: false }]]);
   await s.act(() => s.meeting.emit('presenter-changed', 'bob'));
   assert.equal(seen.renders, before, 'an event that changes nothing renders nothing');
 });
@@ -198,6 +199,28 @@ test('reInitialiseMeetingOnConfigChange: leaves the one, then joins the other, a
   assert.deepEqual(heard, ['joined', 'joined']);
   await s.unmount();
   assert.equal(s.listening, 0);
+});
+
+test('a config that changes in two steps ends in the right meeting, though the first step is refused', async () => {
+  const [Probe, seen] = probe();
+  const s = await scene(Probe, { reInitialiseMeetingOnConfigChange: true });
+  await s.act(() => void seen.hook.join());
+  await s.act(() => s.meeting.joined());
+  await s.render({ token: 't2' }); // a token for the other meeting, with the meeting of before
+  await s.act(() => s.meeting.refuse('token-invalid'));
+  await s.render({ config: { meetingId: 'garden' } });
+  await s.act(() => s.meeting.joined());
+  assert.deepEqual([seen.hook.meetingId, seen.hook.isMeetingJoined], ['garden', true]);
+});
+
+test('who has left is not taken to another meeting by a changed config', async () => {
+  const [Probe, seen] = probe();
+  const s = await scene(Probe, { reInitialiseMeetingOnConfigChange: true });
+  await s.act(() => void seen.hook.join());
+  await s.act(() => s.meeting.joined());
+  await s.act(() => seen.hook.leave());
+  await s.render({ config: { meetingId: 'garden' } });
+  assert.deepEqual([s.meetings.length, s.meeting.id, s.meeting.count('join')], [2, 'garden', 0]);
 });
 
 test('a meeting nobody has joined takes a changed config in any case', async () => {
