@@ -160,6 +160,29 @@ test('a join that is refused rejects, tells onError once, and can be tried again
   assert.ok(seen.hook.isMeetingJoined);
 });
 
+test('a join that fails before it has begun can be tried again', async () => {
+  const [Probe, seen] = probe();
+  const s = await scene(Probe);
+  s.meeting.join = async () => { throw new Error('no network yet'); };
+  await s.act(() => assert.rejects(seen.hook.join()));
+  await s.act(() => void seen.hook.join());
+  await s.act(() => s.meeting.joined());
+  assert.ok(seen.hook.isMeetingJoined);
+});
+
+test('participants is the same map until somebody comes, goes or changes', async () => {
+  const [Probe, seen] = probe();
+  const s = await scene(Probe, { joinWithoutUserInteraction: true });
+  const bob = new ScriptedParticipant('bob');
+  await s.act(() => s.meeting.joined(bob));
+  const { participants } = seen.hook;
+  await s.act(() => Object.assign(s.meeting, { recordingState: 'RECORDING_STARTED' }).emit('recording-state-changed', {}));
+  assert.equal(seen.hook.isRecording, true);
+  assert.equal(seen.hook.participants, participants);
+  await s.act(() => bob.show('audio'));
+  assert.notEqual(seen.hook.participants, participants);
+});
+
 test('options that make no meeting are told by join, not thrown while rendering', async () => {
   const errors = [];
   const [Probe, seen] = probe({ onError: (e) => errors.push(e.code) });
