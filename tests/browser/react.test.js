@@ -68,3 +68,67 @@ scene('React Native: the same call, with the WebRTC of a browser registered in p
   await until('Ann is gone', () => bob.evaluate(() => window.meeting.participants.size), (n) => n === 1);
   assert.deepEqual([ann.faults, bob.faults], [[], []]);
 });
+
+/** Somebody in a meeting that may be connected with the other one, after the examples of docs/MEETING_API.md in React's words. */
+const connected = (name, meetingId, other) => `
+  import { createElement as h, useState } from 'react';
+  import { MeetingProvider, useConnection, useMeeting } from '@videosdk.live/react-sdk';
+  Object.assign(window, { told: [], atFirst: null });
+  function Room({ setToken, setMeetingId }) {
+    window.meeting = useMeeting({
+      onConnectionOpen: (connection) => window.told.push('open ' + connection.id + ' ' + connection.payload),
+      onConnectionClose: (connectionId, reason) => window.told.push('close ' + connectionId + ' ' + reason),
+      onSwitchMeeting: ({ meetingId, payload, token, connectionParticipantId, connectionMeetingId }) => {
+        window.told.push(['switch', meetingId, payload, connectionParticipantId, connectionMeetingId].join(' '));
+        setToken(token);
+        setMeetingId(meetingId);
+      },
+    });
+    const { connection } = useConnection('${other}', {
+      onMeeting: {
+        onParticipantJoined: (participant) => window.told.push('+' + participant.displayName),
+        onParticipantLeft: (participantId) => window.told.push('-' + participantId),
+        onChatMessage: ({ message, participantId }) => window.told.push(participantId + ' says: ' + message),
+      },
+    });
+    window.connection = connection;
+    window.atFirst ??= connection.meeting.participants.size;
+    return [...connection.meeting.participants.values()].map((p) => h('li', { key: p.id }, p.displayName));
+  }
+  function App({ first }) {
+    const [meetingId, setMeetingId] = useState('${meetingId}');
+    const [token, setToken] = useState(first);
+    const config = { meetingId, participantId: '${name}', name: '${name.toUpperCase()}', micEnabled: false, webcamEnabled: false, settings: { linkRights: ['roster', 'chat', 'switch', 'end'] } };
+    return h(MeetingProvider, { config, token, reInitialiseMeetingOnConfigChange: true, joinWithoutUserInteraction: true }, h(Room, { setToken, setMeetingId }));
+  }
+  window.mount(h(App, { first: await window.token('${meetingId}', { participant: '${name}' }) }));
+`;
+
+scene('React: two meetings connect, see each other, write, ask somebody over, and part', { browsers: ['chromium', 'firefox'] }, async ({ browsers, server }) => {
+  const ann = await openReact(browsers.chromium, server.url, react.url, connected('ann', 'A', 'B'));
+  const bob = await openReact(browsers.firefox, server.url, react.url, connected('bob', 'B', 'A'));
+  const told = (page, what) => until(what, () => page.evaluate(() => window.told), (all) => all.includes(what));
+  const people = (page) => page.evaluate(() => [...document.querySelectorAll('li')].map((e) => e.textContent).sort());
+  for (const page of [ann, bob]) await until('joined', () => page.evaluate(() => window.meeting?.isMeetingJoined), Boolean);
+  assert.deepEqual(await ann.evaluate(() => [window.atFirst, window.connection.meeting.participants.size]), [0, 0]);
+  assert.equal(await ann.evaluate(() => window.connection.meeting.sendChatMessage('x').catch((e) => e.code)), 'link-closed');
+
+  await ann.evaluate(() => window.meeting.connectTo({ meetingId: 'B', payload: 'Hello Everyone.' }));
+  await told(ann, 'open B Hello Everyone.');
+  await told(bob, 'open A Hello Everyone.');
+  await until('the people of B', () => people(ann), (all) => all.join() === 'BOB');
+  await until('the people of A', () => people(bob), (all) => all.join() === 'ANN');
+  await ann.evaluate(() => window.connection.meeting.sendChatMessage('Hi there, from MARS!'));
+  await told(bob, 'ann says: Hi there, from MARS!');
+  await until('ann hears nothing of her own', () => ann.evaluate(() => window.told.filter((t) => t.includes('says'))), (all) => all.length === 0);
+
+  await ann.evaluate(async () => {
+    const token = await window.token('A', { participant: 'bob' });
+    await window.connection.meeting.participants.get('bob').switchTo({ meetingId: 'A', token, payload: 'payload' });
+  });
+  await told(bob, 'switch A payload ann A');
+  await told(ann, '-bob');
+  await until('bob is in A', () => ann.evaluate(() => [...window.meeting.participants.keys()].join()), (ids) => ids === 'ann,bob');
+  await until('and knows it', () => bob.evaluate(() => [window.meeting.meetingId, window.meeting.isMeetingJoined].join()), (now) => now === 'A,true');
+  assert.deepEqual([ann.faults, bob.faults], [[], []]);
+});
