@@ -23,8 +23,16 @@ export class Elements {
   constructor(platform, participant) {
     this.#platform = platform;
     this.#participant = participant;
-    participant.on('stream-enabled', (stream) => this.#each(stream.kind, (element) => this.#attach(element, stream)));
-    participant.on('stream-disabled', (stream) => this.#each(stream.kind, (element) => (element.srcObject = null)));
+  }
+
+  /** For the participant. @param {Stream} stream */
+  appear(stream) {
+    this.#each(stream.kind, (element) => this.#attach(element, stream));
+  }
+
+  /** For the participant. @param {Stream} stream */
+  vanish(stream) {
+    this.#each(stream.kind, (element) => (element.srcObject = null));
   }
 
   /**

@@ -66,6 +66,7 @@
  *   'meeting-state-changed': [import('./state.js').StateChange],
  *   'participant-joined': [Participant],
  *   'participant-left': [Participant, import('./leave-reasons.js').LeaveReason],
+ *   'participant-updated': [Participant],
  *   'participant-mode-changed': [{participantId: string, mode: MeetingMode}],
  *   'speaker-changed': [string | null],
  *   'presenter-changed': [string | null],
@@ -91,7 +92,7 @@
  *   'autoplay-blocked': [],
  *   error: [import('./errors.js').ErrorEvent],
  * }} MeetingEvents
- *   `entry-waiting`: we are in the lobby. `entry-responded`: also of ourselves. `connection-open`: `replayed` if the
+ *   `participant-updated`: another name, metadata or mode. `entry-waiting`: we are in the lobby. `entry-responded`: also of ourselves. `connection-open`: `replayed` if the
  *   connection was open before us. `connection-close`: id and reason, after a `participant-left` for everybody there.
  *   `settings-changed`: another owner or other settings (see `meeting.room`). `autoplay-blocked`: the browser plays nothing
  *   before the page was touched. `error`: what went wrong, whether or not a method rejects with it too.

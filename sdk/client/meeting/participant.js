@@ -316,11 +316,13 @@ export class Participant extends Emitter {
       if (streams.some((s) => s.id === id && s.track === stream.track)) continue;
       this.streams.delete(id);
       stream.end();
+      this.#elements.vanish(stream);
       this.emit('stream-disabled', stream);
     }
     for (const stream of streams) {
       if (this.streams.has(stream.id)) continue;
       this.streams.set(stream.id, stream);
+      this.#elements.appear(stream);
       this.emit('stream-enabled', stream);
     }
   }

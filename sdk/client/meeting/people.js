@@ -142,7 +142,9 @@ export class People {
     if (!participant) return;
     const before = participant.mode;
     participant.update(who);
-    if (participant.mode === before || !this.#entered) return;
+    if (!this.#entered) return;
+    this.#meeting.emit('participant-updated', participant);
+    if (participant.mode === before) return;
     this.#meeting.emit('participant-mode-changed', { participantId: who.id, mode: modeName(who.mode, this.#in.olderModes) });
   }
 

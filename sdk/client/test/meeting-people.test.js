@@ -267,6 +267,13 @@ test('modes: told of others and ourselves, in the words the app uses', async () 
   assert.equal(older.meeting.localParticipant.mode, 'CONFERENCE');
 });
 
+test('another name or metadata is told of the same participant', async () => {
+  const s = await withBob();
+  s.hear('participant-updated');
+  s.server.event('participant.updated', { participant: 'bob', displayName: 'Bob B.', metadata: { a: 1 } });
+  assert.deepEqual([s.log[0][1], s.bob.displayName, s.bob.metaData], [s.bob, 'Bob B.', { a: 1 }]);
+});
+
 test('who joins as VIEWER opens no device and negotiates nothing', async () => {
   const s = await meetingScene({ mode: 'VIEWER', micEnabled: true, webcamEnabled: true }).joined();
   assert.deepEqual([s.server.requests('join')[0].mode, s.server.requests('offer').length, s.platform.mediaDevices.opened.length], ['signallingOnly', 0, 0]);
