@@ -12,6 +12,7 @@ const HEADINGS = { removed: 'You were removed', 'room-closed': 'The room was clo
 let call = null;
 /** The one being entered. @type {Call | null} */
 let entering = null;
+let going = false;
 /** Who and where we were last, and the token that was typed. @type {{name: string, room: string, typed: string} | null} */
 let last = null;
 /** Tokens given to us by those who asked us over, by room. @type {Map<string, string>} */
@@ -44,6 +45,7 @@ function callIn({ name, room, token, password = '' }, waiting) {
 
 /** From the first screen into the room; throws what the first screen should say. */
 async function enter({ name, room, token: typed, password, camera, microphone }) {
+  void entering?.room.leave();
   const token = await tokenFor(room, typed);
   const next = (entering = callIn({ name, room, token, password }, () => {
     byId('prejoin').hidden = true;
@@ -54,6 +56,9 @@ async function enter({ name, room, token: typed, password, camera, microphone })
   try {
     // Copies, so that a refused join leaves the preview its own.
     await next.join({ camera: camera?.clone() ?? null, microphone: microphone?.clone() ?? null });
+  } catch (error) {
+    if (String(error.code).startsWith('token-')) handed.delete(room); // perhaps there is a better one
+    throw error;
   } finally {
     entering = null;
     byId('waiting').hidden = true;
@@ -73,9 +78,9 @@ async function enter({ name, room, token: typed, password, camera, microphone })
  */
 async function go(room, token, back = false) {
   const from = call;
-  if (!from || entering || !last) return;
-  if (room === from.room.name) return;
+  if (!from || !last || going || room === from.room.name) return;
   const { name, typed } = last;
+  going = true;
   if (token) handed.set(room, token);
   try {
     const next = (entering = callIn({ name, room, token: token ?? (await tokenFor(room, typed)) }, () => {
@@ -92,6 +97,7 @@ async function go(room, token, back = false) {
     if (error.code !== 'left') complain(error);
     if (back) history.replaceState(null, '', address(from.room.name));
   } finally {
+    going = false;
     entering = null;
     from.waitElsewhere(null);
   }
@@ -114,7 +120,7 @@ function address(room) {
 /** @param {any} error null: by ourselves */
 function left(error) {
   call = null;
-  void entering?.room.leave();
+  if (!error) void entering?.room.leave();
   const title = error ? (HEADINGS[error.code] ?? 'The call ended') : `You left ${last?.room ?? 'the room'}`;
   byId('left-title').textContent = title;
   byId('left-reason').textContent = error ? inWords(error) : 'The door stays open: you can come back any time.';

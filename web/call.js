@@ -86,7 +86,10 @@ export class Call {
     this.floor = new Floor(room);
     this.sounds = new Sounds(room);
     this.settings = new Settings(room, this.sounds);
-    if (before) Object.assign(this.settings.chosen, { camera: before.settings.chosen.camera, microphone: before.settings.chosen.microphone });
+    if (before) {
+      Object.assign(this.settings.chosen, before.settings.chosen);
+      if (this.settings.chosen.speaker) void this.sounds.choose(this.settings.chosen.speaker).catch(complain);
+    }
     this.chat = new Chat(room, (text, who) => this.#message(text, who));
     this.people = new People(room);
     this.banner = new Banner();
@@ -234,6 +237,7 @@ export class Call {
   #show(panel) {
     if (panel === this.#panel) return;
     if (panel && narrow.matches) this.#showDoors(false);
+    if (panel && small.matches) clearToasts();
     const before = this.#panel;
     this.#panel = panel;
     byId('panel').hidden = panel === null;
@@ -267,10 +271,11 @@ export class Call {
   #showDoors(shown, byHand = false) {
     if (byHand) this.#doorsAway = !shown;
     if (shown && narrow.matches) this.#show(null);
+    if (shown && small.matches) clearToasts(); // they would lie over it
     this.doors.show(shown);
     this.controls.set('doors', { active: shown, pressed: shown });
     this.#countDoors();
-    if (byHand && shown) this.doors.focus();
+    if (byHand && shown) (small.matches ? byId('doors-close') : this.doors.first).focus({ preventScroll: true }); // no keyboard on a phone yet
     else if (byHand) byId('control-doors').focus({ preventScroll: true });
   }
 
@@ -284,7 +289,8 @@ export class Call {
     if (this.#panel === 'chat') return;
     this.#unread += 1;
     this.controls.set('chat', { badge: this.#unread, label: `Chat, ${this.#unread} unread` });
-    if (!seen) toast(`${who}: ${text.length > 80 ? `${text.slice(0, 80)}…` : text}`);
+    if (seen) announce(`${who}: ${text}`);
+    else toast(`${who}: ${text.length > 80 ? `${text.slice(0, 80)}…` : text}`);
   }
 
   async #copyLink() {

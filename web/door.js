@@ -33,7 +33,7 @@ export class Door {
     this.list = h('ul', { class: 'door-people', 'aria-label': `People in ${link.id}` });
     this.note = h('p', { class: 'door-note', hidden: true });
     this.last = h('p', { class: 'door-last', hidden: true });
-    this.text = h('input', { type: 'text', maxlength: 4000, autocomplete: 'off', placeholder: 'Say something across…', 'aria-label': `Say something to everybody in ${link.id}` });
+    this.text = h('input', { type: 'text', maxlength: 4000, autocomplete: 'off', placeholder: 'Write across…', 'aria-label': `Say something to everybody in ${link.id}` });
     const chat = h('form', { class: 'door-chat', onsubmit: (event) => this.#submit(event, say) }, this.text, h('button', { class: 'send', 'aria-label': `Send to ${link.id}` }, icon('send')));
     this.end = h('button', { type: 'button', class: 'small bad', text: 'End that room', onclick: () => this.#sure(true) });
     this.actions = h(

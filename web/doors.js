@@ -48,7 +48,7 @@ export class Doors {
       () => form.removeEventListener('submit', submit),
       room.on('link-opened', (link, { replayed }) => {
         this.#add(link);
-        if (!replayed) toast(`A door to ${link.id} is open`);
+        if (!replayed && !this.shown) toast(`A door to ${link.id} is open`);
         hooks.changed(true);
       }),
       room.on('link-closed', (link, reason) => {
@@ -77,8 +77,9 @@ export class Doors {
     this.#column.hidden = !shown;
   }
 
-  focus() {
-    (this.#mayLink ? this.#input : byId('doors-close')).focus({ preventScroll: true });
+  /** Where the focus goes. */
+  get first() {
+    return this.#mayLink ? this.#input : byId('doors-close');
   }
 
   close() {

@@ -22,8 +22,12 @@ export async function startMock(port = 0) {
   const http = createServer(async (request, response) => {
     const { pathname } = new URL(request.url, 'http://x');
     if (pathname === '/v1/dev/token') {
+      let body = '';
+      for await (const chunk of request) body += chunk;
+      const { room, participant } = JSON.parse(body);
+      const token = participant ? `mock for ${participant} in ${room}` : 'mock';
       response.writeHead(scene.token ? 200 : 404, { 'content-type': 'application/json' });
-      return response.end(JSON.stringify(scene.token ? { token: 'mock' } : { code: 'not-found' }));
+      return response.end(JSON.stringify(scene.token ? { token } : { code: 'not-found' }));
     }
     const path = normalize(pathname === '/' ? '/web/index.html' : pathname.startsWith('/sdk/') ? `/sdk/client/${pathname.slice(5)}` : pathname === '/fake-peer.js' ? '/tests/browser/mock/fake-peer.js' : `/web${pathname}`);
     try {
@@ -44,6 +48,7 @@ export async function startMock(port = 0) {
     scene,
     url: `http://localhost:${/** @type {any} */ (http.address()).port}/`,
     broadcast: (type, fields) => sockets.forEach((s) => s.say({ type, ...fields })),
+    sockets: () => sockets.size,
     cut: () => sockets.forEach((s) => s.terminate()),
     close: () => (sockets.forEach((s) => s.terminate()), http.close()),
   };
@@ -105,8 +110,14 @@ function play(socket, scene) {
         if (people.length) socket.say({ type: 'speakers', speakers: [{ participant: 'p0', level: 90 }] });
         return socket.say({ type: 'quality', quality: [{ participant: 'me', score: 5 }, ...people.map((p, i) => ({ participant: p.id, score: 5 - (i % 5) }))] });
       }
+      case 'leave':
+        ok();
+        return socket.close(1000);
       case 'publish':
         return ok({ publication: own++ });
+      case 'entry.respond':
+        scene.asked.push(m);
+        return ok();
       case 'chat':
         return ok({ message: `m-${m.id}`, timestampMs: Date.now() });
       default:
