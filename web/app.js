@@ -12,6 +12,7 @@ const HEADINGS = { removed: 'You were removed', 'room-closed': 'The room was clo
 let call = null;
 /** The one being entered. @type {Call | null} */
 let entering = null;
+/** On our way from room to room; leaving ends that too. */
 let going = false;
 /** Who and where we were last, and the token that was typed. @type {{name: string, room: string, typed: string} | null} */
 let last = null;
@@ -25,12 +26,23 @@ const roomInAddress = () => roomName(new URLSearchParams(location.search).get('r
 
 /** What opens the room: what we were given for it, what was typed, or what a development server hands out. */
 async function tokenFor(room, typed) {
-  const given = handed.get(room) || typed || tokenFromLink();
-  if (given) return given;
+  const given = handed.get(room);
+  if (given) return onceThenAnother(room, given);
+  if (typed || tokenFromLink()) return typed || tokenFromLink();
   if ((await developmentToken(room)) === null) {
     throw Object.assign(new Error('This server needs an access token.'), { code: 'token-missing' });
   }
   return async () => (await developmentToken(room)) ?? '';
+}
+
+/** A token that may be good for one join only: coming back after a long cut takes another one, where there is one. */
+function onceThenAnother(room, given) {
+  let used = false;
+  return async () => {
+    const again = used ? await developmentToken(room).catch(() => null) : null;
+    used = true;
+    return again ?? given;
+  };
 }
 
 /** A call that is about to begin. */
@@ -83,10 +95,11 @@ async function go(room, token, back = false) {
   going = true;
   if (token) handed.set(room, token);
   try {
-    const next = (entering = callIn({ name, room, token: token ?? (await tokenFor(room, typed)) }, () => {
+    const next = (entering = callIn({ name, room, token: await tokenFor(room, typed) }, () => {
       from.waitElsewhere({ room, stop: () => void next.room.leave() });
     }));
     await next.join(from.tracks());
+    if (!going) return void next.room.leave();
     from.close();
     void from.room.leave();
     byId('left').hidden = true; // the old room may have ended meanwhile
@@ -120,7 +133,10 @@ function address(room) {
 /** @param {any} error null: by ourselves */
 function left(error) {
   call = null;
-  if (!error) void entering?.room.leave();
+  if (!error) {
+    going = false;
+    void entering?.room.leave();
+  }
   const title = error ? (HEADINGS[error.code] ?? 'The call ended') : `You left ${last?.room ?? 'the room'}`;
   byId('left-title').textContent = title;
   byId('left-reason').textContent = error ? inWords(error) : 'The door stays open: you can come back any time.';
