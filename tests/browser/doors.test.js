@@ -111,21 +111,23 @@ scene('a door between two rooms: people see each other, write across, one is ask
   assert.deepEqual([...ann.faults, ...bob.faults, ...cid.faults], []);
 });
 
-scene('a door is gone through by oneself, and the browser’s own button leads back', { timeout: 150_000 }, async ({ browsers, server }) => {
-  const ann = await Visitor.enter(browsers.chromium, server.url, 'Ann', 'library');
-  const bob = await Visitor.enter(browsers.chromium, server.url, 'Bob', 'attic');
-  const eva = await Visitor.enter(browsers.chromium, server.url, 'Eva', 'library');
-  await ann.openDoor('attic');
-  await ann.behind(['Bob']);
-  await ann.press('Go through');
-  await until('Ann is in the attic', () => ann.text('#room-name'), (t) => t === 'attic');
-  await Promise.all([ann.sees(1), bob.sees(1), ann.behind(['Eva']), bob.behind(['Eva']), eva.behind(['Ann', 'Bob'])]);
-  await ann.page.goBack();
-  await until('Ann is in the library', () => ann.text('#room-name'), (t) => t === 'library');
-  await Promise.all([ann.sees(1), eva.sees(1), ann.behind(['Bob'])]);
-  assert.equal(await ann.page.evaluate(() => location.search), '?room=library');
-  assert.deepEqual([...ann.faults, ...bob.faults, ...eva.faults], []);
-});
+for (const browser of /** @type {const} */ (['chromium', 'firefox'])) {
+  scene(`${browser}: a door is gone through by oneself, and the browser’s own button leads back`, { browsers: [...new Set(['chromium', browser])], timeout: 150_000 }, async ({ browsers, server }) => {
+    const ann = await Visitor.enter(browsers[browser], server.url, 'Ann', 'library');
+    const bob = await Visitor.enter(browsers.chromium, server.url, 'Bob', 'attic');
+    const eva = await Visitor.enter(browsers.chromium, server.url, 'Eva', 'library');
+    await ann.openDoor('attic');
+    await ann.behind(['Bob']);
+    await ann.press('Go through');
+    await until('Ann is in the attic', () => ann.text('#room-name'), (t) => t === 'attic');
+    await Promise.all([ann.sees(1), bob.sees(1), ann.behind(['Eva']), bob.behind(['Eva']), eva.behind(['Ann', 'Bob'])]);
+    await ann.page.goBack();
+    await until('Ann is in the library', () => ann.text('#room-name'), (t) => t === 'library');
+    await Promise.all([ann.sees(1), eva.sees(1), ann.behind(['Bob'])]);
+    assert.equal(await ann.page.evaluate(() => location.search), '?room=library');
+    assert.deepEqual([...ann.faults, ...bob.faults, ...eva.faults], []);
+  });
+}
 
 scene('a door to a room where nobody is: a sentence, and a wait that ends when somebody comes', {}, async ({ browsers, server }) => {
   const ann = await Visitor.enter(browsers.chromium, server.url, 'Ann', 'library');

@@ -56,6 +56,8 @@ mocked('a door opens by name: its people stand beside the grid, what is said cro
   await page.keyboard.press('Enter');
   await until('the people of the attic', () => page.$$eval('.door-people b', (b) => b.map((x) => x.textContent)), (names) => names.join() === `Bob,${EVIL}`);
   assert.equal(await text('.door .count'), '2 people');
+  const boxes = () => page.$$eval('.tile', (tiles) => tiles.map((t) => { const { x, y, width, height } = t.getBoundingClientRect(); return [x, y, width, height].join(); }));
+  const before = await boxes();
   assert.equal(await page.$eval('#door-room', (e) => e.value), '');
 
   mock.broadcast('link.roster', { link: 'attic', joined: [person('Cid')], left: ['there-Bob'] });
@@ -77,6 +79,10 @@ mocked('a door opens by name: its people stand beside the grid, what is said cro
   await until('stale', () => page.$$eval('.door.stale', (d) => d.length), (n) => n === 1);
   mock.broadcast('link.state', { link: 'attic', stale: false });
   await until('fresh', () => page.$$eval('.door.stale', (d) => d.length), (n) => n === 0);
+  mock.broadcast('switch', { room: 'attic', token: 't', payload: null, participant: 'there-Cid', link: 'attic' });
+  await until('a question', () => shown('.ask'), Boolean);
+  assert.deepEqual(await boxes(), before, 'whatever happens behind doors, the grid stays where it is');
+  await press('Stay');
   mock.broadcast('link.gap', { link: 'attic', lost: 3 });
   await until('the gap is told', toasts, (t) => t.some((x) => /3 messages from attic did not get through/.test(x)));
 
