@@ -1,8 +1,10 @@
 //! What a room is told and what it wants done. Data only.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 
-use super::Grant;
+use super::{Grant, Lookup, LookupKey};
 use crate::{
     shard::{
         command::{ShardCommand, ShardId, TransportKey},
@@ -10,8 +12,9 @@ use crate::{
     },
     transport::{fingerprint::Fingerprint, negotiation::LocalTransport},
     wire::{
-        ErrorCode, ParticipantId, ResumeKey,
-        signal::{Envelope, JoinRequest, SignalError},
+        ErrorCode, ParticipantId, ResumeKey, RoomId,
+        link::LinkFrame,
+        signal::{Envelope, JoinRequest, Presence, ServerMessage, SignalError},
     },
 };
 
@@ -116,6 +119,27 @@ pub enum Input {
         request: HttpKey,
         /// The name in [`HttpReply::Created`].
         resource: String,
+    },
+    /// From another room.
+    Link {
+        /// What it says.
+        frame: Box<LinkFrame>,
+    },
+    /// There is nobody to take what [`Output::ToRoom`] sent.
+    LinkUnreachable {
+        /// To which room.
+        room: RoomId,
+        /// Of which session that is said; `None`: of any.
+        session: Option<Arc<str>>,
+        /// What is known of the room.
+        code: ErrorCode,
+    },
+    /// The answer to [`Output::LookUp`].
+    Found {
+        /// Whose.
+        key: LookupKey,
+        /// What.
+        answer: Box<ServerMessage>,
     },
     /// The node is going away: nobody new, everybody told.
     Drain,
@@ -227,7 +251,28 @@ pub enum Output {
         /// How.
         reply: HttpReply,
     },
-    /// Nobody is left, nor has been for the departure time: the room may be dropped.
+    /// Give this to another room. It may be lost; if nobody is there, [`Input::LinkUnreachable`] says so.
+    ToRoom {
+        /// Which.
+        room: RoomId,
+        /// What.
+        frame: Box<LinkFrame>,
+    },
+    /// Answer this by [`Input::Found`], before anything else comes in.
+    LookUp {
+        /// To be named in the answer.
+        key: LookupKey,
+        /// What is asked.
+        lookup: Lookup,
+    },
+    /// Show this to those outside who ask. Comes before whatever else the same input leads to.
+    Presence {
+        /// What.
+        presence: Box<Presence>,
+        /// The word by which the room is found.
+        listing: Option<String>,
+    },
+    /// Nobody is left, nor has been for the departure time, or the room is closed: it may be dropped.
     Empty,
 }
 

@@ -1,0 +1,7 @@
+//! Links as a whole: behaviours by name, simulations of many rooms on a bad bus, and every order of few events.
+
+#![allow(clippy::wildcard_enum_match_arm, reason = "a test looks for one event among many")]
+
+pub(crate) mod fault;
+mod opening;
+pub(crate) mod support;
