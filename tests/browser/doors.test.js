@@ -2,74 +2,8 @@
 import assert from 'node:assert/strict';
 import { until } from './support/caller.js';
 import { scene } from './support/scene.js';
-
-/** Somebody who entered a room by the page, in a window of their own. */
-class Visitor {
-  faults = [];
-
-  static async enter(browser, url, name, room) {
-    const visitor = new Visitor();
-    const context = await browser.createBrowserContext();
-    visitor.page = await context.newPage();
-    visitor.page.on('pageerror', (error) => visitor.faults.push(String(error)));
-    await visitor.page.setViewport({ width: 1280, height: 800 });
-    await visitor.page.goto(`${url}/?${new URLSearchParams({ room })}`);
-    await visitor.page.waitForSelector('#name', { visible: true });
-    await visitor.page.type('#name', name);
-    await visitor.page.click('#join');
-    await visitor.page.waitForSelector('#call', { visible: true, timeout: 15_000 });
-    return visitor;
-  }
-
-  text(selector) {
-    return this.page.evaluate((s) => document.querySelector(s)?.textContent ?? '', selector);
-  }
-
-  texts(selector) {
-    return this.page.$$eval(selector, (found) => found.map((e) => e.textContent));
-  }
-
-  shown(selector) {
-    return this.page.evaluate((s) => document.querySelector(s)?.checkVisibility() ?? false, selector);
-  }
-
-  async press(words) {
-    const button = await this.page.evaluateHandle((w) => [...document.querySelectorAll('button')].find((b) => b.textContent === w && b.checkVisibility()), words);
-    assert.ok(button.asElement(), `there is a button that says ${words}`);
-    await button.asElement().click();
-  }
-
-  async openDoor(room) {
-    if (!(await this.shown('#doors'))) await this.page.click('#control-doors');
-    await this.page.type('#door-room', room);
-    await this.page.keyboard.press('Enter');
-  }
-
-  behind(names) {
-    return until(`behind the door: ${names}`, () => this.texts('.door-people b'), (seen) => seen.sort().join() === [...names].sort().join());
-  }
-
-  async sayAcross(text) {
-    await this.page.type('.door-chat input', text);
-    await this.page.keyboard.press('Enter');
-  }
-
-  /** Every tile but our own has a picture that moves. */
-  async sees(count) {
-    const pictures = () =>
-      this.page.evaluate(() =>
-        [...document.querySelectorAll('.tile')].filter((tile) => tile.querySelector('.label b')?.textContent !== 'You').map((tile) => {
-          const video = tile.querySelector('video');
-          if (!video || video.readyState < 2) return 0;
-          const context = /** @type {any} */ (Object.assign(document.createElement('canvas'), { width: 80, height: 45 }).getContext('2d'));
-          context.drawImage(video, 0, 0, 80, 45);
-          return context.getImageData(0, 0, 80, 45).data.reduce((sum, v, i) => sum + (i % 4 === 3 ? 0 : v * (1 + (i % 251))), 0);
-        }),
-      );
-    const first = await until(`${count} pictures`, pictures, (p) => p.length === count && p.every((sum) => sum > 0));
-    await until('they move', pictures, (p) => p.length === count && p.every((sum, i) => sum > 0 && sum !== first[i]));
-  }
-}
+import { token } from './support/token.js';
+import { Visitor } from './support/visitor.js';
 
 scene('a door between two rooms: people see each other, write across, one is asked over and comes, the door closes', { timeout: 180_000 }, async ({ browsers, server }) => {
   const ann = await Visitor.enter(browsers.chromium, server.url, 'Ann', 'library');
@@ -167,4 +101,22 @@ scene('to end the other room takes a second word; then everybody there is out, a
   await until('Bob is out', () => bob.text('#left-title'), (t) => t === 'The room was closed');
   await until('the door is gone', () => ann.texts('.door'), (doors) => doors.length === 0);
   assert.equal(await ann.shown('#call'), true);
+});
+
+scene('a door that has to be asked for: whoever may judge is asked, and one answer counts for all', { env: { ENFILADE_LINKS__COMPAT: 'off', ENFILADE_LINKS__POLICY: 'ask' } }, async ({ browsers, server }) => {
+  const ann = await Visitor.enter(browsers.chromium, server.url, 'Ann', 'library', token({ permissions: ['allow_join', 'link'] }));
+  const bob = await Visitor.enter(browsers.chromium, server.url, 'Bob', 'attic');
+  const cid = await Visitor.enter(browsers.chromium, server.url, 'Cid', 'attic');
+  await ann.openDoor('attic');
+  for (const who of [bob, cid]) await until('they are asked', () => who.text('.ask p'), (t) => t === 'Ann in library would like to open a door between your rooms.');
+  await bob.press('Refuse');
+  await until('Ann is told', () => ann.text('#door-answer p'), (t) => /does not want a door/.test(t));
+  await until('the question has gone', () => cid.shown('.ask'), (on) => !on);
+  await ann.page.$eval('#door-room', (input) => (input.value = ''));
+  await ann.openDoor('attic');
+  await until('they are asked again', () => cid.shown('.ask'), Boolean);
+  await cid.press('Accept');
+  await Promise.all([ann.behind(['Bob', 'Cid']), bob.behind(['Ann']), cid.behind(['Ann'])]);
+  assert.equal(await bob.shown('#door-form'), false, 'whose token does not say so opens no doors');
+  assert.ok(!(await ann.texts('.door button')).includes('End that room'), 'the right to end a room is not given by itself');
 });
