@@ -1,16 +1,40 @@
-import { Capture } from '../core/capture.js';
+import { Emitter } from '../core/emitter.js';
 import { EnfiladeError, requireArgument } from '../core/errors.js';
 import { browserPlatform } from '../core/platform.js';
+import { Constants } from './constants.js';
+import { checkPermissions, listDevices, requestPermission } from './devices.js';
+import { notServed } from './errors.js';
 import { Meeting } from './meeting.js';
+import { createCameraVideoTrack, createMicrophoneAudioTrack, createScreenShareVideoTrack } from './tracks.js';
 
-/** @typedef {import('./meeting.js').MeetingOptions} MeetingOptions */
+/** @typedef {import('./devices.js').Permission} Permission */
+/** @typedef {import('./meeting-types.js').MeetingOptions} MeetingOptions */
 
+/** @type {string} */
 let configured = '';
+
+/** @type {Emitter<{'device-changed': [MediaDeviceInfo[]]}>} */
+const devices = new Emitter();
+let watching = false;
+
+/** Begins with the first listener: the browser is told nothing before. */
+function watchDevices() {
+  if (watching) return;
+  watching = true;
+  const platform = browserPlatform();
+  platform.mediaDevices?.addEventListener?.('devicechange', async () => {
+    const list = await listDevices(platform).catch(() => null);
+    if (list) devices.emit('device-changed', list);
+  });
+}
 
 /**
  * The way in of the Meeting API.
  */
 export const VideoSDK = Object.freeze({
+  /** The words of the Meeting API: permissions, modes, states, errors, leave reasons. */
+  Constants,
+
   /**
    * Sets the token for the meetings made from now on.
    * @param {string} token JWT
@@ -24,7 +48,7 @@ export const VideoSDK = Object.freeze({
   /**
    * Makes a meeting; it does not join.
    * @param {MeetingOptions} options
-   * @returns {Meeting}
+   * @returns {Meeting} throws `token-missing`, `invalid-argument`, `not-supported`
    */
   initMeeting(options) {
     const token = options?.token ?? configured;
@@ -32,12 +56,67 @@ export const VideoSDK = Object.freeze({
     return new Meeting({ ...options, token });
   },
 
-  /** Every device, or those of one kind. @returns {Promise<MediaDeviceInfo[]>} */
-  getDevices: () => new Capture(browserPlatform()).devices(),
+  /** Every device. Labels are empty until permission was given once. @returns {Promise<MediaDeviceInfo[]>} */
+  getDevices: () => listDevices(browserPlatform()),
   /** @returns {Promise<MediaDeviceInfo[]>} */
-  getCameras: () => new Capture(browserPlatform()).devices('videoinput'),
+  getCameras: () => listDevices(browserPlatform(), 'videoinput'),
   /** @returns {Promise<MediaDeviceInfo[]>} */
-  getMicrophones: () => new Capture(browserPlatform()).devices('audioinput'),
+  getMicrophones: () => listDevices(browserPlatform(), 'audioinput'),
   /** @returns {Promise<MediaDeviceInfo[]>} */
-  getPlaybackDevices: () => new Capture(browserPlatform()).devices('audiooutput'),
+  getPlaybackDevices: () => listDevices(browserPlatform(), 'audiooutput'),
+
+  /**
+   * Asks the person, where they have not answered yet.
+   * @param {Permission} [permission] default audio_video
+   * @returns {Promise<Map<string, boolean>>} `audio`, `video` -> given or not; rejects when there is no such device
+   */
+  requestPermission: (permission = 'audio_video') => requestPermission(browserPlatform(), permission),
+
+  /**
+   * What was given already, without asking.
+   * @param {Permission} [permission] default audio_video
+   * @returns {Promise<Map<string, boolean>>} rejects with `not-supported` where the browser cannot say
+   */
+  checkPermissions: (permission = 'audio_video') => checkPermissions(browserPlatform(), permission),
+
+  /** @param {import('./tracks.js').CameraTrackOptions} [options] @returns {Promise<MediaStream>} rejects as `enableWebcam` */
+  createCameraVideoTrack: (options) => createCameraVideoTrack(browserPlatform(), options),
+  /** @param {import('./tracks.js').MicrophoneTrackOptions} [options] @returns {Promise<MediaStream>} rejects as `unmuteMic` */
+  createMicrophoneAudioTrack: (options) => createMicrophoneAudioTrack(browserPlatform(), options),
+  /** From a click. @param {import('./tracks.js').ScreenTrackOptions} [options] @returns {Promise<MediaStream>} rejects as `enableScreenShare` */
+  createScreenShareVideoTrack: (options) => createScreenShareVideoTrack(browserPlatform(), options),
+
+  /**
+   * @param {'device-changed'} event with the devices there are now
+   * @param {(devices: MediaDeviceInfo[]) => void} listener
+   * @returns {() => void} takes the listener off again
+   */
+  on(event, listener) {
+    watchDevices();
+    return devices.on(event, listener);
+  },
+
+  /**
+   * @param {'device-changed'} event
+   * @param {(devices: MediaDeviceInfo[]) => void} listener
+   * @returns {void}
+   */
+  off(event, listener) {
+    devices.off(event, listener);
+  },
+
+  /** Not served: a node has no speed test. @param {...unknown} _ @returns {Promise<never>} `not-supported` */
+  async getNetworkStats(..._) {
+    throw notServed('getNetworkStats', null);
+  },
+  /** Not served. @param {...unknown} _ @returns {Promise<never>} `not-supported` */
+  async runPreCallTest(..._) {
+    throw notServed('runPreCallTest', null);
+  },
+  /** End-to-end encryption is not served. @param {...unknown} _ @returns {never} throws `not-supported` */
+  setKeyProvider(..._) {
+    throw notServed('setKeyProvider', null);
+  },
+  /** Taken and ignored: the SDK writes no log, only what a listener throws. @param {string} _ @returns {void} */
+  setLogLevel(_) {},
 });
