@@ -4,8 +4,8 @@ import { Caller } from './caller.js';
 import { startProxy } from './proxy.js';
 import { binary, startServer } from './server.js';
 
-/** What a test needs and this machine lacks; on CI that is a failure, elsewhere a reason to skip. */
-function lacking(browsers) {
+/** What a test needs and this machine lacks; on CI that is a failure, elsewhere a reason to skip. @param {("chromium" | "firefox")[]} browsers */
+export function lacking(browsers) {
   if (!binary()) return 'the server was not built (cargo build)';
   if (browsers.includes('chromium') && !CHROMIUM) return 'Chromium is not installed';
   if (browsers.includes('firefox') && !FIREFOX) return 'Firefox is not installed';
