@@ -6,6 +6,6 @@ pub(crate) mod fault;
 mod host;
 mod opening;
 mod simulation;
-mod talking;
 pub(crate) mod support;
+mod talking;
 mod world;

@@ -152,13 +152,7 @@ impl Host {
     fn hear(&mut self, event: LinkEvent, said: &mut [Said], seed: u64) -> Result<Option<LinkInput>, String> {
         let own = self.name.clone();
         let given = self.given;
-        let reply = |room, question, result| {
-            Ok(Some(LinkInput::Reply {
-                room,
-                question,
-                result,
-            }))
-        };
+        let reply = |room, question, result| Ok(Some(LinkInput::Reply { room, question, result }));
         match event {
             LinkEvent::Answered { ask, result } => {
                 let Some(asked) = self.asks.remove(&ask) else {
@@ -190,11 +184,25 @@ impl Host {
             LinkEvent::RequestEnded { request, .. } => {
                 ensure!(self.undecided.remove(&request), "{own}: ended twice");
             }
-            LinkEvent::Opened { room, rights, .. } => {
+            LinkEvent::Opened {
+                room,
+                rights,
+                participants,
+                ..
+            } => {
                 ensure!(!self.told.contains_key(&room), "{own}: opened twice");
                 ensure!(rights == rights_of(&room, seed), "{own}: rights that were not given");
+                ensure!(
+                    rights.roster || participants.is_empty(),
+                    "{own}: sees people without the right"
+                );
+                let third = participants
+                    .iter()
+                    .find(|one| !one.id.as_str().starts_with(room.as_str()));
+                ensure!(third.is_none(), "{own}: {third:?} is of a third room (I2)");
                 let told = Told {
                     held: rights,
+                    people: participants.into_iter().map(|one| (one.id.clone(), one)).collect(),
                     ..Told::default()
                 };
                 self.told.insert(room, told);
@@ -219,14 +227,21 @@ impl Host {
                 let told = self.told.get_mut(&room).ok_or_else(|| format!("{own}: no link"))?;
                 ensure!(given.chat, "{own}: hears what it does not let in (I8)");
                 let n: usize = chat.message.parse().map_err(|_| "no number".to_owned())?;
-                ensure!(said[n].from == room && said[n].to == own, "{own}: of or for a third room (I2)");
+                ensure!(
+                    said[n].from == room && said[n].to == own,
+                    "{own}: of or for a third room (I2)"
+                );
                 ensure!(said[n].delivered == 0, "{own}: came again (I3)");
                 said[n].delivered += 1;
                 let last = told.last.insert(chat.from.id.clone(), n);
                 ensure!(last.is_none_or(|last| last < n), "{own}: out of order (I4)");
                 let in_order = self.limits == LinkLimits::default() && told.held.roster;
                 let known = told.people.contains_key(&chat.from.id);
-                ensure!(!in_order || known, "{own}: {} speaks and is not there (I4)", chat.from.id);
+                ensure!(
+                    !in_order || known,
+                    "{own}: {} speaks and is not there (I4)",
+                    chat.from.id
+                );
                 return reply(room, question, Ok(()));
             }
             LinkEvent::Gap { room, .. } => {
@@ -262,7 +277,10 @@ impl Host {
             let Some(told) = self.told.get(view.room) else {
                 return Err(format!("{own}: an open link to {} that nobody was told of", view.room));
             };
-            ensure!(told.stale == view.stale && told.held == view.rights, "{own}: another state");
+            ensure!(
+                told.stale == view.stale && told.held == view.rights,
+                "{own}: another state"
+            );
             ensure!(view.participants().eq(told.people.values()), "{own}: other people");
             let load = view.load();
             let most = limits.queue + limits.questions;

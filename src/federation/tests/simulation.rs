@@ -10,10 +10,7 @@ use super::{
 };
 use crate::{
     federation::{Decision, LinkInput, LinkLimits},
-    wire::{
-        ErrorCode, ParticipantId, RoomId,
-        link::Person,
-    },
+    wire::{ErrorCode, ParticipantId, RoomId, link::Person},
 };
 
 /// Stories in a run of the tests.
@@ -39,7 +36,11 @@ fn small() -> LinkLimits {
 
 fn story(seed: u64) -> World {
     let mut dice = super::support::Dice(!seed);
-    let limits = if dice.percent(30) { small() } else { LinkLimits::default() };
+    let limits = if dice.percent(30) {
+        small()
+    } else {
+        LinkLimits::default()
+    };
     let mut world = World::new(seed, 2 + dice.roll(dice_sides(seed)), limits);
     world.weather = Weather {
         loss: [0, 5, 20, 50][dice.roll(4)],
@@ -209,7 +210,11 @@ pub(super) fn replay(seed: u64) -> Result<u64, String> {
     world.wait(Duration::from_millis(3_000))?;
     world.wait(Duration::from_millis(2_500))?;
     world.agree(false)?;
-    let patience = world.hosts.values().next().map_or(Duration::ZERO, |host| host.patience());
+    let patience = world
+        .hosts
+        .values()
+        .next()
+        .map_or(Duration::ZERO, |host| host.patience());
     world.wait(patience + Duration::from_secs(5))?;
     world.agree(true)?;
     for said in &world.said {

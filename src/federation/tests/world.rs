@@ -142,7 +142,10 @@ impl World {
                 self.send(*frame);
             }
         }
-        ensure!(host.links.poll_timeout().is_none(), "{name}: wants something after its end");
+        ensure!(
+            host.links.poll_timeout().is_none(),
+            "{name}: wants something after its end"
+        );
         Ok(())
     }
 
