@@ -5,6 +5,7 @@
 pub(crate) mod fault;
 mod host;
 mod opening;
+mod planted;
 mod simulation;
 mod talking;
 pub(crate) mod support;

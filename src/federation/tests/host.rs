@@ -10,7 +10,7 @@ use crate::{
     federation::{Ask, LinkEvent, LinkInput, LinkLimits, LinkOutput, Links, RequestId},
     wire::{
         ErrorCode, ParticipantId, RoomId,
-        link::{LinkFrame, Person, Rights},
+        link::{LinkFrame, LinkId, Person, Rights},
     },
 };
 
@@ -224,7 +224,7 @@ impl Host {
                 said[n].delivered += 1;
                 let last = told.last.insert(chat.from.id.clone(), n);
                 ensure!(last.is_none_or(|last| last < n), "{own}: out of order (I4)");
-                let in_order = self.limits == LinkLimits::default() && told.held.roster;
+                let in_order = self.limits.queue == LinkLimits::default().queue && told.held.roster;
                 let known = told.people.contains_key(&chat.from.id);
                 ensure!(!in_order || known, "{own}: {} speaks and is not there (I4)", chat.from.id);
                 return reply(room, question, Ok(()));
@@ -274,6 +274,13 @@ impl Host {
         }
         ensure!(count == self.told.len(), "{own}: ghosts of a link that is over (I6)");
         Ok(())
+    }
+
+    /// The ids of the open links, and whether we asked for them.
+    pub(super) fn open_ids(&self) -> impl Iterator<Item = (LinkId, bool)> {
+        let own = format!("{}.", self.session);
+        let links = self.links.pairs.values().filter_map(|pair| pair.link.as_ref());
+        links.map(move |link| (link.terms.id.clone(), link.terms.id.0.starts_with(&own)))
     }
 
     /// The far end of time for a link of this room.

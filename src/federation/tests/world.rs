@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     federation::{LinkInput, LinkLimits},
-    wire::{ErrorCode, RoomId, link::LinkFrame},
+    wire::{ErrorCode, RoomId, link::{LinkFrame, LinkId}},
 };
 
 /// How bad the bus is. Percent, and milliseconds.
@@ -43,6 +43,8 @@ pub(super) struct World {
     pub(super) limits: LinkLimits,
     /// What is on its way: when it comes, and to whom.
     bus: BTreeMap<(Instant, u64), (RoomId, Arrival)>,
+    /// Links that were open at the side that asked for them.
+    opened: BTreeSet<LinkId>,
     count: u64,
     sessions: u32,
     pub(super) handled: u64,
@@ -62,6 +64,7 @@ impl World {
             said: Vec::new(),
             limits,
             bus: BTreeMap::new(),
+            opened: BTreeSet::new(),
             count: 0,
             sessions: 0,
             handled: 0,
@@ -120,6 +123,10 @@ impl World {
             };
             self.handled += 1;
             let (frames, answers) = host.put(self.now, input, &mut self.said, self.seed)?;
+            for (id, ours) in host.open_ids() {
+                let known = self.opened.contains(&id) || ours && self.opened.insert(id);
+                ensure!(known, "{name}: open before the side that asked for it (F10)");
+            }
             for frame in frames {
                 self.send(frame);
             }
