@@ -3,6 +3,7 @@
 #![allow(clippy::wildcard_enum_match_arm, reason = "a test looks for one event among many")]
 
 pub(crate) mod fault;
+mod exhaustive;
 mod host;
 mod opening;
 mod planted;

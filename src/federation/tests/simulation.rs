@@ -4,7 +4,7 @@
 use std::time::{Duration, Instant};
 
 use super::{
-    host::{Asked, Checked, Policy, Said, ensure},
+    host::{Asked, Checked, Policy, Said, agree, ensure},
     support::{chat, switch},
     world::{Weather, World},
 };
@@ -250,10 +250,10 @@ pub(super) fn replay(seed: u64) -> Result<u64, String> {
     // What was on its way in bad weather may still come.
     world.wait(Duration::from_millis(3_000))?;
     world.wait(Duration::from_millis(2_500))?;
-    world.agree(false)?;
+    agree(&world.hosts, false)?;
     let patience = world.hosts.values().next().map_or(Duration::ZERO, |host| host.patience());
     world.wait(patience + Duration::from_secs(5))?;
-    world.agree(true)?;
+    agree(&world.hosts, true)?;
     for said in &world.said {
         ensure!(said.delivered <= 1, "{} of {} came again", said.from, said.session);
     }

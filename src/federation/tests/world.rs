@@ -204,29 +204,4 @@ impl World {
         self.now = until;
         Ok(())
     }
-
-    /// Rooms that are open to each other see each other as they are (I5).
-    pub(super) fn agree(&self, everybody: bool) -> Checked {
-        for host in self.hosts.values() {
-            for (room, told) in &host.told {
-                let other = self.hosts.get(room);
-                let Some(back) = other.and_then(|other| other.told.get(&host.name)) else {
-                    ensure!(!everybody, "{} still sees {room}, which does not (I6)", host.name);
-                    continue;
-                };
-                _ = back;
-                let people = other.map(|other| &other.people).filter(|_| told.held.roster);
-                let same = people.map_or(told.people.is_empty(), |people| *people == told.people);
-                ensure!(same, "{} sees in {room} {:?} (I5)", host.name, told.people.keys());
-            }
-            if everybody {
-                let open = host.told.len();
-                ensure!(host.links.len() == open, "{}: something is still being made", host.name);
-                ensure!(host.asks.is_empty(), "{}: never answered: {:?}", host.name, host.asks);
-                ensure!(host.undecided.is_empty(), "{}: never settled", host.name);
-                ensure!(host.told.values().all(|told| !told.stale), "{}: stale", host.name);
-            }
-        }
-        Ok(())
-    }
 }
