@@ -2,14 +2,7 @@
 
 use std::{sync::Arc, time::Instant};
 
-use super::{
-    FrameDrop, Links,
-    fault::Fault,
-    handshake::Answer,
-    knock::Request,
-    link::Over,
-    tombs::Epitaph,
-};
+use super::{FrameDrop, Links, fault::Fault, handshake::Answer, knock::Request, link::Over, tombs::Epitaph};
 use crate::wire::{
     ErrorCode, RoomId,
     link::{LINK_VERSION, LinkBody, LinkEnd, LinkFrame, LinkId, LinkMessage, RoomAddress},
@@ -23,7 +16,9 @@ impl Links {
         if frame.to != *own || frame.from.room == *own || frame.check().is_err() {
             return self.desk.counters.drop(FrameDrop::Malformed);
         }
-        let LinkFrame { v, link, from, body, .. } = frame;
+        let LinkFrame {
+            v, link, from, body, ..
+        } = frame;
         if v != LINK_VERSION {
             self.desk.counters.drop(FrameDrop::Malformed);
             if let LinkBody::Request { .. } = body {

@@ -22,7 +22,11 @@ impl Links {
         if room == desk.own.room {
             return desk.answer(wish.ask, Err(ErrorCode::SameRoom));
         }
-        if wish.payload.as_ref().is_some_and(|json| json.as_str().len() > PAYLOAD_BYTES_MAX) {
+        if wish
+            .payload
+            .as_ref()
+            .is_some_and(|json| json.as_str().len() > PAYLOAD_BYTES_MAX)
+        {
             return desk.answer(wish.ask, Err(ErrorCode::MessageTooLarge));
         }
         if let Some(pair) = pairs.get_mut(&room) {

@@ -166,7 +166,10 @@ impl Link {
         }
         let difference = change(&mut self.mirror);
         if Fault::ForwardRoster.is_planted() {
-            difference.joined.iter().for_each(|person| _ = desk.people.insert(person));
+            difference
+                .joined
+                .iter()
+                .for_each(|person| _ = desk.people.insert(person));
         }
         if !difference.is_empty() {
             let Difference { joined, left } = difference;

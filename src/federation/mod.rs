@@ -273,7 +273,13 @@ impl Links {
 
     /// All that decides what happens next, as a text.
     fn digest(&self) -> String {
-        let Self { desk, pairs, opens, requests, ended } = self;
+        let Self {
+            desk,
+            pairs,
+            opens,
+            requests,
+            ended,
+        } = self;
         format!("{pairs:?} {opens:?} {requests:?} {ended} {}", desk.digest())
     }
 }

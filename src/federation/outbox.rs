@@ -252,7 +252,10 @@ impl Outbox {
         if !self.resend.as_mut().is_some_and(|resend| resend.is_due(now)) || Fault::NoResend.is_planted() {
             return Vec::new();
         }
-        self.flight.iter().map(|sent| (sent.seq, sent.message.clone())).collect()
+        self.flight
+            .iter()
+            .map(|sent| (sent.seq, sent.message.clone()))
+            .collect()
     }
 
     /// Has the other side taken nothing for so long, while something was on the way?
@@ -262,7 +265,10 @@ impl Outbox {
 
     /// When something has to be done.
     pub(super) fn timeout(&self, limits: &LinkLimits) -> Option<Instant> {
-        let stuck = self.moved_at.filter(|_| !self.flight.is_empty()).map(|at| at + limits.dead);
+        let stuck = self
+            .moved_at
+            .filter(|_| !self.flight.is_empty())
+            .map(|at| at + limits.dead);
         let resend = self.resend.map(|resend| resend.next);
         [stuck, resend, self.waits_until(limits)].into_iter().flatten().min()
     }

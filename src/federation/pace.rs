@@ -51,7 +51,11 @@ impl Rate {
     pub(super) fn allow(&mut self, now: Instant, interval: Duration, burst: u32) -> bool {
         let full_at = self.full_at.map_or(now, |at| at.max(now));
         let allowed = full_at.saturating_duration_since(now) + interval <= interval * burst;
-        self.full_at = if allowed { Some(full_at + interval) } else { Some(full_at) };
+        self.full_at = if allowed {
+            Some(full_at + interval)
+        } else {
+            Some(full_at)
+        };
         allowed
     }
 

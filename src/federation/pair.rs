@@ -95,7 +95,10 @@ impl Pair {
 
     /// They are heard on a link that we accepted: it is open.
     pub(super) fn open_accepted(&mut self, now: Instant, desk: &mut Desk, room: &RoomId) -> bool {
-        let link = self.knock.as_ref().and_then(|knock| knock.open(now, desk, room.clone()));
+        let link = self
+            .knock
+            .as_ref()
+            .and_then(|knock| knock.open(now, desk, room.clone()));
         let opened = link.is_some();
         if opened {
             self.link = link;

@@ -215,7 +215,10 @@ mod tests {
         mirror.page(vec![person("ann"), person("bob"), person("cem")], false);
         assert!(mirror.page(vec![person("ann")], true).is_empty());
         let last = mirror.page(vec![person("dan")], false);
-        assert_eq!((last.joined, last.left), (vec![person("dan")], vec![id("bob"), id("cem")]));
+        assert_eq!(
+            (last.joined, last.left),
+            (vec![person("dan")], vec![id("bob"), id("cem")])
+        );
         assert_eq!(mirror.people().len(), 2);
     }
 }

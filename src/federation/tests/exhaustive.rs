@@ -343,14 +343,21 @@ use Act::{Chat, Close, End, Join, Leave, Open, Restart};
 fn every_order_of_opening_talking_and_closing_is_right() {
     all_states(
         "open, chat, close",
-        &[("a", &[Join("a1"), Open("b"), Chat("b"), Close("b")]), ("b", &[Join("b1"), Leave("b1")])],
+        &[
+            ("a", &[Join("a1"), Open("b"), Chat("b"), Close("b")]),
+            ("b", &[Join("b1"), Leave("b1")]),
+        ],
         (1, 0, 2),
     );
 }
 
 #[test]
 fn every_order_of_both_asking_is_right() {
-    all_states("both ask", &[("a", &[Open("b")]), ("b", &[Open("a"), Join("b1")])], (1, 1, 2));
+    all_states(
+        "both ask",
+        &[("a", &[Open("b")]), ("b", &[Open("a"), Join("b1")])],
+        (1, 1, 2),
+    );
 }
 
 #[test]
@@ -364,14 +371,22 @@ fn every_order_of_a_crash_and_a_return_is_right() {
 
 #[test]
 fn every_order_of_an_end_while_a_link_is_made_is_right() {
-    all_states("end meanwhile", &[("a", &[Open("b"), Open("b")]), ("b", &[Open("a"), End])], (1, 1, 2));
+    all_states(
+        "end meanwhile",
+        &[("a", &[Open("b"), Open("b")]), ("b", &[Open("a"), End])],
+        (1, 1, 2),
+    );
 }
 
 #[test]
 fn every_order_of_three_rooms_in_a_row_is_right() {
     all_states(
         "three rooms",
-        &[("a", &[Open("b")]), ("b", &[Join("b1"), Open("c")]), ("c", &[Join("c1")])],
+        &[
+            ("a", &[Open("b")]),
+            ("b", &[Join("b1"), Open("c")]),
+            ("c", &[Join("c1")]),
+        ],
         (0, 0, 1),
     );
 }

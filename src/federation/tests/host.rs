@@ -155,13 +155,7 @@ impl Host {
     fn hear(&mut self, event: LinkEvent, said: &mut [Said], seed: u64) -> Result<Option<LinkInput>, String> {
         let own = self.name.clone();
         let given = self.given;
-        let reply = |room, question, result| {
-            Ok(Some(LinkInput::Reply {
-                room,
-                question,
-                result,
-            }))
-        };
+        let reply = |room, question, result| Ok(Some(LinkInput::Reply { room, question, result }));
         match event {
             LinkEvent::Answered { ask, result } => {
                 let Some(asked) = self.asks.remove(&ask) else {
@@ -222,7 +216,10 @@ impl Host {
                 let told = self.told.get_mut(&room).ok_or_else(|| format!("{own}: no link"))?;
                 ensure!(given.chat, "{own}: hears what it does not let in (I8)");
                 let n: usize = chat.message.parse().map_err(|_| "no number".to_owned())?;
-                ensure!(said[n].from == room && said[n].to == own, "{own}: of or for a third room (I2)");
+                ensure!(
+                    said[n].from == room && said[n].to == own,
+                    "{own}: of or for a third room (I2)"
+                );
                 ensure!(said[n].delivered == 0, "{own}: came again (I3)");
                 let link = self.links.pairs.get(&room).and_then(|pair| pair.link.as_ref());
                 let same = link.is_some_and(|link| *link.terms.session == said[n].session);
@@ -232,7 +229,11 @@ impl Host {
                 ensure!(last.is_none_or(|last| last < n), "{own}: out of order (I4)");
                 let in_order = self.limits.queue == LinkLimits::default().queue && told.held.roster;
                 let known = told.people.contains_key(&chat.from.id);
-                ensure!(!in_order || known, "{own}: {} speaks and is not there (I4)", chat.from.id);
+                ensure!(
+                    !in_order || known,
+                    "{own}: {} speaks and is not there (I4)",
+                    chat.from.id
+                );
                 return reply(room, question, Ok(()));
             }
             LinkEvent::Gap { room, .. } => {
@@ -268,7 +269,10 @@ impl Host {
             let Some(told) = self.told.get(view.room) else {
                 return Err(format!("{own}: an open link to {} that nobody was told of", view.room));
             };
-            ensure!(told.stale == view.stale && told.held == view.rights, "{own}: another state");
+            ensure!(
+                told.stale == view.stale && told.held == view.rights,
+                "{own}: another state"
+            );
             ensure!(view.participants().eq(told.people.values()), "{own}: other people");
             let load = view.load();
             let most = limits.queue + limits.questions;
@@ -312,9 +316,18 @@ pub(super) fn agree(hosts: &BTreeMap<RoomId, Host>, healed: bool) -> Checked {
             };
             let nobody = BTreeMap::new();
             let people = if told.held.roster { &other.people } else { &nobody };
-            ensure!(*people == told.people, "{} sees in {room} {:?} (I5)", host.name, told.people.keys());
+            ensure!(
+                *people == told.people,
+                "{} sees in {room} {:?} (I5)",
+                host.name,
+                told.people.keys()
+            );
             let same = host.linked_session(room) == Some(&other.session);
-            ensure!(!healed || same, "{} is linked with a session of {room} that is over", host.name);
+            ensure!(
+                !healed || same,
+                "{} is linked with a session of {room} that is over",
+                host.name
+            );
         }
         if healed {
             let open = host.told.len();

@@ -291,7 +291,10 @@ fn a_late_copy_of_an_old_request_revives_nothing() {
     bench.open("a", "b");
     let request = bench.sent[0].clone();
     bench.put("a", LinkInput::Close { room: room("b") });
-    assert_eq!(bench.told("b").last().unwrap(), &closed("a", LinkCloseReason::ClosedRemote));
+    assert_eq!(
+        bench.told("b").last().unwrap(),
+        &closed("a", LinkCloseReason::ClosedRemote)
+    );
     bench.put("b", LinkInput::Frame { frame: request.clone() });
     assert_eq!(bench.told("b"), []);
     bench.open("a", "b");
@@ -374,5 +377,8 @@ fn a_close_is_never_answered_with_a_close() {
     bench.put("b", LinkInput::Frame { frame: frame.clone() });
     bench.put("b", LinkInput::Frame { frame });
     assert_eq!(bench.kinds(), Vec::<String>::new());
-    assert_eq!(bench.told("b").last().unwrap(), &closed("a", LinkCloseReason::Unreachable));
+    assert_eq!(
+        bench.told("b").last().unwrap(),
+        &closed("a", LinkCloseReason::Unreachable)
+    );
 }

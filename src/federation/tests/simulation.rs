@@ -10,10 +10,7 @@ use super::{
 };
 use crate::{
     federation::{Decision, LinkInput, LinkLimits},
-    wire::{
-        ErrorCode, ParticipantId, RoomId,
-        link::Person,
-    },
+    wire::{ErrorCode, ParticipantId, RoomId, link::Person},
 };
 
 /// Stories in a run of the tests.
@@ -251,7 +248,11 @@ pub(super) fn replay(seed: u64) -> Result<u64, String> {
     world.wait(Duration::from_millis(3_000))?;
     world.wait(Duration::from_millis(2_500))?;
     agree(&world.hosts, false)?;
-    let patience = world.hosts.values().next().map_or(Duration::ZERO, |host| host.patience());
+    let patience = world
+        .hosts
+        .values()
+        .next()
+        .map_or(Duration::ZERO, |host| host.patience());
     world.wait(patience + Duration::from_secs(5))?;
     agree(&world.hosts, true)?;
     for said in &world.said {

@@ -207,7 +207,14 @@ impl Bench {
     pub(crate) fn chat(&mut self, from: &str, to: &str, text: &str) -> Ask {
         let ask = self.next_ask();
         let chat = chat(person("ann"), text);
-        self.put(from, LinkInput::Chat { ask, room: room(to), chat });
+        self.put(
+            from,
+            LinkInput::Chat {
+                ask,
+                room: room(to),
+                chat,
+            },
+        );
         ask
     }
 

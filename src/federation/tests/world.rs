@@ -11,7 +11,10 @@ use super::{
 };
 use crate::{
     federation::{LinkInput, LinkLimits},
-    wire::{ErrorCode, RoomId, link::{LinkFrame, LinkId}},
+    wire::{
+        ErrorCode, RoomId,
+        link::{LinkFrame, LinkId},
+    },
 };
 
 /// How bad the bus is. Percent, and milliseconds.
@@ -149,7 +152,10 @@ impl World {
                 self.send(*frame);
             }
         }
-        ensure!(host.links.poll_timeout().is_none(), "{name}: wants something after its end");
+        ensure!(
+            host.links.poll_timeout().is_none(),
+            "{name}: wants something after its end"
+        );
         Ok(())
     }
 

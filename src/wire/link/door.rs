@@ -62,7 +62,11 @@ fn at_most(limit: usize, len: usize, what: &'static str) -> Result<(), FrameErro
 }
 
 fn payload(payload: Option<&Json>) -> Result<(), FrameError> {
-    at_most(PAYLOAD_BYTES_MAX, payload.map_or(0, |json| json.as_str().len()), "payload")
+    at_most(
+        PAYLOAD_BYTES_MAX,
+        payload.map_or(0, |json| json.as_str().len()),
+        "payload",
+    )
 }
 
 impl LinkFrame {
