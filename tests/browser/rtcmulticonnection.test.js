@@ -211,6 +211,20 @@ scene('whoever knocks is let in or sent away by a handler of the owner\'s', {}, 
   assert.deepEqual(await page.participants('ann'), ['bob']);
 });
 
+scene('who comes under an id that is taken puts the earlier one out, who joins again under another', {}, async ({ browsers, server }) => {
+  const page = await blank(browsers.chromium, server.url);
+  await page.make('eve', DATA);
+  await page.make('ann', DATA);
+  await page.make('second', { ...DATA, userid: 'ann' });
+  await page.ask('eve', 'open', 'r');
+  await page.ask('ann', 'join', 'r');
+  assert.equal((await page.ask('second', 'join', 'r'))[0], true);
+  assert.equal(await page.get('second', 'userid'), 'ann');
+  const ids = await until('three are here', () => page.participants('eve'), (all) => all.length === 2);
+  assert.ok(ids.includes('ann') && ids.some((id) => id.startsWith('ann-')), ids.join());
+  assert.equal(await page.get('ann', 'userid'), ids.find((id) => id.startsWith('ann-')));
+});
+
 scene('custom events stay in their room', {}, async ({ browsers, server }) => {
   const page = await blank(browsers.chromium, server.url);
   for (const id of ['ann', 'bob', 'eve']) await page.make(id, { ...DATA, custom: 'quiz' });
