@@ -3,14 +3,14 @@ import { EnfiladeError, requireArgument } from '../core/errors.js';
 import { browserPlatform } from '../core/platform.js';
 import { Constants } from './constants.js';
 import { checkPermissions, listDevices, requestPermission } from './devices.js';
-import { notServed } from './errors.js';
+import { meetingError, notServed } from './errors.js';
 import { Meeting } from './meeting.js';
 import { createCameraVideoTrack, createMicrophoneAudioTrack, createScreenShareVideoTrack } from './tracks.js';
 
 /** @typedef {import('./devices.js').Permission} Permission */
 /** @typedef {import('./meeting-types.js').MeetingOptions} MeetingOptions */
 
-/** @type {string} */
+/** @type {NonNullable<MeetingOptions['token']>} */
 let configured = '';
 
 /** @type {Emitter<{'device-changed': [MediaDeviceInfo[]]}>} */
@@ -37,11 +37,11 @@ export const VideoSDK = Object.freeze({
 
   /**
    * Sets the token for the meetings made from now on.
-   * @param {string} token JWT
+   * @param {NonNullable<MeetingOptions['token']>} token JWT, or a function that is asked for a fresh one at every join
    * @returns {void}
    */
   config(token) {
-    requireArgument(typeof token === 'string' && token !== '', 'VideoSDK.config: a token is needed.');
+    requireArgument(typeof token === 'function' || (typeof token === 'string' && token !== ''), 'VideoSDK.config: a token is needed.');
     configured = token;
   },
 
@@ -52,7 +52,7 @@ export const VideoSDK = Object.freeze({
    */
   initMeeting(options) {
     const token = options?.token ?? configured;
-    if (!token) throw new EnfiladeError('token-missing', 'Call VideoSDK.config(token) first, or give a token to initMeeting.');
+    if (!token) throw meetingError(new EnfiladeError('token-missing', 'Call VideoSDK.config(token) first, or give a token to initMeeting.'), 'join');
     return new Meeting({ ...options, token });
   },
 
