@@ -15,4 +15,4 @@ export { MeetingError } from './meeting/errors.js';
 export { Meeting } from './meeting/meeting.js';
 export { Participant } from './meeting/participant.js';
 export { Stream } from './meeting/stream.js';
-export { VideoSDK } from './meeting/video-sdk.js';
+export { createVideoSDK, VideoSDK } from './meeting/video-sdk.js';

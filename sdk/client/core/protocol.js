@@ -1,3 +1,5 @@
+import { requireArgument } from './errors.js';
+
 /**
  * The shapes of docs/PROTOCOL.md, version 1, and nothing that decides.
  *
@@ -157,14 +159,13 @@ export const DATA_BYTES_MAX = 256 * 1024;
 export const KIND = Object.freeze({ microphone: 'audio', screenAudio: 'audio', camera: 'video', screen: 'video' });
 
 /**
- * The WebSocket address of a server that may be given as http(s), ws(s), or with the path already on it.
+ * The WebSocket address of a server that may be given as http(s), ws(s), or with the path already on it. Taken apart by
+ * hand, because the `URL` of React Native cannot be changed and, in older versions, not even read.
  * @param {string} url
  */
 export function signalUrl(url) {
-  const at = new URL(url);
-  if (at.protocol === 'http:') at.protocol = 'ws:';
-  if (at.protocol === 'https:') at.protocol = 'wss:';
-  if (at.pathname === '/' || at.pathname === '') at.pathname = SIGNAL_PATH;
-  at.hash = '';
-  return at.href;
+  const parts = /^(http|ws)(s?):\/\/([^/?#]+)([^?#]*)(\?[^#]*)?/i.exec(url.trim());
+  requireArgument(parts !== null, `"${url}" is not the address of a server: http(s)://… or ws(s)://… is.`);
+  const [, , secure = '', host, path = '', query = ''] = parts;
+  return `ws${secure}://${host}${path === '' || path === '/' ? SIGNAL_PATH : path}${query}`;
 }
