@@ -254,14 +254,14 @@ impl Socket {
                         if !std::mem::replace(&mut is_answered, true) {
                             self.count_join("ok");
                         }
-                        if !self.write(Message::Text(text.into())).await {
+                        if !self.write(Message::Text(text.into_text().into())).await {
                             break;
                         }
                     }
                     Some(SocketFrame::Refused(text)) => {
                         self.count_join("refused");
                         self.give_token_back();
-                        return self.write(Message::Text(text.into())).await;
+                        return self.write(Message::Text(text.into_text().into())).await;
                     }
                     Some(SocketFrame::Close { code, reason }) => {
                         self.close(code, reason).await;

@@ -3,5 +3,9 @@
 #![allow(clippy::wildcard_enum_match_arm, reason = "a test looks for one event among many")]
 
 pub(crate) mod fault;
+mod host;
 mod opening;
+mod simulation;
+mod talking;
 pub(crate) mod support;
+mod world;

@@ -1,5 +1,6 @@
 //! What a room is told and what it wants done. Data only.
 
+use std::fmt;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -188,6 +189,33 @@ pub enum DataEvent {
     },
 }
 
+/// A text frame for a socket. It may hold what is meant for its reader alone, so `Debug` does not show it.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Frame(String);
+
+impl Frame {
+    /// A frame of this text.
+    pub const fn new(text: String) -> Self {
+        Self(text)
+    }
+
+    /// Its text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// Its text, to be written.
+    pub fn into_text(self) -> String {
+        self.0
+    }
+}
+
+impl fmt::Debug for Frame {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Frame({} bytes)", self.0.len())
+    }
+}
+
 /// Something to do, in this order.
 #[derive(Debug)]
 pub enum Output {
@@ -196,14 +224,14 @@ pub enum Output {
         /// Which socket.
         socket: SocketKey,
         /// One JSON object.
-        frame: String,
+        frame: Frame,
     },
     /// Answer a `join` or `resume` that failed. The socket is not of this room; its client may try again on it.
     Refuse {
         /// Which socket.
         socket: SocketKey,
         /// One JSON object.
-        frame: String,
+        frame: Frame,
     },
     /// Close the socket after what was sent. No [`Input::SocketClosed`] is needed, and none does harm.
     CloseSocket {

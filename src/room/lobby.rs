@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, time::Instant};
 
 use super::{
-    Grant, Output, Room, SocketKey,
+    Frame, Grant, Output, Room, SocketKey,
     agenda::Timer,
     close,
     people::Arrival,
@@ -131,7 +131,7 @@ impl Room {
     }
 
     fn say_to_waiter(&mut self, socket: SocketKey, re: Option<u32>, message: &ServerMessage) {
-        let frame = signal::frame(None, re, &signal::encode(message));
+        let frame = Frame::new(signal::frame(None, re, &signal::encode(message)));
         self.outputs.push_back(Output::Send { socket, frame });
     }
 

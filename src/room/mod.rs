@@ -51,7 +51,7 @@ use std::{
 
 pub use config::{LinksConfig, RoomConfig};
 pub use grant::Grant;
-pub use io::{DataEvent, HttpKey, HttpOffer, HttpReply, Input, Output, SocketKey};
+pub use io::{DataEvent, Frame, HttpKey, HttpOffer, HttpReply, Input, Output, SocketKey};
 pub use links::Verify;
 pub use lookup::{Lookup, LookupKey};
 pub use negotiate::{Negotiate, NewNegotiation};
@@ -410,7 +410,7 @@ impl Room {
         if let Some(socket) = session.socket {
             self.outputs.push_back(Output::Send {
                 socket,
-                frame: signal::frame(Some(seq), re, &body),
+                frame: Frame::new(signal::frame(Some(seq), re, &body)),
             });
         }
     }

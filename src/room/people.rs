@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use super::{
-    Grant, Output, Room, SocketKey,
+    Frame, Grant, Output, Room, SocketKey,
     agenda::Timer,
     close, hex, next,
     participant::{Participant, Path},
@@ -44,7 +44,7 @@ impl Room {
             message: message.to_owned(),
             field: None,
         };
-        let frame = signal::frame(None, Some(request), &signal::encode(&error));
+        let frame = Frame::new(signal::frame(None, Some(request), &signal::encode(&error)));
         self.outputs.push_back(Output::Refuse { socket, frame });
     }
 
@@ -265,7 +265,7 @@ impl Room {
             });
         }
         self.agenda.cancel(Timer::Away(member.owner()));
-        let frame = signal::frame(None, Some(request), &signal::encode(&resumed));
+        let frame = Frame::new(signal::frame(None, Some(request), &signal::encode(&resumed)));
         let frames = std::iter::once(frame).chain(missed);
         self.outputs.extend(frames.map(|frame| Output::Send { socket, frame }));
     }

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::{Lookup, Output, Room, SocketKey, close, rate::Talk, roster::MemberKey};
+use super::{Frame, Lookup, Output, Room, SocketKey, close, rate::Talk, roster::MemberKey};
 use crate::wire::{
     ErrorCode, Json, ParticipantId, PublicationId,
     signal::{
@@ -71,7 +71,7 @@ impl Room {
         };
         if let ClientMessage::Ping { last_seq } = message {
             session.outbox.acknowledge(last_seq.unwrap_or(0));
-            let frame = signal::frame(None, Some(id), &signal::encode(&ServerMessage::Pong));
+            let frame = Frame::new(signal::frame(None, Some(id), &signal::encode(&ServerMessage::Pong)));
             return self.outputs.push_back(Output::Send { socket, frame });
         }
         let answer = if id <= session.last_request {

@@ -154,11 +154,15 @@ impl World {
     fn apply(&mut self, output: Output) {
         match output {
             Output::Send { socket, frame } => {
-                assert!(!self.closed.contains_key(&socket), "output to a closed socket: {frame}");
+                assert!(
+                    !self.closed.contains_key(&socket),
+                    "output to a closed socket: {}",
+                    frame.as_str()
+                );
                 let client = self.by_socket[&socket];
-                self.clients[client].wire.push(frame);
+                self.clients[client].wire.push(frame.into_text());
             }
-            Output::Refuse { socket, frame } => self.refused.push((socket, frame)),
+            Output::Refuse { socket, frame } => self.refused.push((socket, frame.into_text())),
             Output::CloseSocket { socket, code, .. } => {
                 assert!(self.closed.insert(socket, code).is_none());
                 let client = &mut self.clients[self.by_socket[&socket]];
