@@ -364,7 +364,9 @@ export class MeetingStore {
       this.#refused = false;
       const told = new Emitter();
       for (const { event, listener } of this.#wishes) if (event === 'error') told.on('error', listener);
-      told.emit('error', { code: 0, name: thrown.code ?? 'unknown', message: thrown.message, cause: thrown }); // as a Meeting does
+      // As a Meeting tells them.
+      const { number, constant, code, message } = thrown;
+      told.emit('error', { code: number ?? 0, name: constant ?? code ?? 'unknown', message, cause: thrown });
     });
   }
 }
