@@ -116,6 +116,9 @@ impl Link {
                 rights: self.terms.held,
                 participants: self.mirror.people().iter().cloned().collect(),
             });
+            if self.stale {
+                self.tell_state(desk);
+            }
             desk.answer_all(asks, Ok(()));
         }
     }
