@@ -2,42 +2,32 @@
  * Enfilade in React Native: the hooks of `@enfilade/react`, with WebRTC given by `register`.
  * @module
  */
-import { EnfiladeError, VideoSDK } from '@enfilade/client';
+import { createVideoSDK, EnfiladeError } from '@enfilade/client';
 import { createMeetingProvider } from '@enfilade/react';
 import { createElement } from 'react';
 import { reactNativePlatform } from './platform.js';
 import { registration } from './register.js';
 
-export { EnfiladeError } from '@enfilade/client';
+export { EnfiladeError, MeetingError } from '@enfilade/client';
 export { MeetingConsumer, useConnection, useFile, useMeeting, useParticipant, usePubSub } from '@enfilade/react';
 export { getAudioDeviceList, switchAudioDevice } from './audio.js';
 export { useMediaDevice } from './media-device.js';
 export { reactNativePlatform } from './platform.js';
 export { register } from './register.js';
 
+/** The way in of the Meeting API, on a phone. */
+export const VideoSDK = createVideoSDK(() => reactNativePlatform(registration()));
+
+export const { Constants, createCameraVideoTrack, createMicrophoneAudioTrack, createScreenShareVideoTrack, getNetworkStats } = VideoSDK;
+
 /**
  * What `VideoSDK.initMeeting` takes, and what only a phone has.
- * @typedef {object} PhoneOptions
- * @property {'front' | 'back'} [defaultCamera] the camera that opens first; default front
- * @property {{title: string, message: string}} [notification] accepted and without effect: on Android the app itself shows
- *   the notification of its foreground service
- *
- * @typedef {import('@enfilade/react').MeetingOptions & PhoneOptions} MeetingOptions
+ * @typedef {import('@enfilade/react').MeetingOptions & {notification?: {title: string, message: string}}} MeetingOptions
+ *   notification: accepted and without effect; on Android the app itself shows the notification of its foreground service
  */
 
-/**
- * Holds the meeting that the hooks below it read. Props as in `@enfilade/react`; `config` also takes `PhoneOptions`.
- */
-export const MeetingProvider = createMeetingProvider((/** @type {MeetingOptions} */ options) => {
-  const { defaultCamera, notification: _, platform, ...rest } = options;
-  return VideoSDK.initMeeting({ ...rest, platform: platform ?? phone(defaultCamera) });
-});
-
-/** @param {'front' | 'back'} [defaultCamera] */
-function phone(defaultCamera) {
-  const { webrtc, surroundings } = registration();
-  return reactNativePlatform(webrtc, surroundings, { defaultCamera });
-}
+/** Holds the meeting that the hooks below it read. Props as in `@enfilade/react`. */
+export const MeetingProvider = createMeetingProvider((/** @type {MeetingOptions} */ { notification: _, ...options }) => VideoSDK.initMeeting(options));
 
 /**
  * Shows a stream: the RTCView of `react-native-webrtc`, with the same props.

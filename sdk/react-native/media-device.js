@@ -16,8 +16,7 @@ const PERMISSIONS = /** @type {const} */ ({
 
 /** @returns {Capture} */
 function capture() {
-  const { webrtc, surroundings } = registration();
-  return new Capture(reactNativePlatform(webrtc, surroundings));
+  return new Capture(reactNativePlatform(registration()));
 }
 
 /**

@@ -1,21 +1,15 @@
 import { EnfiladeError } from '@enfilade/client';
 
 /** @typedef {ReturnType<typeof import('@enfilade/client').browserPlatform>} Platform */
-/** @typedef {import('./register.js').Surroundings} Surroundings */
-/** @typedef {import('./register.js').WebRTC} WebRTC */
+/** @typedef {import('./register.js').Registration} Registration */
 
 /**
  * React Native as the SDK's platform: WebRTC is what was registered, the rest what React Native itself has (WebSocket,
  * timers, performance).
- * @param {WebRTC} webrtc
- * @param {Surroundings} surroundings
- * @param {{defaultCamera?: 'front' | 'back'}} [options] the camera to open where no other is asked for; default front
+ * @param {Registration} registration
  * @returns {Platform}
  */
-export function reactNativePlatform(webrtc, surroundings, { defaultCamera = 'front' } = {}) {
-  if (defaultCamera !== 'front' && defaultCamera !== 'back') {
-    throw new EnfiladeError('invalid-argument', 'defaultCamera: "front" or "back".');
-  }
+export function reactNativePlatform({ webrtc, surroundings }) {
   const { permissions } = webrtc;
   return {
     createSocket: (url) => /** @type {any} */ (new WebSocket(url)),
@@ -28,7 +22,7 @@ export function reactNativePlatform(webrtc, surroundings, { defaultCamera = 'fro
         return null; // it throws where the phone did not say
       }
     },
-    mediaDevices: mediaDevices(webrtc.mediaDevices, defaultCamera === 'back' ? 'environment' : 'user'),
+    mediaDevices: webrtc.mediaDevices,
     defaultUrl() {
       if (surroundings.signalingBaseUrl) return surroundings.signalingBaseUrl;
       throw new EnfiladeError('invalid-argument', 'Give the server: `signalingBaseUrl` of the meeting, or of register.');
@@ -48,21 +42,4 @@ export function reactNativePlatform(webrtc, surroundings, { defaultCamera = 'fro
       return () => subscription.remove();
     },
   };
-}
-
-/**
- * @param {any} devices
- * @param {'user' | 'environment'} facingMode where nothing else is asked for
- * @returns {MediaDevices}
- */
-function mediaDevices(devices, facingMode) {
-  const facing = (/** @type {any} */ video) =>
-    !video || video.deviceId || video.facingMode ? video : { ...(video === true ? {} : video), facingMode };
-  return /** @type {any} */ ({
-    getUserMedia: (/** @type {any} */ constraints) => devices.getUserMedia({ ...constraints, video: facing(constraints.video) }),
-    getDisplayMedia: (/** @type {any} */ constraints) => devices.getDisplayMedia(constraints),
-    enumerateDevices: () => devices.enumerateDevices(),
-    addEventListener: (/** @type {any[]} */ ...args) => devices.addEventListener?.(...args),
-    removeEventListener: (/** @type {any[]} */ ...args) => devices.removeEventListener?.(...args),
-  });
 }

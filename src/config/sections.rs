@@ -103,6 +103,7 @@ fn room(reader: &mut Reader<'_>, mode: Mode) -> RoomConfig {
 
 /// The compatibility switch opens everything the way the documents of the Meeting API show it.
 fn links(reader: &mut Reader<'_>, mode: Mode) -> LinksConfig {
+    let problems_before = reader.problems.len();
     let compat = reader.choice(
         "links.compat",
         &[("auto", None), ("on", Some(true)), ("off", Some(false))],

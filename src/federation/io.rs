@@ -16,7 +16,7 @@ pub struct Ask(pub u64);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct RequestId(pub u32);
 
-/// A question of a linked room (chat, switch, end) that waits for our reply: the `seq` of its message.
+/// A question of a linked room (chat, switch, end) that waits for our reply. Never used twice in a room session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Question(pub u64);
 
@@ -186,6 +186,8 @@ pub enum LinkEvent {
         payload: Option<Json>,
         /// What we may do there.
         rights: Rights,
+        /// Who is there, if that may be known.
+        participants: Vec<Person>,
     },
     /// It is over, and everybody of it is gone. Exactly one for each `Opened`.
     Closed {

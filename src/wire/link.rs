@@ -2,8 +2,13 @@
 //!
 //! The same frames travel between two rooms of one node, as values, and between two nodes, as JSON.
 
+mod door;
+#[cfg(test)]
+mod tests;
+
 use std::{fmt, sync::Arc};
 
+pub use door::{FRAME_BYTES_MAX, FrameError, NAME_BYTES_MAX, PAYLOAD_BYTES_MAX, PEOPLE_MAX, decode, encode};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 use super::{ErrorCode, Json, ParticipantId, RoomId, signal::Token};

@@ -52,6 +52,8 @@ export class Room extends Assembly {
     );
     requireArgument(!!options?.token, 'Room: `token` is missing.');
     const platform = options.platform ?? browserPlatform();
+    /** Everything foreign, as it was injected. @readonly */
+    this.platform = platform;
     this.#options = { ...options, mode: options.mode ?? 'sendAndReceive' };
     this.#seatsWanted = Math.min(options.seats ?? SEATS_FIRST, SEATS_MAX);
     /** Opens devices. @readonly */
@@ -306,7 +308,8 @@ export class Room extends Assembly {
   async #request(type, fields) {
     this.#assertAlive();
     const session = this.#connection.link?.session;
-    if (!session) throw new EnfiladeError('invalid-state', `${type}: not in the room at the moment.`);
+    if (!session && this.state === 'reconnecting') throw new EnfiladeError('session-lost', `${type}: the way to the server is just being mended.`);
+    if (!session) throw new EnfiladeError('invalid-state', `${type}: the room was not joined.`);
     return session.request(type, fields);
   }
 

@@ -12,7 +12,12 @@ import { useCallbacks } from './use-latest.js';
  * @typedef {object} ConnectionCallbacks
  * @property {(participant: ConnectionParticipant) => void} [onParticipantJoined]
  * @property {(participantId: string, more?: {displayName: string, reason: string}) => void} [onParticipantLeft]
- * @property {(message: {message: string, participantId: string}) => void} [onChatMessage] sent to us by the other meeting
+ * @property {(message: {message: string, participantId: string, id: string, timestamp: number, senderName: string, connectionId: string}) => void} [onChatMessage] sent
+ *   to us by the other meeting
+ * @property {(message: {message: string, participantId: string, id: string, timestamp: number, senderName: string, connectionId: string}) => void} [onChatMessageSent] sent
+ *   to the other meeting by somebody of ours, with `echo`
+ * @property {(count: number) => void} [onMessagesLost] the connection was overloaded
+ * @property {(state: {stale: boolean}) => void} [onStateChanged]
  *
  * @typedef {object} ConnectionOptions
  * @property {ConnectionCallbacks} [onMeeting]
@@ -20,9 +25,10 @@ import { useCallbacks } from './use-latest.js';
  * @typedef {object} ConnectionHook
  * @property {Connection} connection never null: a stand-in while no connection is open
  * @property {boolean} isOpen
+ * @property {boolean} stale nothing has been heard of that meeting for 5 s
  * @property {ReadonlyMap<string, ConnectionParticipant>} participants who is in the other meeting
  * @property {string} id of the other meeting
- * @property {unknown} payload what came with `connectTo`; undefined while no connection is open
+ * @property {unknown} payload what came with `connectTo`; null while no connection is open
  * @property {ConnectionMeeting} meeting
  * @property {() => Promise<void>} close
  */

@@ -5,8 +5,9 @@ import { useCallbacks } from './use-latest.js';
 
 /** @typedef {import('../store/meeting-store.js').MeetingStore} MeetingStore */
 /** @typedef {import('../store/types.js').MeetingView} MeetingView */
-/** @typedef {(...args: any[]) => Promise<any>} AsyncMethod */
+/** @typedef {import('../store/types.js').Meeting} Meeting */
 /** @typedef {typeof MEETING_METHODS[number]} MeetingMethod */
+/** @typedef {{[Name in MeetingMethod]: (...args: Parameters<Meeting[Name]>) => Promise<Awaited<ReturnType<Meeting[Name]>>>}} MeetingMethods */
 /** @typedef {Partial<Record<keyof typeof MEETING_EVENTS, (...args: any[]) => void>>} MeetingCallbacks */
 
 /**
@@ -16,13 +17,13 @@ import { useCallbacks } from './use-latest.js';
  * @property {(customTrack?: MediaStream) => Promise<void>} toggleMic
  * @property {(customTrack?: MediaStream) => Promise<void>} toggleWebcam
  * @property {(customTrack?: MediaStream) => Promise<void>} toggleScreenShare
- * @property {AsyncMethod} startLiveStream the same as startLivestream
- * @property {AsyncMethod} stopLiveStream the same as stopLivestream
+ * @property {Meeting['startLivestream']} startLiveStream the same as startLivestream
+ * @property {Meeting['stopLivestream']} stopLiveStream the same as stopLivestream
  *
- * @typedef {MeetingView & OwnMethods & Record<MeetingMethod, AsyncMethod>} MeetingHook
+ * @typedef {MeetingView & OwnMethods & MeetingMethods} MeetingHook
  */
 
-/** @type {WeakMap<MeetingStore, OwnMethods & Record<MeetingMethod, AsyncMethod>>} */
+/** @type {WeakMap<MeetingStore, OwnMethods & MeetingMethods>} */
 const methodsByStore = new WeakMap();
 
 /**
@@ -42,22 +43,22 @@ export function useMeeting(callbacks) {
   return useMemo(() => ({ ...methodsOf(store), ...view }), [store, view]);
 }
 
-/** @param {MeetingStore} store */
+/** @param {MeetingStore} store @returns {OwnMethods & MeetingMethods} */
 function methodsOf(store) {
-  let methods = methodsByStore.get(store);
-  if (!methods) {
-    const theirs = Object.fromEntries(MEETING_METHODS.map((name) => [name, (/** @type {any[]} */ ...args) => store.call(name, ...args)]));
-    methods = {
-      .../** @type {Record<MeetingMethod, AsyncMethod>} */ (theirs),
-      join: () => store.join(),
-      leave: () => store.leave(),
-      toggleMic: (track) => store.toggle('localMicOn', 'unmuteMic', 'muteMic', track),
-      toggleWebcam: (track) => store.toggle('localWebcamOn', 'enableWebcam', 'disableWebcam', track),
-      toggleScreenShare: (track) => store.toggle('localScreenShareOn', 'enableScreenShare', 'disableScreenShare', track),
-      startLiveStream: (...args) => store.call('startLivestream', ...args),
-      stopLiveStream: (...args) => store.call('stopLivestream', ...args),
-    };
-    methodsByStore.set(store, methods);
-  }
+  const known = methodsByStore.get(store);
+  if (known) return known;
+  const theirs = Object.fromEntries(MEETING_METHODS.map((name) => [name, (/** @type {any[]} */ ...args) => store.call(name, ...args)]));
+  /** @type {OwnMethods & MeetingMethods} */
+  const methods = {
+    .../** @type {MeetingMethods} */ (/** @type {unknown} */ (theirs)),
+    join: () => store.join(),
+    leave: () => store.leave(),
+    toggleMic: (track) => store.toggle('localMicOn', 'unmuteMic', 'muteMic', track),
+    toggleWebcam: (track) => store.toggle('localWebcamOn', 'enableWebcam', 'disableWebcam', track),
+    toggleScreenShare: (track) => store.toggle('localScreenShareOn', 'enableScreenShare', 'disableScreenShare', track),
+    startLiveStream: (...args) => methods.startLivestream(...args),
+    stopLiveStream: () => methods.stopLivestream(),
+  };
+  methodsByStore.set(store, methods);
   return methods;
 }

@@ -6,7 +6,9 @@ import { useCallbacks } from './use-latest.js';
 /** @typedef {import('../store/types.js').ParticipantView} ParticipantView */
 /** @typedef {typeof PARTICIPANT_METHODS[number]} ParticipantMethod */
 /** @typedef {Partial<Record<keyof typeof PARTICIPANT_EVENTS, (...args: any[]) => void>>} ParticipantCallbacks */
-/** @typedef {ParticipantView & Record<ParticipantMethod, (...args: any[]) => Promise<any>>} ParticipantHook */
+/** @typedef {import('../store/types.js').Participant} Participant */
+/** @typedef {{[Name in ParticipantMethod]: (...args: Parameters<Participant[Name]>) => Promise<Awaited<ReturnType<Participant[Name]>>>}} ParticipantMethods */
+/** @typedef {ParticipantView & ParticipantMethods} ParticipantHook */
 
 /**
  * Somebody in the meeting, ourselves included. The component renders again only when something of this one changes.
@@ -29,7 +31,7 @@ export function useParticipant(participantId, callbacks) {
   useCallbacks(on, PARTICIPANT_EVENTS, callbacks);
   const methods = useMemo(
     () =>
-      /** @type {Record<ParticipantMethod, (...args: any[]) => Promise<any>>} */ (
+      /** @type {ParticipantMethods} */ (
         Object.fromEntries(
           PARTICIPANT_METHODS.map((name) => [name, (/** @type {any[]} */ ...args) => store.callParticipant(participantId, name, ...args)]),
         )

@@ -5,29 +5,18 @@ import { hear } from './watch.js';
 
 /** @typedef {import('./meeting-store.js').MeetingStore} MeetingStore */
 
+/** @typedef {import('@enfilade/client').ConnectionParticipant} ConnectionParticipant */
 /**
- * @typedef {object} ConnectionParticipant somebody in the other meeting
- * @property {string} id
- * @property {string} displayName
- * @property {(to: {meetingId: string, token?: string, payload?: unknown}) => Promise<void>} switchTo
- *
- * @typedef {object} ConnectionMeeting the other meeting, as far as it can be seen from here
- * @property {string} id
- * @property {ReadonlyMap<string, ConnectionParticipant>} participants
- * @property {(message: string, options?: object) => Promise<unknown>} sendChatMessage
- * @property {() => Promise<void>} end
- * @property {(event: string, listener: (...args: any[]) => void) => unknown} on
- * @property {(event: string, listener: (...args: any[]) => void) => unknown} off
- *
- * @typedef {object} Connection
- * @property {string} id of the other meeting
- * @property {unknown} payload what came with `connectTo`
- * @property {ConnectionMeeting} meeting
- * @property {() => Promise<void>} close
+ * What a Connection of the client and its stand-in have in common.
+ * @typedef {Pick<import('@enfilade/client').ConnectionMeeting, 'id' | 'participants' | 'stale' | 'sendChatMessage' | 'end'>
+ *   & Record<'on' | 'off', (event: string, listener: (...args: any[]) => void) => unknown>} ConnectionMeeting
+ * @typedef {Pick<import('@enfilade/client').Connection, 'id' | 'roomId' | 'payload' | 'rights' | 'replayed' | 'closed' | 'close'>
+ *   & {meeting: ConnectionMeeting}} Connection
  *
  * @typedef {object} ConnectionView
  * @property {Connection} connection
  * @property {boolean} isOpen
+ * @property {boolean} stale nothing has been heard of that meeting for 5 s
  * @property {ReadonlyMap<string, ConnectionParticipant>} participants a map of its own for every change in the roster
  */
 
@@ -79,11 +68,10 @@ export class ConnectionSlot {
   getView = () => {
     const open = this.#open();
     const connection = open ?? this.#standIn;
-    const { participants } = connection.meeting;
-    if (this.#view?.connection !== connection || !sameMap(this.#view.participants, participants)) {
-      this.#view = Object.freeze({ connection, isOpen: open !== null, participants: new Map(participants) });
-    }
-    return this.#view;
+    const { participants, stale } = connection.meeting;
+    const before = this.#view;
+    if (before?.connection === connection && before.stale === stale && sameMap(before.participants, participants)) return before;
+    return (this.#view = Object.freeze({ connection, isOpen: open !== null, stale, participants: new Map(participants) }));
   };
 
   /**
@@ -93,7 +81,7 @@ export class ConnectionSlot {
   on = (event, listener) => this.#events.on(event, listener);
 
   #open() {
-    return this.#store.getView().connections.get(this.#id) ?? null;
+    return /** @type {Connection | undefined} */ (this.#store.getView().connections.get(this.#id)) ?? null;
   }
 
   #look() {
@@ -134,11 +122,16 @@ function standIn(id, events) {
   };
   return Object.freeze({
     id,
-    payload: undefined,
+    roomId: id,
+    payload: null,
+    rights: new Set(),
+    replayed: false,
+    closed: true,
     close: refuse,
     meeting: Object.freeze({
       id,
       participants: new Map(),
+      stale: false,
       sendChatMessage: refuse,
       end: refuse,
       on: (/** @type {string} */ event, /** @type {(...args: any[]) => void} */ listener) => events.on(event, listener),

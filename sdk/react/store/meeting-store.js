@@ -55,7 +55,7 @@ export class MeetingStore {
   /** @type {Emitter<Record<string, any[]>>} */
   #participantEvents = new Emitter();
   /** @readonly */
-  topics = new TopicFeeds((error) => this.#tell('error', error));
+  topics = new TopicFeeds();
 
   /**
    * @param {InitMeeting} init makes every meeting there will be
@@ -264,8 +264,17 @@ export class MeetingStore {
       this.#participantEvents.emit(`${event} ${id}`, ...args);
     });
     offs.push(() => watch.stop());
+    // Names and metadata change without an event of the Meeting. A switch to another meeting brings another room.
+    let offRoom = () => {};
+    const followRoom = () => {
+      offRoom();
+      offRoom = hear(meeting.room, 'participant-updated', () => this.#refresh());
+    };
+    followRoom();
+    offs.push(() => offRoom());
     offs.push(hear(meeting, 'meeting-state-changed', ({ state }) => Object.assign(turn, { state, over: turn.over || ENDED.has(state) })));
     offs.push(hear(meeting, 'meeting-joined', () => Object.assign(turn, { joined: true })));
+    offs.push(hear(meeting, 'meeting-joined', followRoom));
     offs.push(hear(meeting, 'meeting-left', () => Object.assign(turn, { joined: false, wanted: false, over: true })));
     for (const event of MEETING_CHANGES) {
       offs.push(
@@ -286,7 +295,7 @@ export class MeetingStore {
       if (this.#turn !== turn) throw new EnfiladeError('left', 'join: another meeting took the place of this one.');
       await turn.meeting.join();
     } catch (thrown) {
-      turn.over = true; // the next `join` begins anew
+      if (!turn.joined) turn.over = true; // the next `join` begins anew
       throw thrown;
     } finally {
       this.#refresh();
@@ -301,7 +310,7 @@ export class MeetingStore {
     for (const off of turn.offs) off();
     for (const { event, listener } of this.#wishes) turn.meeting.off(event, listener);
     if (turn.joined) this.topics.end();
-    if (!turn.joining || turn.over) return;
+    if (turn.over || (!turn.joining && turn.state === null)) return; // left already, or never joined
     // Before the join has begun there is nothing to leave: it sees that its turn is over.
     const left = Promise.resolve(turn.meeting.leave()).catch(() => {});
     this.#left = Promise.all([this.#left, left]);
@@ -348,20 +357,15 @@ export class MeetingStore {
     }
   }
 
-  /** An error of `join` before there is a meeting that could tell it. StrictMode asks twice. @param {unknown} error */
-  #tellOnce(error) {
+  /** An error of `join` while there is no meeting that could tell it. StrictMode asks twice. @param {any} thrown */
+  #tellOnce(thrown) {
     if (this.#refused) return;
     this.#refused = true;
     queueMicrotask(() => {
       this.#refused = false;
-      this.#tell('error', error);
+      const told = new Emitter();
+      for (const { event, listener } of this.#wishes) if (event === 'error') told.on('error', listener);
+      told.emit('error', { code: 0, name: thrown.code ?? 'unknown', message: thrown.message, cause: thrown }); // as a Meeting does
     });
-  }
-
-  /** What the store itself has to tell. @param {string} event @param {unknown[]} args */
-  #tell(event, ...args) {
-    const told = new Emitter();
-    for (const wish of this.#wishes) if (wish.event === event) told.on('it', wish.listener);
-    told.emit('it', ...args);
   }
 }

@@ -11,13 +11,16 @@ export const MEETING_EVENTS = /** @type {const} */ ({
   onMainParticipantChanged: 'main-participant-changed',
   onEntryRequested: 'entry-requested',
   onEntryResponded: 'entry-responded',
+  onEntryWaiting: 'entry-waiting',
   onMicRequested: 'mic-requested',
   onWebcamRequested: 'webcam-requested',
+  onScreenShareRequested: 'screen-share-requested',
   onPinStateChanged: 'pin-state-changed',
   onConnectionOpen: 'connection-open',
   onConnectionClose: 'connection-close',
   onConnectionRequested: 'connection-requested',
   onSwitchMeeting: 'switch-meeting',
+  onSettingsChanged: 'settings-changed',
   onRecordingStateChanged: 'recording-state-changed',
   onRecordingStarted: 'recording-started',
   onRecordingStopped: 'recording-stopped',
@@ -47,21 +50,16 @@ export const MEETING_EVENTS = /** @type {const} */ ({
   onMediaRelayStarted: 'media-relay-started',
   onMediaRelayStopped: 'media-relay-stopped',
   onMediaRelayError: 'media-relay-error',
+  onAutoplayBlocked: 'autoplay-blocked',
   onError: 'error',
 });
 
-/**
- * Events that change nothing a component reads. The store does not listen to them: some come many times a second, and a
- * question that nobody listens to should look unheard.
- */
-const STATELESS = new Set([
-  'data', 'transcription-text', 'error', 'quality-limitation', 'audio-input-silence', 'video-seeked', 'entry-requested',
-  'entry-responded', 'mic-requested', 'webcam-requested', 'connection-requested', 'switch-meeting',
-  'media-relay-request-received', 'media-relay-request-response', 'media-relay-error',
+/** Events after which a component may see something else. Listening to some of the others has a price (`data`, say). */
+export const MEETING_CHANGES = /** @type {const} */ ([
+  'meeting-joined', 'meeting-left', 'meeting-state-changed', 'participant-joined', 'participant-left', 'participant-mode-changed',
+  'speaker-changed', 'presenter-changed', 'main-participant-changed', 'pin-state-changed', 'connection-open', 'connection-close',
+  'recording-state-changed', 'livestream-state-changed', 'hls-state-changed', 'transcription-state-changed',
 ]);
-
-/** Events of a Meeting after which the store looks at it again. */
-export const MEETING_CHANGES = Object.freeze([...new Set(Object.values(MEETING_EVENTS))].filter((event) => !STATELESS.has(event)));
 
 /** Methods of a Meeting that `useMeeting` hands out as they are. `join`, `leave` and the toggles are the store's own. */
 export const MEETING_METHODS = /** @type {const} */ ([
@@ -88,10 +86,11 @@ export const PARTICIPANT_EVENTS = /** @type {const} */ ({
 
 /** Methods of a Participant that `useParticipant` hands out. */
 export const PARTICIPANT_METHODS = /** @type {const} */ ([
-  'enableMic', 'disableMic', 'enableWebcam', 'disableWebcam', 'remove', 'pin', 'unpin', 'switchTo',
+  'enableMic', 'disableMic', 'enableWebcam', 'disableWebcam', 'disableScreenShare', 'remove', 'pin', 'unpin', 'switchTo',
   'setQuality', 'setScreenShareQuality', 'setViewPort', 'captureImage',
   'getVideoStats', 'getAudioStats', 'getShareStats', 'getShareAudioStats', 'getTransportStats',
   'consumeMicStreams', 'stopConsumingMicStreams', 'consumeWebcamStreams', 'stopConsumingWebcamStreams',
+  'consumeScreenShareStreams', 'stopConsumingScreenShareStreams',
 ]);
 
 /** Callback of `useConnection` -> event of the connected meeting. */
@@ -99,4 +98,7 @@ export const CONNECTION_EVENTS = /** @type {const} */ ({
   onParticipantJoined: 'participant-joined',
   onParticipantLeft: 'participant-left',
   onChatMessage: 'chat-message',
+  onChatMessageSent: 'chat-message-sent',
+  onMessagesLost: 'messages-lost',
+  onStateChanged: 'state-changed',
 });

@@ -19,12 +19,6 @@ export class TopicFeeds {
   #feeds = new Map();
   /** The meeting we are inside of. @type {any} */
   #meeting = null;
-  #report;
-
-  /** @param {(error: unknown) => void} report hears of a subscription that was refused */
-  constructor(report) {
-    this.#report = report;
-  }
 
   /** @param {string} topic @returns {readonly Message[]} oldest first */
   messages(topic) {
@@ -39,7 +33,7 @@ export class TopicFeeds {
   read(topic, reader) {
     let feed = this.#feeds.get(topic);
     if (!feed) {
-      this.#feeds.set(topic, (feed = new TopicFeed(topic, this.#report)));
+      this.#feeds.set(topic, (feed = new TopicFeed(topic)));
       if (this.#meeting) feed.open(this.#meeting);
     }
     const of = feed;
@@ -70,7 +64,6 @@ export class TopicFeeds {
 
 class TopicFeed {
   #topic;
-  #report;
   /** @type {Set<Reader>} */
   #readers = new Set();
   /** @type {WeakSet<Reader>} who heard of the old messages */
@@ -81,10 +74,9 @@ class TopicFeed {
   /** Never changed, only replaced. @type {readonly Message[]} */
   messages = NONE;
 
-  /** @param {string} topic @param {(error: unknown) => void} report */
-  constructor(topic, report) {
+  /** @param {string} topic */
+  constructor(topic) {
     this.#topic = topic;
-    this.#report = report;
   }
 
   get inUse() {
@@ -118,9 +110,7 @@ class TopicFeed {
         this.#loaded = true;
         for (const reader of [...this.#readers]) this.#tellOld(reader, old ?? []);
       },
-      (thrown) => {
-        if (this.#off === off) this.#report(thrown);
-      },
+      () => {}, // the meeting's `error` tells
     );
   }
 

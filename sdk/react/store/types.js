@@ -1,12 +1,12 @@
 /**
  * The shapes that the store and the hooks share. Types only.
  *
- * @typedef {typeof import('@enfilade/client').VideoSDK} VideoSDK
- * @typedef {ReturnType<VideoSDK['initMeeting']>} Meeting
- * @typedef {NonNullable<Meeting['localParticipant']>} Participant
- * @typedef {Parameters<VideoSDK['initMeeting']>[0]} MeetingOptions what `VideoSDK.initMeeting` takes
+ * @typedef {import('@enfilade/client').Connection} Connection
+ * @typedef {import('@enfilade/client').Meeting} Meeting
+ * @typedef {import('@enfilade/client').Participant} Participant
+ * @typedef {import('@enfilade/client').Stream} Stream
+ * @typedef {Parameters<typeof import('@enfilade/client').VideoSDK['initMeeting']>[0]} MeetingOptions what `VideoSDK.initMeeting` takes
  * @typedef {(options: MeetingOptions) => Meeting} InitMeeting
- * @typedef {import('./connection-slot.js').Connection} Connection
  *
  * @typedef {object} MeetingView what `useMeeting` tells
  * @property {Meeting | null} meeting null until the provider is mounted
@@ -43,18 +43,13 @@
  * @property {string} topic
  * @property {unknown} [payload]
  *
- * @typedef {object} MediaView a stream of a participant
- * @property {string} id
- * @property {'audio' | 'video' | 'share' | 'shareAudio'} kind
- * @property {MediaStreamTrack} track
- *
  * @typedef {object} ParticipantView what `useParticipant` tells
  * @property {Participant | null} participant null while nobody of this id is in the meeting
  * @property {string} displayName
- * @property {MediaView | null} webcamStream
- * @property {MediaView | null} micStream
- * @property {MediaView | null} screenShareStream
- * @property {MediaView | null} screenShareAudioStream
+ * @property {Stream | null} webcamStream
+ * @property {Stream | null} micStream
+ * @property {Stream | null} screenShareStream
+ * @property {Stream | null} screenShareAudioStream
  * @property {boolean} webcamOn
  * @property {boolean} micOn
  * @property {boolean} screenShareOn

@@ -168,6 +168,17 @@ test('a topic begins anew with another meeting', async () => {
   assert.equal(s.text, '');
 });
 
+test('a topic is let go when the meeting is left, and what comes of it later is not shown', async () => {
+  const s = await scene(() => usePubSub('CHAT').messages.map((m) => m.message).join(), { joinWithoutUserInteraction: true, reInitialiseMeetingOnConfigChange: true });
+  let answer;
+  s.meeting.kept = new Promise((resolve) => (answer = resolve));
+  await s.act(() => s.meeting.joined());
+  await s.act(() => s.meeting.leave());
+  assert.equal(s.meeting.count('unsubscribe'), 1);
+  await s.act(() => answer([{ id: 'm-0', message: 'of before' }]));
+  assert.equal(s.text, '');
+});
+
 test('a topic keeps the newest 1000 messages', async () => {
   const s = await inside(() => usePubSub('CHAT'));
   await s.act(() => {

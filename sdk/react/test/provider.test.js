@@ -91,6 +91,25 @@ test('a callback is the one of the last render, and hears each event once', asyn
   assert.equal(heard[1][1], renders + 1);
 });
 
+test('a listener that the meeting tells what it missed is the same one all along', async () => {
+  const added = [];
+  let more = false;
+  const Late = () => {
+    useMeeting({ onConnectionOpen() {}, ...(more ? { onData() {} } : {}) });
+    return null;
+  };
+  const s = await scene(null);
+  const { on } = s.meeting;
+  s.meeting.on = (event, listener) => (added.push([event, listener]), on.call(s.meeting, event, listener));
+  await s.render({ children: h(Late) });
+  const [[, first]] = added;
+  assert.deepEqual([...new Set(added.map(([, listener]) => listener))], [first], 'StrictMode adds it twice, and it is one');
+  added.length = 0;
+  more = true;
+  await s.render({ children: h(Late) });
+  assert.deepEqual(added.map(([event]) => event), ['data']);
+});
+
 test('a callback that appears later is heard from then on', async () => {
   const heard = [];
   let on = false;
@@ -160,11 +179,34 @@ test('a join that is refused rejects, tells onError once, and can be tried again
   assert.ok(seen.hook.isMeetingJoined);
 });
 
+test('a join that fails before it has begun can be tried again', async () => {
+  const [Probe, seen] = probe();
+  const s = await scene(Probe);
+  s.meeting.join = async () => { throw new Error('no network yet'); };
+  await s.act(() => assert.rejects(seen.hook.join()));
+  await s.act(() => void seen.hook.join());
+  await s.act(() => s.meeting.joined());
+  assert.ok(seen.hook.isMeetingJoined);
+});
+
+test('participants is the same map until somebody comes, goes or changes', async () => {
+  const [Probe, seen] = probe();
+  const s = await scene(Probe, { joinWithoutUserInteraction: true });
+  const bob = new ScriptedParticipant('bob');
+  await s.act(() => s.meeting.joined(bob));
+  const { participants } = seen.hook;
+  await s.act(() => Object.assign(s.meeting, { recordingState: 'RECORDING_STARTED' }).emit('recording-state-changed', {}));
+  assert.equal(seen.hook.isRecording, true);
+  assert.equal(seen.hook.participants, participants);
+  await s.act(() => bob.show('audio'));
+  assert.notEqual(seen.hook.participants, participants);
+});
+
 test('options that make no meeting are told by join, not thrown while rendering', async () => {
   const errors = [];
-  const [Probe, seen] = probe({ onError: (e) => errors.push(e.code) });
+  const [Probe, seen] = probe({ onError: ({ code, name }) => errors.push([code, name]) });
   const s = await scene(Probe, { config: {}, joinWithoutUserInteraction: true });
-  assert.deepEqual(errors, ['invalid-argument']);
+  assert.deepEqual(errors, [[0, 'invalid-argument']]);
   await s.render({ config: { meetingId: 'library' } });
   await s.act(() => void seen.hook.join());
   assert.equal(s.meeting.count('join'), 1);

@@ -13,10 +13,26 @@ export const h = React.createElement;
 /** Lets React and every pending promise do their work. */
 export const settle = () => React.act(async () => { for (let i = 0; i < 30; i++) await Promise.resolve(); });
 
-/**
- * A page in StrictMode with a provider and scripted meetings.
- * @param {(React.ReactNode) | (() => React.ReactNode)} children
- */
+/** A page of React in StrictMode. */
+export function page() {
+  const container = document.createElement('div');
+  const root = createRoot(container);
+  /** Does something and lets React follow. */
+  const act = async (run) => {
+    let result;
+    await React.act(async () => {
+      result = await run();
+    });
+    return result;
+  };
+  return {
+    container, act,
+    render: (element) => act(() => root.render(h(React.StrictMode, null, element))),
+    unmount: () => act(() => root.unmount()),
+  };
+}
+
+/** A page in StrictMode: a provider with these props, the component in it, and scripted meetings. */
 export async function scene(component, props = {}) {
   const meetings = [];
   const listening = Counted.listening;
@@ -25,15 +41,14 @@ export async function scene(component, props = {}) {
     meetings.push(meeting);
     return meeting;
   });
-  const container = document.createElement('div');
-  const root = createRoot(container);
+  const { container, act, unmount, ...mounted } = page();
   const render = (more = {}) => {
     props = { config: { meetingId: 'library', name: 'Ann' }, token: 't', ...props, ...more };
-    return React.act(async () => root.render(h(React.StrictMode, null, h(Provider, props, component && h(component)))));
+    return mounted.render(h(Provider, props, component ? h(component) : props.children));
   };
   await render();
   return {
-    meetings, container, render,
+    meetings, container, act, render, unmount,
     /** The newest meeting. */
     get meeting() {
       return meetings.at(-1);
@@ -45,14 +60,5 @@ export async function scene(component, props = {}) {
     get listening() {
       return Counted.listening - listening;
     },
-    /** Does something to the meeting and lets React follow. */
-    async act(run) {
-      let result;
-      await React.act(async () => {
-        result = await run();
-      });
-      return result;
-    },
-    unmount: () => React.act(async () => root.unmount()),
   };
 }

@@ -68,6 +68,7 @@ export class ScriptedConnection {
     this.meeting = Object.assign(new Counted(), {
       id,
       participants: new Map(people.map((p) => [p.id, p])),
+      stale: false,
       async sendChatMessage(text) {
         calls.push(['sendChatMessage', text]);
       },
@@ -109,6 +110,7 @@ export class ScriptedMeeting extends Counted {
     if (!options.meetingId) throw new EnfiladeError('invalid-argument', 'no meetingId');
     this.options = options;
     this.id = options.meetingId;
+    this.room = new Counted();
     this.pubSub = {
       publish: async (...args) => void this.calls.push(['publish', ...args]),
       subscribe: async (topic, listener) => {

@@ -1,0 +1,11 @@
+//! Links as a whole: behaviours by name, simulations of many rooms on a bad bus, and every order of few events.
+
+#![allow(clippy::wildcard_enum_match_arm, reason = "a test looks for one event among many")]
+
+pub(crate) mod fault;
+mod host;
+mod opening;
+mod simulation;
+mod talking;
+pub(crate) mod support;
+mod world;
