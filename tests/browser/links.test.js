@@ -184,3 +184,16 @@ scene('states under losses of the network: legal steps only, and the connection 
   assert.deepEqual(states.slice(-2), ['CLOSING', 'CLOSED']);
   for (const [i, state] of states.entries()) if (i > 0) assert.ok(legal[states[i - 1]].includes(state), `${states[i - 1]} -> ${state}`);
 });
+
+scene('the server restarts: the meetings come back by themselves, the connection is told to be closed and can be made again', {}, async (stage) => {
+  const { a1, b1 } = await gather(stage, 'a1', 'b1');
+  await a1.ask('connectTo', { meetingId: 'B' });
+  await b1.told('connection-open');
+  await stage.server.restart();
+  for (const member of [a1, b1]) {
+    assert.equal((await member.told('connection-close'))[0][1], 'local-ended');
+    await member.sees('back', ({ state, connections }) => state === 'CONNECTED' && Object.keys(connections).length === 0);
+  }
+  assert.ok((await b1.ask('connectTo', { meetingId: 'A', wait: 10_000 })).ok);
+  await a1.told('connection-open', 2);
+});

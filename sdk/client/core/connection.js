@@ -147,7 +147,7 @@ export class Connection extends Emitter {
     if (this.#over()) throw new EnfiladeError('left', 'The room was left.');
     const session = (this.#session = new Session(this.#platform, this.#url, { giveUpMs: this.#giveUpMs }));
     session.on('waiting', () => {
-      this.#backoff.reset(); // the server answers, and patience is what is asked of us
+      this.#backoff.hurry(); // the server answers: tries that failed before count no more
       this.#hooks.waiting();
     });
     const joined = await session.join(fields);

@@ -68,29 +68,31 @@ export class Elements {
   #watch() {
     for (const [element, entry] of this.#all) {
       const adaptive = (entry.adaptive ?? this.#adaptive) && !this.#participant.local && (entry.kind === 'video' || entry.kind === 'share');
-      if (adaptive && !entry.unwatch) entry.unwatch = this.#platform.watchSize?.(element, (size) => this.#seen(entry.kind, size)) ?? null;
+      if (adaptive && !entry.unwatch) entry.unwatch = this.#watchSize(element, entry.kind);
       else if (!adaptive && entry.unwatch) {
         entry.unwatch();
         entry.unwatch = null;
-        void this.#limit(entry.kind, { maxWidth: undefined, maxHeight: undefined, paused: undefined });
+        this.#fit(entry.kind, {});
       }
     }
   }
 
   /**
+   * @param {HTMLMediaElement} element
    * @param {StreamKind} kind
-   * @param {{width: number, height: number} | null} size null: out of sight
    */
-  #seen(kind, size) {
-    void this.#limit(kind, size ? { maxWidth: size.width, maxHeight: size.height, paused: undefined } : { paused: true });
+  #watchSize(element, kind) {
+    const tell = (/** @type {{width: number, height: number} | null} */ size) =>
+      this.#fit(kind, size ? { maxWidth: size.width, maxHeight: size.height } : { paused: true });
+    return this.#platform.watchSize?.(element, tell) ?? null;
   }
 
   /**
    * @param {StreamKind} kind
-   * @param {import('../core/protocol.js').Limits} change
+   * @param {import('../core/protocol.js').Limits} fit
    */
-  async #limit(kind, change) {
-    await this.#participant.viewing.limit(kind === 'share' ? 'screen' : 'camera', change).catch(() => {}); // said again at the next change, or after a fresh join
+  #fit(kind, fit) {
+    this.#participant.viewing.adapt(kind === 'share' ? 'screen' : 'camera', fit).catch(() => {}); // said again at the next change, or after a fresh join
   }
 
   /**

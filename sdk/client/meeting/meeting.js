@@ -254,7 +254,10 @@ export class Meeting extends MeetingControls {
    * @returns {Promise<void>} when handed to the network; rejects with `message-too-large` (3072), `channel-closed` (3070), `timed-out` (3079)
    */
   send(payload, { reliability = 'RELIABLE' } = {}) {
-    return this.guard('send', () => this.#data.send(payload, reliability));
+    return this.guard('send', () => {
+      if (!this.#entered) throw new EnfiladeError('invalid-state', 'send: the meeting was not joined.');
+      return this.#data.send(payload, reliability);
+    });
   }
 
   /** Everybody watches a video from elsewhere: each gets `video-state-changed` and plays it. @param {{link: string}} options @returns {Promise<void>} */
@@ -290,7 +293,7 @@ export class Meeting extends MeetingControls {
     const known = this.listeners(event).includes(listener);
     const off = super.on(event, listener);
     if (event === 'connection-open' && !known) this.#stage.connections.replay(listener);
-    if (this.room.state === 'closed') return off;
+    if (this.room.state === 'closed' || this.room.state === 'leaving') return off;
     if (event === 'data') this.#data.open();
     if (event === 'quality-limitation') this.#limitation.start();
     if ((event === 'video-state-changed' || event === 'video-seeked') && this.#entered) void this.#video.catchUp();

@@ -90,6 +90,7 @@ export class People {
       if (reason) this.#leave(id, reason);
       else this.others.get(id)?.elements.release();
     }
+    this.others.clear();
     this.self?.show([]);
     this.self?.elements.release();
     this.pinned.clear();

@@ -3,7 +3,7 @@ import { EnfiladeError, requireArgument } from '../core/errors.js';
 import { browserPlatform } from '../core/platform.js';
 import { Constants } from './constants.js';
 import { checkPermissions, listDevices, requestPermission } from './devices.js';
-import { notServed } from './errors.js';
+import { meetingError, notServed } from './errors.js';
 import { Meeting } from './meeting.js';
 import { createCameraVideoTrack, createMicrophoneAudioTrack, createScreenShareVideoTrack } from './tracks.js';
 
@@ -16,7 +16,7 @@ import { createCameraVideoTrack, createMicrophoneAudioTrack, createScreenShareVi
  * @param {() => Platform} platform asked whenever it is needed
  */
 export function createVideoSDK(platform) {
-  /** @type {string} */
+  /** @type {NonNullable<MeetingOptions['token']>} */
   let configured = '';
 
   /** @type {Emitter<{'device-changed': [MediaDeviceInfo[]]}>} */
@@ -40,11 +40,11 @@ export function createVideoSDK(platform) {
 
     /**
      * Sets the token for the meetings made from now on.
-     * @param {string} token JWT
+     * @param {NonNullable<MeetingOptions['token']>} token JWT, or a function that is asked for a fresh one at every join
      * @returns {void}
      */
     config(token) {
-      requireArgument(typeof token === 'string' && token !== '', 'VideoSDK.config: a token is needed.');
+      requireArgument(typeof token === 'function' || (typeof token === 'string' && token !== ''), 'VideoSDK.config: a token is needed.');
       configured = token;
     },
 
@@ -55,7 +55,7 @@ export function createVideoSDK(platform) {
      */
     initMeeting(options) {
       const token = options?.token ?? configured;
-      if (!token) throw new EnfiladeError('token-missing', 'Call VideoSDK.config(token) first, or give a token to initMeeting.');
+      if (!token) throw meetingError(new EnfiladeError('token-missing', 'Call VideoSDK.config(token) first, or give a token to initMeeting.'), 'join');
       return new Meeting({ ...options, token, platform: options.platform ?? platform() });
     },
 

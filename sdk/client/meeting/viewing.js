@@ -3,13 +3,20 @@
 /** @typedef {import('../core/protocol.js').Source} Source */
 
 /**
+ * @typedef {object} Wish
+ * @property {Limits} limits what the app asked for
+ * @property {Limits} fit what fits the elements that show it; goes before the app's
+ * @property {boolean} wanted
+ */
+
+/**
  * How much we want to see of one participant. The wishes are kept by source, so that they hold for the next screen they share
  * as well; several (a quality, a size, a pause) hold together.
  */
 export class Viewing {
   #find;
   #byDefault;
-  /** @type {Map<Source, {limits: Limits, wanted: boolean}>} */
+  /** @type {Map<Source, Wish>} */
   #wishes = new Map();
 
   /**
@@ -21,9 +28,9 @@ export class Viewing {
     this.#byDefault = byDefault;
   }
 
-  /** @param {Source} source @returns {Readonly<Limits>} */
+  /** What the app asked for. @param {Source} source @returns {Readonly<Limits>} */
   limits(source) {
-    return this.#wishes.get(source)?.limits ?? {};
+    return this.#wish(source).limits;
   }
 
   /**
@@ -32,8 +39,8 @@ export class Viewing {
    * @param {Limits} change
    */
   async limit(source, change) {
-    const { limits, wanted } = this.expect(source, change);
-    if (wanted) await this.#find(source)?.subscribe(limits);
+    this.expect(source, change);
+    await this.#say(source);
   }
 
   /**
@@ -42,10 +49,19 @@ export class Viewing {
    * @param {Limits} change
    */
   expect(source, change) {
-    const limits = /** @type {Limits} */ (Object.fromEntries(Object.entries({ ...this.limits(source), ...change }).filter(([, v]) => v !== undefined)));
-    const wish = { limits, wanted: this.#wishes.get(source)?.wanted ?? this.#byDefault };
-    this.#wishes.set(source, wish);
-    return wish;
+    const wish = this.#wish(source);
+    const limits = /** @type {Limits} */ (Object.fromEntries(Object.entries({ ...wish.limits, ...change }).filter(([, v]) => v !== undefined)));
+    this.#wishes.set(source, { ...wish, limits });
+  }
+
+  /**
+   * What fits the page; nothing: no matter.
+   * @param {Source} source
+   * @param {Limits} fit
+   */
+  async adapt(source, fit) {
+    this.#wishes.set(source, { ...this.#wish(source), fit });
+    await this.#say(source);
   }
 
   /**
@@ -54,17 +70,27 @@ export class Viewing {
    * @param {boolean} wanted
    */
   async want(source, wanted) {
-    const limits = this.limits(source);
-    this.#wishes.set(source, { limits, wanted });
-    const publication = this.#find(source);
-    await (wanted ? publication?.subscribe(limits) : publication?.unsubscribe());
+    this.#wishes.set(source, { ...this.#wish(source), wanted });
+    if (wanted) await this.#say(source);
+    else await this.#find(source)?.unsubscribe();
   }
 
   /** Something new of them: what was wished holds for it too. @param {RemotePublication} publication */
   async apply(publication) {
-    const wish = this.#wishes.get(publication.source);
-    if (!wish || this.#find(publication.source) !== publication) return;
-    if (!wish.wanted) await publication.unsubscribe();
-    else await publication.subscribe(wish.limits);
+    const { source } = publication;
+    if (!this.#wishes.has(source) || this.#find(source) !== publication) return;
+    if (this.#wish(source).wanted) await this.#say(source);
+    else await publication.unsubscribe();
+  }
+
+  /** @param {Source} source @returns {Wish} */
+  #wish(source) {
+    return this.#wishes.get(source) ?? { limits: {}, fit: {}, wanted: this.#byDefault };
+  }
+
+  /** @param {Source} source */
+  async #say(source) {
+    const { limits, fit, wanted } = this.#wish(source);
+    if (wanted) await this.#find(source)?.subscribe({ ...limits, ...fit });
   }
 }

@@ -75,6 +75,21 @@ test('the lobby: turned away, and left by oneself', async () => {
   await assert.rejects(waiting, { code: 'left' });
 });
 
+test('the lobby: a way to the server that breaks again and again is tried again, and not without a pause', async () => {
+  const s = scene();
+  s.server.lobby = true;
+  const join = s.room.join();
+  for (let i = 0; i < 6; i++) {
+    await s.platform.advance(400);
+    s.socket.break();
+    await settle();
+  }
+  assert.equal(s.server.requests('join').length, 6);
+  await s.platform.advance(400);
+  s.server.decide(null);
+  await join;
+});
+
 test('those who may let in are asked, and told when it is settled', async () => {
   const s = await scene().joined();
   s.hear('entry-requested', 'entry-responded');

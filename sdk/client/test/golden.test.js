@@ -47,7 +47,11 @@ test('every joined is read: who is here, and what they publish', { skip }, async
     assert.equal(s.room.name, message.room, name);
     assert.equal(s.room.localParticipant.id, message.participant.id, name);
     assert.deepEqual([...s.room.participants.values()].map((p) => p.id), message.participants.map((p) => p.id), name);
+    assert.deepEqual([s.room.created, s.room.owner, s.room.settings, [...s.room.permissions]], [message.created, message.owner, message.settings, message.permissions], name);
+    assert.deepEqual([...s.room.links.values()].map((l) => ({ link: l.id, payload: l.payload, rights: [...l.rights], participants: [...l.participants.values()] })), message.links, name);
+    assert.deepEqual([...s.room.pins].map(([participant, pin]) => ({ participant, ...pin })), message.pins, name);
     for (const wire of message.participants) {
+      assert.equal(s.room.participants.get(wire.id).mode, wire.mode, name);
       const publications = [...s.room.participants.get(wire.id).publications.values()];
       assert.deepEqual(publications.map((p) => [p.id, p.source, p.kind, p.muted, p.codec]), wire.publications.map((p) => [p.id, p.source, p.kind, p.muted, p.codec]), name);
     }

@@ -120,6 +120,10 @@ test('send: text and bytes, reliable or not, 15 KiB at most; data tells the send
   await assert.rejects(s.meeting.send('x', { reliability: 'MAYBE' }), { number: 3073 });
 });
 
+test('send needs the meeting', async () => {
+  await assert.rejects(meetingScene().meeting.send('x'), { number: 3035 });
+});
+
 test('send gives up when the channel does not open', async () => {
   const s = await meetingScene().joined();
   const sent = s.meeting.send('hello');

@@ -247,9 +247,21 @@ test('elements follow their streams; adaptive ones ask for what fits them', asyn
   video.seen(null);
   s.meeting.disableAdaptiveSubscription();
   await settle();
-  assert.deepEqual(s.asked('subscribe'), [{ publication: 3, maxWidth: 320, maxHeight: 180 }, { publication: 3, maxWidth: 320, maxHeight: 180, paused: true }, { publication: 3 }]);
+  assert.deepEqual(s.asked('subscribe'), [{ publication: 3, maxWidth: 320, maxHeight: 180 }, { publication: 3, paused: true }, { publication: 3 }]);
   seated(s, null, null);
   assert.equal(video.srcObject, null);
+});
+
+test('what fits an element undoes no pause and no viewport of the app', async () => {
+  const s = await withBob();
+  const video = s.bob.renderVideo({ adaptive: true });
+  await s.bob.setViewPort(640, 360);
+  await s.meeting.pauseAllStreams('video');
+  video.seen({ width: 320, height: 180 });
+  await s.meeting.resumeAllStreams('video');
+  await settle();
+  assert.deepEqual(s.asked('subscribe').slice(2), [{ publication: 3, maxWidth: 320, maxHeight: 180, paused: true }, { publication: 3, maxWidth: 320, maxHeight: 180 }]);
+  assert.ok(s.meeting.localParticipant.renderAudio().muted, 'nobody hears oneself');
 });
 
 test('modes: told of others and ourselves, in the words the app uses', async () => {

@@ -4,10 +4,11 @@ import { VideoSDK } from '../client.js';
 import { camera, meetingScene, microphone, person, settle } from './support.js';
 
 test('initMeeting refuses what cannot be right', () => {
-  assert.throws(() => VideoSDK.initMeeting({ meetingId: 'r1' }), { code: 'token-missing' });
+  assert.throws(() => VideoSDK.initMeeting({ meetingId: 'r1' }), { code: 'token-missing', number: 4002 });
   VideoSDK.config('t');
-  assert.throws(() => VideoSDK.initMeeting({}), { code: 'invalid-argument' });
-  assert.throws(() => VideoSDK.initMeeting({ meetingId: 'two words' }), { code: 'invalid-argument' });
+  assert.throws(() => VideoSDK.initMeeting({}), { code: 'invalid-argument', number: 4003 });
+  assert.throws(() => VideoSDK.initMeeting({ meetingId: 'two words' }), { code: 'invalid-argument', number: 4003 });
+  assert.throws(() => VideoSDK.initMeeting({ meetingId: 'r1', participantId: 'two words' }), { code: 'invalid-argument', number: 4004 });
   assert.throws(() => VideoSDK.config(''), { code: 'invalid-argument' });
 });
 
