@@ -2,16 +2,17 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { until } from './support/caller.js';
 import { scene } from './support/scene.js';
+import { startServer } from './support/server.js';
 
 const harness = readFileSync(new URL('./support/rmc-page.js', import.meta.url), 'utf8');
 
 /** A page with the script and nothing else. */
-async function blank(browser, url) {
+async function blank(browser, url, script = '/sdk/rtcmulticonnection.js') {
   const page = await browser.newPage();
   const faults = [];
   page.on('pageerror', (error) => faults.push(String(error)));
   await page.goto(`${url}/healthz`);
-  await page.setContent('<!doctype html><title>An application</title><script src="/sdk/rtcmulticonnection.js"></script>', { waitUntil: 'load' });
+  await page.setContent('<!doctype html><title>An application</title><script src="' + script + '"></script>', { waitUntil: 'load' });
   await page.addScriptTag({ content: harness });
   return {
     page,
@@ -197,6 +198,90 @@ scene('extra, a new user id, public rooms, parting', {}, async ({ browsers, serv
   await page.ask('ann', 'disconnectWith', 'eve');
   await until('Eve has Robert alone', () => page.participants('eve'), (ids) => ids.join() === 'robert');
   assert.deepEqual(await page.participants('ann'), ['robert']);
+});
+
+scene('whoever knocks is let in or sent away by a handler of the owner\'s', {}, async ({ browsers, server }) => {
+  const page = await blank(browsers.chromium, server.url);
+  await page.make('ann', { ...DATA, judge: ['bob'] });
+  for (const id of ['bob', 'eve']) await page.make(id, DATA);
+  await page.ask('ann', 'open', 'r');
+  assert.equal((await page.ask('bob', 'join', 'r'))[0], true);
+  const sentAway = await page.ask('eve', 'join', 'r');
+  assert.deepEqual([sentAway[0], sentAway[2], sentAway[3].code], [false, 'Room permission denied', 'ENTRY_DENIED']);
+  assert.deepEqual(await page.participants('ann'), ['bob']);
+});
+
+scene('who comes under an id that is taken puts the earlier one out, who joins again under another', {}, async ({ browsers, server }) => {
+  const page = await blank(browsers.chromium, server.url);
+  await page.make('eve', DATA);
+  await page.make('ann', DATA);
+  await page.make('second', { ...DATA, userid: 'ann' });
+  await page.ask('eve', 'open', 'r');
+  await page.ask('ann', 'join', 'r');
+  assert.equal((await page.ask('second', 'join', 'r'))[0], true);
+  assert.equal(await page.get('second', 'userid'), 'ann');
+  const ids = await until('three are here', () => page.participants('eve'), (all) => all.length === 2);
+  assert.ok(ids.includes('ann') && ids.some((id) => id.startsWith('ann-')), ids.join());
+  assert.equal(await page.get('ann', 'userid'), ids.find((id) => id.startsWith('ann-')));
+});
+
+scene('custom events stay in their room', {}, async ({ browsers, server }) => {
+  const page = await blank(browsers.chromium, server.url);
+  for (const id of ['ann', 'bob', 'eve']) await page.make(id, { ...DATA, custom: 'quiz' });
+  await page.ask('ann', 'open', 'r');
+  await page.ask('bob', 'join', 'r');
+  await page.ask('eve', 'open', 'other');
+  await until('Bob listens, too', () => page.run('emit', 'bob', 'nothing', 1), (ok) => ok === true);
+  await until('it arrives', async () => (await page.run('emit', 'ann', 'quiz', { question: 1 }), page.events('bob', 'custom')), (all) => all.length > 0);
+  assert.deepEqual((await page.events('bob', 'custom'))[0], { data: { question: 1 } });
+  assert.deepEqual([await page.events('eve', 'custom'), await page.events('ann', 'custom')], [[], []]);
+});
+
+scene('a second stream is a second onstream, and ends alone', { browsers: ['chromium', 'firefox'] }, async ({ browsers, server }) => {
+  const [ann, bob] = [await blank(browsers.chromium, server.url), await blank(browsers.firefox, server.url)];
+  await ann.make('ann');
+  await bob.make('bob', { dontCaptureUserMedia: true });
+  await ann.ask('ann', 'open', 'r');
+  await bob.ask('bob', 'join', 'r');
+  await moving(bob.page, 1, 'Bob');
+  const id = await ann.run('addCanvas', 'ann');
+  await moving(bob.page, 2, 'Bob');
+  assert.equal((await bob.events('bob', 'onstream')).at(-1).streamid, id);
+  await ann.call('ann', 'removeStream', id);
+  await until('it has ended', () => bob.events('bob', 'onstreamended'), (all) => all.length === 1 && all[0].streamid === id);
+  await moving(bob.page, 1, 'Bob');
+});
+
+scene('a page from elsewhere loads the script and calls, where the server allows its origin', {}, async ({ browsers, server }) => {
+  const media = await startServer({ env: { ENFILADE_HTTP__ALLOWED_ORIGINS: JSON.stringify([server.url]) } });
+  try {
+    const script = `${media.url}/sdk/rtcmulticonnection.js`;
+    const [ann, bob] = [await blank(browsers.chromium, server.url, script), await blank(browsers.chromium, server.url, script)];
+    await ann.make('ann', { socketURL: `${media.url}/` });
+    await bob.make('bob', { socketURL: `${media.url}/` });
+    assert.equal((await ann.ask('ann', 'open', 'r'))[0], true);
+    assert.equal((await bob.ask('bob', 'join', 'r'))[0], true);
+    await moving(bob.page, 2, 'Bob');
+    await bob.make('eve', { session: { data: true } }); // the page's own server knows nothing of that room
+    assert.deepEqual((await bob.ask('eve', 'checkPresence', 'r')).slice(0, 2), [false, 'r']);
+  } finally {
+    await media.stop();
+  }
+});
+
+scene('a connection that is cut mends itself: nobody leaves, pictures go on', { proxy: true }, async ({ browsers, server, proxy }) => {
+  const [ann, bob] = [await blank(browsers.chromium, proxy.url), await blank(browsers.chromium, server.url)];
+  await ann.make('ann');
+  await bob.make('bob');
+  await ann.ask('ann', 'open', 'r');
+  await bob.ask('bob', 'join', 'r');
+  await moving(ann.page, 2, 'Ann');
+  await proxy.cut(1500);
+  await until('Ann is back', () => ann.get('ann', 'isOnline'), (is) => is === true);
+  await moving(ann.page, 2, 'Ann');
+  await moving(bob.page, 2, 'Bob');
+  assert.equal(await ann.get('ann', 'isInitiator'), true);
+  for (const [page, id] of [[ann, 'ann'], [bob, 'bob']]) assert.deepEqual([await page.events(id, 'onleave'), await page.events(id, 'onstreamended')], [[], []]);
 });
 
 scene('one-way: viewers open no camera and see the owner alone', {}, async ({ browsers, server }) => {

@@ -20,10 +20,15 @@
   ];
 
   window.rmc = {
-    /** @param {string} userid @param {object} properties of the connection */
-    make(userid, properties = {}) {
+    /**
+     * @param {string} userid
+     * @param {object} properties of the connection; `judge`: who is let in of those who ask; `custom`: an event of the socket
+     */
+    make(userid, { judge, custom, ...properties } = {}) {
       const connection = new window.RTCMultiConnection();
       Object.assign(connection, { userid, socketURL: '/' }, properties);
+      if (judge) connection.onNewParticipant = (id) => (judge.includes(id) ? connection.acceptParticipationRequest(id) : connection.rejectParticipationRequest(id));
+      if (custom) connection.getSocket().on(custom, (data) => events.push(['custom', { data }]));
       const events = [];
       const show = connection.onstream;
       connection.onstream = (event) => {
@@ -59,6 +64,22 @@
 
     shareFile(userid, name, size) {
       connections.get(userid).connection.shareFile(new File([new Uint8Array(size).fill(5)], name, { type: 'text/plain' }));
+    },
+
+    emit: (userid, event, data) => new Promise((resolve) => connections.get(userid).connection.getSocket().emit(event, data, resolve)),
+
+    /** A second stream: a picture that moves. Its id. */
+    addCanvas(userid) {
+      const canvas = Object.assign(document.createElement('canvas'), { width: 640, height: 360 });
+      const context = canvas.getContext('2d');
+      let t = 0;
+      setInterval(() => {
+        context.fillStyle = `hsl(${(t += 7) % 360} 70% 50%)`;
+        context.fillRect(0, 0, 640, 360);
+      }, 50);
+      const stream = canvas.captureStream(20);
+      connections.get(userid).connection.addStream(stream);
+      return stream.id;
     },
 
     stream(userid, wish, method, kind) {
