@@ -9,7 +9,7 @@ import { MeetingStore } from './store/meeting-store.js';
 /**
  * @typedef {object} MeetingProviderProps
  * @property {MeetingOptions} config what `VideoSDK.initMeeting` takes; may be a new object at every render
- * @property {string} [token] default: that of the config, else that of `VideoSDK.config`
+ * @property {MeetingOptions['token']} [token] default: that of the config, else that of `VideoSDK.config`
  * @property {boolean} [joinWithoutUserInteraction] joins as soon as it is mounted; default false
  * @property {boolean} [joinWithoutInteraction] the same
  * @property {boolean} [reInitialiseMeetingOnConfigChange] leaves the meeting and enters the one that `config` and `token`

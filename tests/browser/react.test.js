@@ -1,5 +1,6 @@
 /** The React packages in browsers: real React, in StrictMode, against the server. */
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
 import { after, before } from 'node:test';
 import { until } from './support/caller.js';
 import { openReact, serveReact } from './support/react-page.js';
@@ -10,6 +11,13 @@ before(async () => {
   react = await serveReact();
 });
 after(() => react.stop());
+
+scene('the first example of the README works as it stands', {}, async ({ browsers, server }) => {
+  const readme = readFileSync(new URL('../../sdk/react/README.md', import.meta.url), 'utf8');
+  const example = /```js\n([\s\S]*?)```/.exec(readme)[1];
+  const pages = await Promise.all([1, 2].map(() => openReact(browsers.chromium, server.url, react.url, `const token = await window.token('library');\n${example}`)));
+  for (const page of pages) await until('two of that name', () => page.evaluate(() => [...document.querySelectorAll('li')].map((e) => e.textContent).join()), (names) => names === 'Ann,Ann');
+});
 
 /** An app that shows everybody, picture and sound; `package` says which of the two packages. */
 const app = (name, packageName = '@enfilade/react', setUp = '') => `

@@ -7,8 +7,8 @@ import { meetingError, notServed } from './errors.js';
 import { Meeting } from './meeting.js';
 import { createCameraVideoTrack, createMicrophoneAudioTrack, createScreenShareVideoTrack } from './tracks.js';
 
-/** @typedef {import('./devices.js').Permission} Permission */
 /** @typedef {import('../core/platform.js').Platform} Platform */
+/** @typedef {import('./devices.js').Permission} Permission */
 /** @typedef {import('./meeting-types.js').MeetingOptions} MeetingOptions */
 
 /**

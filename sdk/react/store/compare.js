@@ -35,12 +35,15 @@ function sameData(a, b) {
 
 /**
  * Whether two sets of meeting options ask for the same meeting: plain data by value, everything else (streams, a
- * platform, functions) by identity, so that an object literal written anew at every render is no change.
+ * platform) by identity, so that an object literal written anew at every render is no change. Nor is a function: the
+ * newest is asked.
  * @param {Record<string, unknown>} a
  * @param {Record<string, unknown>} b
  */
 export function sameOptions(a, b) {
-  return [...new Set([...Object.keys(a), ...Object.keys(b)])].every((key) => sameData(a[key], b[key]));
+  return [...new Set([...Object.keys(a), ...Object.keys(b)])].every(
+    (key) => sameData(a[key], b[key]) || (typeof a[key] === 'function' && typeof b[key] === 'function'),
+  );
 }
 
 /** @param {unknown} value */

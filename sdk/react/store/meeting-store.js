@@ -239,13 +239,21 @@ export class MeetingStore {
     if (this.#turn) return this.#turn;
     const options = this.#wanted;
     /** @type {Turn} */
-    const turn = { meeting: this.#init(options), options, offs: [], joining: null, wanted: false, state: null, joined: false, over: false };
+    const turn = { meeting: this.#init(this.#asking(options)), options, offs: [], joining: null, wanted: false, state: null, joined: false, over: false };
     this.#turn = turn;
     this.#listen(turn);
     for (const { event, listener } of this.#wishes) turn.meeting.on(event, listener);
     this.#refresh();
     this.#closeUnlessHeld(); // a call from a component that is gone already
     return turn;
+  }
+
+  /** A token that is a function is the newest one whenever it is asked. @param {MeetingOptions} options @returns {MeetingOptions} */
+  #asking(options) {
+    const given = options.token;
+    if (typeof given !== 'function') return options;
+    const newest = () => (typeof this.#wanted.token === 'function' ? this.#wanted.token : given);
+    return { ...options, token: () => newest()() };
   }
 
   #tryOpen() {
@@ -264,17 +272,8 @@ export class MeetingStore {
       this.#participantEvents.emit(`${event} ${id}`, ...args);
     });
     offs.push(() => watch.stop());
-    // Names and metadata change without an event of the Meeting. A switch to another meeting brings another room.
-    let offRoom = () => {};
-    const followRoom = () => {
-      offRoom();
-      offRoom = hear(meeting.room, 'participant-updated', () => this.#refresh());
-    };
-    followRoom();
-    offs.push(() => offRoom());
     offs.push(hear(meeting, 'meeting-state-changed', ({ state }) => Object.assign(turn, { state, over: turn.over || ENDED.has(state) })));
     offs.push(hear(meeting, 'meeting-joined', () => Object.assign(turn, { joined: true })));
-    offs.push(hear(meeting, 'meeting-joined', followRoom));
     offs.push(hear(meeting, 'meeting-left', () => Object.assign(turn, { joined: false, wanted: false, over: true })));
     for (const event of MEETING_CHANGES) {
       offs.push(
@@ -365,7 +364,9 @@ export class MeetingStore {
       this.#refused = false;
       const told = new Emitter();
       for (const { event, listener } of this.#wishes) if (event === 'error') told.on('error', listener);
-      told.emit('error', { code: 0, name: thrown.code ?? 'unknown', message: thrown.message, cause: thrown }); // as a Meeting does
+      // As a Meeting tells them.
+      const { number, constant, code, message } = thrown;
+      told.emit('error', { code: number ?? 0, name: constant ?? code ?? 'unknown', message, cause: thrown });
     });
   }
 }

@@ -5,6 +5,7 @@ export const MEETING_EVENTS = /** @type {const} */ ({
   onMeetingStateChanged: 'meeting-state-changed',
   onParticipantJoined: 'participant-joined',
   onParticipantLeft: 'participant-left',
+  onParticipantUpdated: 'participant-updated',
   onParticipantModeChanged: 'participant-mode-changed',
   onSpeakerChanged: 'speaker-changed',
   onPresenterChanged: 'presenter-changed',
@@ -56,7 +57,8 @@ export const MEETING_EVENTS = /** @type {const} */ ({
 
 /** Events after which a component may see something else. Listening to some of the others has a price (`data`, say). */
 export const MEETING_CHANGES = /** @type {const} */ ([
-  'meeting-joined', 'meeting-left', 'meeting-state-changed', 'participant-joined', 'participant-left', 'participant-mode-changed',
+  'meeting-joined', 'meeting-left', 'meeting-state-changed', 'participant-joined', 'participant-left', 'participant-updated',
+  'participant-mode-changed',
   'speaker-changed', 'presenter-changed', 'main-participant-changed', 'pin-state-changed', 'connection-open', 'connection-close',
   'recording-state-changed', 'livestream-state-changed', 'hls-state-changed', 'transcription-state-changed',
 ]);

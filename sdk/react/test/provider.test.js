@@ -223,6 +223,13 @@ test('a changed config waits without reInitialiseMeetingOnConfigChange, and an e
   assert.equal(reinit.meetings.length, 1);
 });
 
+test('a token may be a function, a new one at every render: no change, and the newest is asked', async () => {
+  const s = await scene(null, { joinWithoutUserInteraction: true, reInitialiseMeetingOnConfigChange: true, token: () => 'first' });
+  await s.act(() => s.meeting.joined());
+  await s.render({ token: () => 'second' });
+  assert.deepEqual([s.meetings.length, s.meeting.options.token()], [1, 'second']);
+});
+
 test('reInitialiseMeetingOnConfigChange: leaves the one, then joins the other, and callbacks hear only that one', async () => {
   const heard = [];
   const [Probe, seen] = probe({ onMeetingJoined: () => heard.push('joined'), onMeetingLeft: () => heard.push('left') });
