@@ -40,13 +40,24 @@ import { register } from '${SDK.reactnative}';
 const { RTCPeerConnection, MediaStream, RTCRtpReceiver, navigator: { mediaDevices } } = window;
 register({ RTCPeerConnection, MediaStream, RTCRtpReceiver, mediaDevices }, { signalingBaseUrl: location.origin });`;
 
+/** Bundles are made once. @type {Map<string, Promise<string>>} */
+const made = new Map();
+
 /**
  * The script of a page.
  * @param {'js' | 'react' | 'reactnative'} tab
  * @param {string} [source] of the block, for React
  * @returns {Promise<string>} an ES module
  */
-export async function page(tab, source = '') {
+export function page(tab, source = '') {
+  const key = tab === 'js' ? tab : `${tab} ${source}`;
+  const script = made.get(key) ?? make(tab, source);
+  made.set(key, script);
+  return script;
+}
+
+/** @param {'js' | 'react' | 'reactnative'} tab @param {string} source */
+async function make(tab, source) {
   const entry =
     tab === 'js'
       ? "import './js-page.js';"

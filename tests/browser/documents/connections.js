@@ -30,11 +30,13 @@ const each = (people, check) => Promise.all(people.map(check));
 /** @type {Scenario} */
 export async function connectTo(scene, block) {
   const [a, b] = [scene.room('A'), scene.room('B')];
-  const m1p1 = await scene.person(a, 'M1P1', filled(block, { Meeting_B_ID: b }));
-  const m1p2 = await scene.person(a, 'M1P2');
-  // In the other meeting the same block listens; there nobody presses.
-  const m2p1 = await scene.person(b, 'M2P1', block.tab === 'js' ? {} : filled(block, { Meeting_B_ID: a }));
-  const m2p2 = await scene.person(b, 'M2P2');
+  const [m1p1, m1p2, m2p1, m2p2] = await scene.people(
+    [a, 'M1P1', filled(block, { Meeting_B_ID: b })],
+    [a, 'M1P2'],
+    // In the other meeting the same component listens; there nobody presses.
+    [b, 'M2P1', block.tab === 'js' ? {} : filled(block, { Meeting_B_ID: a })],
+    [b, 'M2P2'],
+  );
   await m1p1.run();
   if (block.tab !== 'js') {
     await m2p1.run();
@@ -79,9 +81,7 @@ export async function oneConnection(scene, block) {
 /** Meeting A is connected with B and with C. @param {Scene} scene @param {Block} block of who is in A */
 async function threeMeetings(scene, block) {
   const [a, b, c] = [scene.room('A'), scene.room('B'), scene.room('C')];
-  const m1p1 = await scene.person(a, 'M1P1', towards(block, b));
-  await scene.person(b, 'M2P1');
-  await scene.person(c, 'M3P1');
+  const [m1p1] = await scene.people([a, 'M1P1', towards(block, b)], [b, 'M2P1'], [c, 'M3P1']);
   for (const other of [b, c]) {
     await m1p1.connectTo(other);
     await m1p1.connected(other);
@@ -92,8 +92,7 @@ async function threeMeetings(scene, block) {
 /** @type {Scenario} */
 export async function participants(scene, block) {
   const [a, b] = [scene.room('A'), scene.room('B')];
-  const m1 = [await scene.person(a, 'M1P1', towards(block, b)), await scene.person(a, 'M1P2', towards(block, b))];
-  await scene.person(b, 'M2P1');
+  const m1 = (await scene.people([a, 'M1P1', towards(block, b)], [a, 'M1P2', towards(block, b)], [b, 'M2P1'])).slice(0, 2);
   await m1[0].connectTo(b);
   await allConnected(m1, b);
   await each(m1, async (person) => {
@@ -120,18 +119,23 @@ export async function participants(scene, block) {
 /** @type {Scenario} */
 export async function chat(scene, block) {
   const [a, b, c] = [scene.room('A'), scene.room('B'), scene.room('C')];
-  const m1 = [await scene.person(a, 'M1P1', towards(block, b)), await scene.person(a, 'M1P2', towards(block, b))];
-  const m2 = [await scene.person(b, 'M2P1', towards(block, a)), await scene.person(b, 'M2P2', towards(block, a))];
-  // A third meeting, connected with the second: what the first one says is none of its business.
-  const m3 = [await scene.person(c, 'M3P1', towards(block, b))];
+  const everybody = await scene.people(
+    [a, 'M1P1', towards(block, b)],
+    [a, 'M1P2', towards(block, b)],
+    [b, 'M2P1', towards(block, a)],
+    [b, 'M2P2', towards(block, a)],
+    // A third meeting, connected with the second: what the first one says is none of its business.
+    [c, 'M3P1', towards(block, b)],
+  );
+  const [m1, m2, m3] = [everybody.slice(0, 2), everybody.slice(2, 4), everybody.slice(4)];
   await m1[0].connectTo(b);
   await m3[0].connectTo(b);
   await allConnected([...m1, ...m3], b);
   await allConnected(m2, a);
-  await each([...m1, ...m2, ...m3], (person) => person.run());
+  await each(everybody, (person) => person.run());
   await m1[0].press();
   await each(m2, async (person) => void (await until(`${person.id} is told`, person.alerts, (all) => all.length > 0)));
-  await each([...m1, ...m2, ...m3], (person) => person.settle());
+  await each(everybody, (person) => person.settle());
   for (const person of m2) assert.deepEqual(await person.alerts(), ['M1P1 says: Hi there, from MARS!'], person.id);
   for (const person of [...m1, ...m3]) assert.deepEqual(await person.alerts(), [], person.id);
 }
@@ -141,9 +145,7 @@ export async function switchTo(scene, block) {
   const [a, b] = [scene.room('A'), scene.room('B')];
   const token = await scene.token(a);
   const fill = (other, participant) => filled(block, { '<meeting-B-id>': other, '<participant-id>': participant, '<meeting-A-id>': a, JWT: token });
-  const p1 = await scene.person(a, 'P1', fill(b, 'P2'));
-  const p2 = await scene.person(b, 'P2', fill(a, 'P1'));
-  const [p3, p4] = [await scene.person(a, 'P3'), await scene.person(b, 'P4')];
+  const [p1, p2, p3, p4] = await scene.people([a, 'P1', fill(b, 'P2')], [b, 'P2', fill(a, 'P1')], [a, 'P3'], [b, 'P4']);
   await p1.connectTo(b);
   await allConnected([p1, p3], b);
   await allConnected([p2, p4], a);
@@ -174,13 +176,20 @@ export async function switchTo(scene, block) {
   });
 }
 
-/** @type {Scenario} */
-export async function end(scene, block) {
+/** Two meetings of two people each, connected. @param {Scene} scene @param {Block} block of M1P1 */
+async function twoMeetings(scene, block) {
   const [a, b] = [scene.room('A'), scene.room('B')];
-  const m1 = [await scene.person(a, 'M1P1', towards(block, b)), await scene.person(a, 'M1P2')];
-  const m2 = [await scene.person(b, 'M2P1'), await scene.person(b, 'M2P2')];
+  const people = await scene.people([a, 'M1P1', towards(block, b)], [a, 'M1P2'], [b, 'M2P1'], [b, 'M2P2']);
+  const [m1, m2] = [people.slice(0, 2), people.slice(2)];
   await m1[0].connectTo(b);
   await allConnected(m1, b);
+  await allConnected(m2, a);
+  return { a, b, m1, m2 };
+}
+
+/** @type {Scenario} */
+export async function end(scene, block) {
+  const { m1, m2, b } = await twoMeetings(scene, block);
   await m1[0].run();
   await m1[0].press();
   await endedButFor(m1, m2, b);
@@ -207,12 +216,7 @@ export async function endedButFor(there, gone, id) {
 
 /** @type {Scenario} */
 export async function close(scene, block) {
-  const [a, b] = [scene.room('A'), scene.room('B')];
-  const m1 = [await scene.person(a, 'M1P1', towards(block, b)), await scene.person(a, 'M1P2')];
-  const m2 = [await scene.person(b, 'M2P1'), await scene.person(b, 'M2P2')];
-  await m1[0].connectTo(b);
-  await allConnected(m1, b);
-  await allConnected(m2, a);
+  const { m1, m2, a, b } = await twoMeetings(scene, block);
   await m1[0].run();
   await m1[0].press();
   for (const [people, other] of /** @type {const} */ ([[m1, b], [m2, a]])) {
@@ -233,5 +237,5 @@ export async function close(scene, block) {
 const alive = (people) =>
   each(people, async (person) => {
     assert.deepEqual(await person.events('meeting-left'), [], person.id);
-    assert.deepEqual(await person.ask('participants'), people.filter((other) => other !== person).map(({ id }) => id));
+    assert.deepEqual((await person.ask('participants')).sort(), people.filter((other) => other !== person).map(({ id }) => id));
   });

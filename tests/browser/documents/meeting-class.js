@@ -16,8 +16,8 @@ import { until } from './stage.js';
  */
 async function connected(scene, { source }) {
   const [a, b] = [scene.room('A'), scene.room('B')];
-  const m1 = [await scene.person(a, 'M1P1', { source }), await scene.person(a, 'M1P2', { source })];
-  const m2p1 = await scene.person(b, 'M2P1');
+  const [m1p1, m1p2, m2p1] = await scene.people([a, 'M1P1', { source }], [a, 'M1P2', { source }], [b, 'M2P1']);
+  const m1 = [m1p1, m1p2];
   await m1[0].connectTo(b);
   for (const person of m1) {
     await person.connected(b);

@@ -47,7 +47,7 @@ export function begin({ MeetingProvider, useMeeting, usePubSub }, Block) {
       while (!person.events.some(([event]) => event === 'meeting-joined')) {
         const failed = person.events.find(([event]) => event === 'error');
         if (failed) throw failed[1];
-        await new Promise((resolve) => requestAnimationFrame(resolve));
+        await new Promise((resolve) => setTimeout(resolve, 20)); // a page behind another has no animation frames
       }
     },
     run: () => runBlock(),

@@ -77,7 +77,7 @@ export class Scene {
   async page({ tab = 'js', source, url = this.server.url } = {}) {
     const page = await this.blank(url);
     await page.addScriptTag({ type: 'module', content: await bundle(tab, source) });
-    await page.waitForFunction(() => 'enter' in (window.person ?? {}), { timeout: 10_000 });
+    await page.waitForFunction(() => 'enter' in (window.person ?? {}), { timeout: 20_000, polling: 50 }); // a page behind another has no animation frames
     if (tab === 'js' && source) await page.addScriptTag({ content: asFunction(source) });
     return new Person(page);
   }
@@ -104,6 +104,11 @@ export class Scene {
     const person = await this.page(how);
     await person.ask('enter', { meetingId, participantId: id, name: id, token: await this.token(meetingId) });
     return Object.assign(person, { id });
+  }
+
+  /** Several at once, as `person`. @param {...Parameters<Scene['person']>} them */
+  people(...them) {
+    return Promise.all(them.map((one) => this.person(...one)));
   }
 
   /** Nothing was thrown that nobody caught. */
