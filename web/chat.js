@@ -1,4 +1,4 @@
-import { byId, h } from './dom.js';
+import { byId, h, hueOf } from './dom.js';
 import { icon } from './icons.js';
 import { complain } from './toasts.js';
 
@@ -29,7 +29,7 @@ export class Chat {
       const said = text.value.trim();
       if (!said) return;
       text.value = '';
-      const item = this.#add('You', said, Date.now(), 'mine sending');
+      const item = this.add('You', said, Date.now(), { className: 'mine sending' });
       try {
         await room.chat(said);
         item.classList.remove('sending');
@@ -48,7 +48,7 @@ export class Chat {
       () => text.removeEventListener('keydown', keyed),
       room.on('chat', (message) => {
         const who = message.displayName || message.participant;
-        this.#add(who, message.text, message.timestampMs, '');
+        this.add(who, message.text, message.timestampMs);
         arrived(message.text, who);
       }),
     );
@@ -59,8 +59,17 @@ export class Chat {
     for (const off of this.#off) off();
   }
 
-  #add(who, text, at, className) {
-    const item = h('li', { class: className }, h('div', { class: 'who' }, h('b', { text: who }), h('time', { text: clock.format(at) })), h('div', { class: 'text' }, ...withLinks(text)));
+  /**
+   * @param {string} who
+   * @param {string} text
+   * @param {number} at in ms since 1970
+   * @param {{className?: string, from?: string, to?: string}} [how] from, to: the linked room it came from or went to
+   * @returns {HTMLElement}
+   */
+  add(who, text, at, { className = '', from, to } = {}) {
+    const room = from ?? to;
+    const door = room === undefined ? null : h('span', { class: 'door-mark', style: `--hue:${hueOf(room)}` }, icon('door'), h('span', { text: `${from === undefined ? 'to' : 'in'} ${room}` }));
+    const item = h('li', { class: className }, h('div', { class: 'who' }, h('b', { text: who }), door, h('time', { text: clock.format(at) })), h('div', { class: 'text' }, ...withLinks(text)));
     this.#list.append(item);
     while (this.#list.children.length > 500) this.#list.firstChild.remove();
     this.#list.scrollTop = this.#list.scrollHeight;

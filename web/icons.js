@@ -13,6 +13,7 @@ const PATHS = {
   close: '<path d="M6 6l12 12M18 6L6 18"/>',
   send: '<path d="M5 12h13M13 6.500l5.5 5.5-5.5 5.5"/>',
   pin: '<path d="M9 4h6l-.7 6 3.2 3.500H6.500L9.7 10zM12 13.500V20"/>',
+  door: '<path d="M4.5 20.500V11a7.5 7.500 0 0 1 15 0v9.500M2.5 20.500h19M9 20.500V13a3 3 0 0 1 6 0v7.500"/>',
   screen: '<rect x="3" y="5" width="18" height="12" rx="2.5"/><path d="M8.5 20.500h7"/>',
 };
 

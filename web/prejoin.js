@@ -1,5 +1,6 @@
 import { byId, h } from './dom.js';
 import { icon } from './icons.js';
+import { roomName, roomTrouble } from './names.js';
 import { inWords } from './toasts.js';
 import { tokenFromLink } from './token.js';
 
@@ -20,9 +21,6 @@ const memory = {
     }
   },
 };
-
-/** As the server takes it: people write spaces. @param {string} text */
-const roomName = (text) => text.trim().replace(/\s+/g, '-');
 
 /** @param {any} cam @param {any} mic why they did not open; null: they did, or were not asked to */
 function troubleInWords(cam, mic) {
@@ -58,7 +56,7 @@ export class PreJoin {
 
   /**
    * @param {import('/sdk/client.js').Capture} capture
-   * @param {(choice: {name: string, room: string, token: string, camera: MediaStreamTrack | null, microphone: MediaStreamTrack | null}) => Promise<void>} join
+   * @param {(choice: {name: string, room: string, token: string, password: string, camera: MediaStreamTrack | null, microphone: MediaStreamTrack | null}) => Promise<void>} join
    */
   constructor(capture, join) {
     this.capture = capture;
@@ -70,9 +68,7 @@ export class PreJoin {
       event.preventDefault();
       const [name, room] = [byId('name').value.trim(), roomName(byId('room').value)];
       if (!name) return this.fail({ message: 'Say how others should call you.' }, 'name');
-      if (!room) return this.fail({ message: 'Name the room you want to enter.' }, 'room');
-      if (new TextEncoder().encode(room).length > 128) return this.fail({ message: 'The name of this room is too long. Choose a shorter one.' }, 'room');
-      if (/[@\p{C}]/u.test(room)) return this.fail({ message: 'The name of a room cannot contain @ or invisible characters.' }, 'room');
+      if (roomTrouble(room)) return this.fail({ message: roomTrouble(room) }, 'room');
       byId('room').value = room;
       this.fail(null);
       memory.set('name', name);
@@ -80,14 +76,15 @@ export class PreJoin {
       await this.#turn;
       try {
         const { camera, microphone } = { camera: this.#cam, microphone: this.#mic };
-        await join({ name, room, token: byId('token').value.trim(), camera, microphone });
+        await join({ name, room, token: byId('token').value.trim(), password: byId('password').value, camera, microphone });
         this.#cam = this.#mic = null; // the call has them now
       } catch (error) {
         this.#busy(false);
-        const token = String(error.code).startsWith('token-');
-        if (token) byId('token-row').hidden = false;
-        this.fail(error, token ? 'token' : undefined);
-        if (!token) byId('join').focus();
+        byId('prejoin').hidden = false;
+        const field = ['token', 'password'].find((what) => String(error.code).startsWith(`${what}-`));
+        if (field) byId(`${field}-row`).hidden = false;
+        this.fail(error.code === 'left' ? null : error, field); // gave up waiting
+        if (!field) byId('join').focus();
       } finally {
         this.#busy(false);
       }
@@ -128,7 +125,7 @@ export class PreJoin {
     const place = byId('join-error');
     place.hidden = !error;
     place.textContent = error ? inWords(error) : '';
-    for (const id of ['name', 'room', 'token']) byId(id).setAttribute('aria-invalid', String(id === field));
+    for (const id of ['name', 'room', 'token', 'password']) byId(id).setAttribute('aria-invalid', String(id === field));
     if (field) byId(field).focus();
   }
 

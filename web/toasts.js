@@ -18,12 +18,30 @@ const WORDS = {
   'token-missing': 'This server needs an access token.',
   'token-room': 'This access token is for another room.',
   'token-unknown-key': 'This access token was not made for this server.',
+  'token-used': 'This access token was good for one visit. Ask for another one.',
   'token-not-yet-valid': 'This access token is not valid yet. Try again later.',
   'token-permissions': 'This access token does not allow you to join.',
   'token-participant': 'This access token is for somebody else.',
   'negotiation-failed': 'Sound and picture could not be set up. Try again.',
   forbidden: 'You are not allowed to do that.',
   'rate-limited': 'Slow down a little.',
+  'entry-denied': 'You were not let in.',
+  'entry-timeout': 'Nobody answered the door. Try again in a moment.',
+  'lobby-full': 'Too many people are waiting to be let in. Try again later.',
+  'password-required': 'This room has a password.',
+  'password-wrong': 'That is not the password of this room.',
+  'room-not-found': 'Nobody is in that room.',
+  'room-not-live': 'Nobody is in that room.',
+  'same-room': 'That is the room you are in.',
+  'link-denied': 'That room does not want a door to this one.',
+  'link-timeout': 'Nobody in that room answered. Try again later.',
+  'link-limit': 'One of the two rooms has as many doors as a room can have.',
+  'link-right': 'That room does not allow this.',
+  'link-closed': 'The door closed before that got through.',
+  'link-overflow': 'That room cannot keep up. Try again in a moment.',
+  'no-such-link': 'That door is closed.',
+  'no-such-request': 'Somebody else has answered already.',
+  'no-such-participant': 'They are not there any more.',
 };
 
 /** @param {any} error */
@@ -31,7 +49,7 @@ export const inWords = (error) => WORDS[error?.code] ?? error?.message ?? 'Somet
 
 /**
  * @param {string} text
- * @param {{bad?: boolean, ms?: number}} [options]
+ * @param {{bad?: boolean, ms?: number}} [options] ms: how long it stays
  */
 export function toast(text, { bad = false, ms = bad ? 7000 : 3500 } = {}) {
   const list = byId('toasts');

@@ -6,13 +6,14 @@ export function tokenFromLink() {
 /**
  * A development server hands out tokens; any other says that it does not.
  * @param {string} room
+ * @param {string} [participant] the only one it is good for; absent: whoever brings it
  * @returns {Promise<string | null>} null: a token is needed from elsewhere
  */
-export async function developmentToken(room) {
+export async function developmentToken(room, participant) {
   const answer = await fetch('/v1/dev/token', {
     method: 'POST',
     headers: { 'content-type': 'application/json' },
-    body: JSON.stringify({ room }),
+    body: JSON.stringify({ room, participant }),
   }).catch(() => {
     throw Object.assign(new Error('The server cannot be reached.'), { code: 'connect-failed' });
   });

@@ -4,8 +4,15 @@
  */
 export { browserPlatform } from './core/platform.js';
 export { connect, Room } from './core/room.js';
+export { RoomLink } from './core/link.js';
+export { listRooms, presence } from './core/presence.js';
 export { EnfiladeError } from './core/errors.js';
 export { Emitter } from './core/emitter.js';
 export { Capture } from './core/capture.js';
 export { Playback } from './core/playback.js';
-export { VideoSDK } from './meeting/video-sdk.js';
+export { Connection, ConnectionMeeting, ConnectionParticipant } from './meeting/connections.js';
+export { MeetingError } from './meeting/errors.js';
+export { Meeting } from './meeting/meeting.js';
+export { Participant } from './meeting/participant.js';
+export { Stream } from './meeting/stream.js';
+export { createVideoSDK, VideoSDK } from './meeting/video-sdk.js';

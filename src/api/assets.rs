@@ -19,10 +19,32 @@ struct Page;
 #[exclude = "node_modules/*"]
 struct Sdk;
 
+#[derive(RustEmbed)]
+#[folder = "sdk/rtcmulticonnection"]
+#[include = "*.js"]
+#[exclude = "test/*"]
+#[exclude = "node_modules/*"]
+struct RtcMultiConnection;
+
+/// Pages written for RTCMultiConnection load this from their server; there is nothing to do for it here.
+const NO_SOCKET_IO: &str = "// Signalling is built into rtcmulticonnection.js; socket.io is not used.\n";
+
 /// Routes of everything a browser loads.
 pub(super) fn routes<S: Clone + Send + Sync + 'static>() -> Router<S> {
     Router::new()
         .route("/", get(|| async { file::<Page>("index.html") }))
+        .route(
+            "/sdk/rtcmulticonnection.js",
+            get(|| async { file::<RtcMultiConnection>("rtcmulticonnection.js") }),
+        )
+        .route(
+            "/sdk/rtcmulticonnection/{*path}",
+            get(|Path(path): Path<String>| async move { file::<RtcMultiConnection>(&path) }),
+        )
+        .route(
+            "/socket.io/socket.io.js",
+            get(|| async { ([(header::CONTENT_TYPE, "text/javascript")], NO_SOCKET_IO) }),
+        )
         .route(
             "/sdk/{*path}",
             get(|Path(path): Path<String>| async move { file::<Sdk>(&path) }),

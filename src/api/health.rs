@@ -46,6 +46,8 @@ pub(super) async fn metrics(State(api): State<Arc<Api>>) -> Response {
 pub(super) struct TokenAsk {
     room: RoomId,
     participant: Option<ParticipantId>,
+    /// Words of the claim `permissions`; absent: `allow_join` and `allow_mod`.
+    permissions: Option<Vec<String>>,
 }
 
 #[derive(Serialize)]
@@ -68,7 +70,10 @@ pub(super) async fn development_token(
     let request = TokenRequest {
         room: Some(ask.room),
         participant: ask.participant,
-        permissions: Permissions::from_words(["allow_join", "allow_mod"]),
+        permissions: match &ask.permissions {
+            Some(words) => Permissions::from_words(words.iter().map(String::as_str)),
+            None => Permissions::from_words(["allow_join", "allow_mod"]),
+        },
         ttl: DEVELOPMENT_TOKEN_TTL,
         token_id: None,
     };

@@ -4,6 +4,7 @@ mod assets;
 mod config;
 mod health;
 mod listen;
+mod lookup;
 mod signal;
 pub mod token;
 mod whip;
@@ -21,12 +22,13 @@ pub use config::HttpConfig;
 pub use listen::serve;
 
 use crate::node::Node;
-use token::{Key, Keyring};
+use token::{Key, Keyring, Spent};
 
 /// What every route needs.
 struct Api {
     node: Node,
     keys: Keyring,
+    spent: Spent,
     config: HttpConfig,
     /// Signs tokens for the page; only in development mode.
     development_key: Option<Key>,
@@ -37,6 +39,7 @@ pub fn router(node: Node, keys: &[Key], config: HttpConfig, development_key: Opt
     let api = Arc::new(Api {
         node,
         keys: Keyring::new(keys),
+        spent: Spent::default(),
         config,
         development_key,
     });

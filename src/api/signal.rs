@@ -14,7 +14,9 @@ use super::token::{Grant, TokenError};
 use crate::node::{Attached, SocketFrame};
 use crate::room::{self, Input, SocketKey};
 use crate::wire::limits::OFFER_BYTES_MAX;
-use crate::wire::signal::{ClientMessage, JoinRequest, ResumeRequest, SignalError, decode, encode, frame};
+use crate::wire::signal::{
+    ClientMessage, Intent, JoinRequest, ResumeRequest, ServerMessage, SignalError, decode, encode, frame,
+};
 use crate::wire::{ErrorCode, ResumeKey};
 
 /// Kept for every open socket.
@@ -26,6 +28,8 @@ const WRITE_TIMEOUT: Duration = Duration::from_secs(20);
 const GOING_AWAY: u16 = 1001;
 const POLICY: u16 = 1008;
 const TOO_BIG: u16 = 1009;
+/// What a socket may ask before it joins.
+const LOOKUPS_MAX: u32 = 20;
 const RESTART: u16 = 1012;
 const TOO_SLOW: u16 = 4008;
 
@@ -45,6 +49,8 @@ pub(super) async fn upgrade(State(api): State<Arc<Api>>, headers: HeaderMap, upg
                 api: Arc::clone(&api),
                 socket,
                 key: api.node.socket_key(),
+                grant: None,
+                lookups: 0,
             }
             .run()
             .await;
@@ -56,6 +62,18 @@ struct Socket {
     api: Arc<Api>,
     socket: WebSocket,
     key: SocketKey,
+    /// By which it tries to join; given back if the room says no.
+    grant: Option<Grant>,
+    /// Questions answered before the join.
+    lookups: u32,
+}
+
+/// What a message before the join leads to.
+enum First {
+    /// A room took the socket.
+    Entered(Attached),
+    /// An answer, and nothing else.
+    Answered { re: u32, message: ServerMessage },
 }
 
 /// What a client's frame is.
@@ -72,9 +90,8 @@ enum Frame {
 
 impl Socket {
     async fn run(mut self) {
-        let deadline = Instant::now() + self.api.config.first_message_timeout;
         loop {
-            let Some(attached) = self.admit(deadline).await else {
+            let Some(attached) = self.admit().await else {
                 return;
             };
             if !self.converse(attached).await {
@@ -86,7 +103,8 @@ impl Socket {
     }
 
     /// Reads until a `join` or `resume` leads into a room.
-    async fn admit(&mut self, deadline: Instant) -> Option<Attached> {
+    async fn admit(&mut self) -> Option<Attached> {
+        let mut deadline = Instant::now() + self.api.config.first_message_timeout;
         loop {
             let left = deadline.saturating_duration_since(Instant::now());
             let Ok(frame) = timeout(left, self.read()).await else {
@@ -107,8 +125,13 @@ impl Socket {
                 Frame::GoingAway | Frame::Closed => return None,
             };
             match self.first_message(&text).await {
-                Ok(Some(attached)) => return Some(attached),
-                Ok(None) => {}
+                Ok(First::Entered(attached)) => return Some(attached),
+                Ok(First::Answered { re, message }) => {
+                    self.answer(Some(re), &message).await?;
+                    if !matches!(message, ServerMessage::Pong) {
+                        deadline = Instant::now() + self.api.config.first_message_timeout;
+                    }
+                }
                 Err(error) => {
                     self.count_join(error.code.as_str());
                     let id = error.id;
@@ -122,23 +145,35 @@ impl Socket {
         clippy::wildcard_enum_match_arm,
         reason = "whatever comes later in a session is out of place here"
     )]
-    async fn first_message(&mut self, text: &str) -> Result<Option<Attached>, SignalError> {
+    async fn first_message(&mut self, text: &str) -> Result<First, SignalError> {
         let envelope = decode(text)?;
         let id = envelope.id;
         let with_id = |error: SignalError| SignalError { id: Some(id), ..error };
         match envelope.message {
-            ClientMessage::Join(join) => self.join(id, join).await.map(Some).map_err(with_id),
-            ClientMessage::Resume(resume) => self.resume(id, resume).await.map(Some).map_err(with_id),
-            ClientMessage::Ping { .. } => {
-                self.write(Message::Text(format!("{{\"re\":{id},\"type\":\"pong\"}}").into()))
-                    .await;
-                Ok(None)
+            ClientMessage::Join(join) => self.join(id, join).await.map(First::Entered).map_err(with_id),
+            ClientMessage::Resume(resume) => self.resume(id, resume).await.map(First::Entered).map_err(with_id),
+            ClientMessage::Ping { .. } => Ok(First::Answered {
+                re: id,
+                message: ServerMessage::Pong,
+            }),
+            ClientMessage::Presence(_) | ClientMessage::Rooms(_) if self.lookups >= LOOKUPS_MAX => {
+                Err(with_id(SignalError::new(
+                    ErrorCode::RateLimited,
+                    "so many questions are for those who have joined",
+                )))
             }
+            ClientMessage::Presence(asked) => self.answered(id, self.api.presence(asked)).map_err(with_id),
+            ClientMessage::Rooms(asked) => self.answered(id, self.api.rooms(asked)).map_err(with_id),
             _ => Err(with_id(SignalError::new(
                 ErrorCode::JoinFirst,
-                "the first message has to be join or resume",
+                "the first message has to be join, resume, presence or rooms",
             ))),
         }
+    }
+
+    fn answered(&mut self, re: u32, answer: Result<ServerMessage, SignalError>) -> Result<First, SignalError> {
+        self.lookups += 1;
+        answer.map(|message| First::Answered { re, message })
     }
 
     async fn join(&mut self, request: u32, mut join: JoinRequest) -> Result<Attached, SignalError> {
@@ -158,12 +193,14 @@ impl Socket {
             grant.check_join(&room, participant).map_err(refused)?;
         }
         join.participant = grant.participant.clone().or(join.participant);
-        let permissions = room_grant(&grant)?;
+        let permissions = room_grant(&grant);
+        self.api.spent.spend(&grant, SystemTime::now()).map_err(refused)?;
+        self.grant = Some(grant);
         let key = self.key;
         let entered = self
             .api
             .node
-            .join(&room, key, |place| Input::Join {
+            .join(&room, key, join.intent != Intent::Join, |place| Input::Join {
                 socket: key,
                 request,
                 join: Box::new(join.clone()),
@@ -172,7 +209,17 @@ impl Socket {
                 local: place.local,
             })
             .await;
-        entered.map_err(|closed| SignalError::new(closed.code(), closed.to_string()))
+        entered.map_err(|closed| {
+            self.give_token_back();
+            SignalError::new(closed.code(), closed.to_string())
+        })
+    }
+
+    /// It let nobody in.
+    fn give_token_back(&mut self) {
+        if let Some(grant) = self.grant.take() {
+            self.api.spent.give_back(&grant);
+        }
     }
 
     async fn resume(&mut self, request: u32, resume: ResumeRequest) -> Result<Attached, SignalError> {
@@ -202,18 +249,19 @@ impl Socket {
         let mut is_answered = false;
         loop {
             tokio::select! {
-                frame = attached.frames.recv() => match frame {
+                frame = attached.next_frame() => match frame {
                     Some(SocketFrame::Text(text)) => {
                         if !std::mem::replace(&mut is_answered, true) {
                             self.count_join("ok");
                         }
-                        if !self.write(Message::Text(text.into())).await {
+                        if !self.write(Message::Text(text.into_text().into())).await {
                             break;
                         }
                     }
                     Some(SocketFrame::Refused(text)) => {
                         self.count_join("refused");
-                        return self.write(Message::Text(text.into())).await;
+                        self.give_token_back();
+                        return self.write(Message::Text(text.into_text().into())).await;
                     }
                     Some(SocketFrame::Close { code, reason }) => {
                         self.close(code, reason).await;
@@ -290,7 +338,12 @@ impl Socket {
 
     /// Answers without a session. `None` when the socket is gone.
     async fn refuse(&mut self, error: &SignalError, re: Option<u32>) -> Option<()> {
-        let text = frame(None, re, &encode(&error.to_message()));
+        self.answer(re, &error.to_message()).await
+    }
+
+    /// The same with any message.
+    async fn answer(&mut self, re: Option<u32>, message: &ServerMessage) -> Option<()> {
+        let text = frame(None, re, &encode(message));
         self.write(Message::Text(text.into())).await.then_some(())
     }
 
@@ -310,28 +363,23 @@ fn binary_refused() -> SignalError {
     )
 }
 
-fn refused(error: TokenError) -> SignalError {
+pub(super) fn refused(error: TokenError) -> SignalError {
     SignalError::new(error.code(), error.to_string())
 }
 
 /// What the room has to know of a token's permissions.
-pub(super) fn room_grant(grant: &Grant) -> Result<room::Grant, SignalError> {
+pub(super) fn room_grant(grant: &Grant) -> room::Grant {
     let permissions = &grant.permissions;
     let base = if permissions.allow_mod {
         room::Grant::MODERATE
     } else {
         room::Grant::JOIN
     };
-    if permissions.allow_mod || permissions.allow_join {
-        Ok(room::Grant {
-            link: permissions.link,
-            judge: base.judge || permissions.link_accept,
-            ..base
-        })
-    } else {
-        Err(SignalError::new(
-            ErrorCode::Forbidden,
-            "ask_join needs somebody to ask, and this server has no lobby yet",
-        ))
+    // A token that could be verified allows one of the three ways in.
+    room::Grant {
+        ask: !permissions.allow_mod && !permissions.allow_join,
+        link: permissions.link,
+        judge: base.judge || permissions.link_accept,
+        ..base
     }
 }

@@ -7,10 +7,12 @@
 mod claims;
 mod error;
 mod key;
+mod spent;
 #[cfg(test)]
 mod tests;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use base64::Engine;
@@ -20,9 +22,11 @@ use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header};
 pub use claims::Permissions;
 pub use error::TokenError;
 pub use key::{Key, Secret};
+pub use spent::Spent;
 
 use claims::{Claims, ProtectedHeader};
 
+use crate::room::Verify;
 use crate::wire::limits::TOKEN_BYTES_MAX;
 use crate::wire::{ParticipantId, RoomId};
 
@@ -48,6 +52,8 @@ pub struct Grant {
     pub expires_at: SystemTime,
     /// The claim `jti`: the issuer's name for this one token.
     pub token_id: Option<String>,
+    /// The claim `switch`, beside a `jti`: whoever was handed it joins with it once.
+    pub one_shot: bool,
 }
 
 impl Grant {
@@ -126,6 +132,16 @@ impl Keyring {
         Keyring {
             keys: keys.iter().map(decoding).collect(),
         }
+    }
+
+    /// The same for rooms, whose participants hand tokens to each other: is this one good for joining that room?
+    pub fn verifier(self) -> Verify {
+        Arc::new(move |token, room, unix_ms| {
+            let now = UNIX_EPOCH + Duration::from_millis(unix_ms);
+            let grant = self.verify(&token.0, now);
+            let checked = grant.and_then(|grant| grant.check_room(room));
+            checked.map_err(|error| (error.code(), error.to_string()))
+        })
     }
 
     /// Verifies a token: form, algorithm, key, signature, then time and claims, in this order.

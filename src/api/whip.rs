@@ -40,7 +40,7 @@ pub(super) async fn publish(
                 "the token names no participantId to publish as",
             ));
         };
-        let permissions = room_grant(&grant)?;
+        let permissions = room_grant(&grant);
         let sdp = offer(&headers, &body)?;
         let make = |request, place: Place| Input::Whip {
             request,
@@ -69,7 +69,7 @@ pub(super) async fn watch(
         let room = id::<RoomId>(&room, "room")?;
         let publisher = id::<ParticipantId>(&publisher, "participant")?;
         let grant = authorise(&api, &headers, &room)?;
-        let permissions = room_grant(&grant)?;
+        let permissions = room_grant(&grant);
         let sdp = offer(&headers, &body)?;
         let make = |request, place: Place| Input::Whep {
             request,
@@ -351,9 +351,11 @@ fn problem(refusal: &Refusal) -> Response {
 )]
 fn status_of(code: ErrorCode) -> StatusCode {
     match code {
-        ErrorCode::Forbidden | ErrorCode::TokenRoom | ErrorCode::TokenParticipant | ErrorCode::TokenRole => {
-            StatusCode::FORBIDDEN
-        }
+        ErrorCode::Forbidden
+        | ErrorCode::PasswordRequired
+        | ErrorCode::TokenRoom
+        | ErrorCode::TokenParticipant
+        | ErrorCode::TokenRole => StatusCode::FORBIDDEN,
         ErrorCode::RoomFull | ErrorCode::RoomLimit | ErrorCode::Overloaded | ErrorCode::NodeDraining => {
             StatusCode::SERVICE_UNAVAILABLE
         }

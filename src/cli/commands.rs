@@ -73,9 +73,16 @@ fn signing_key<'a>(config: &'a Config, id: Option<&str>) -> anyhow::Result<&'a K
     }
 }
 
+/// Libraries that write below `info` what crosses the wire: tokens and passwords among it.
+const INDISCREET: [&str; 4] = ["tungstenite", "tokio_tungstenite", "hyper", "h2"];
+
 /// Logs go to standard error: standard output belongs to what a command was asked for.
 fn start_logging(log: &LogConfig) -> anyhow::Result<()> {
     let filter = EnvFilter::builder().parse(&log.filter).context("log.filter")?;
+    let filter = INDISCREET.iter().try_fold(filter, |filter, library| {
+        let directive = format!("{library}=info").parse().context("log.filter")?;
+        anyhow::Ok(filter.add_directive(directive))
+    })?;
     let lines = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr);

@@ -13,7 +13,7 @@ use crate::wire::{
 pub(super) struct Attempt {
     pub(super) link: LinkId,
     /// Everybody who waits for it.
-    asks: Vec<Ask>,
+    pub(super) asks: Vec<Ask>,
     pub(super) payload: Option<Json>,
     by: Person,
     /// What they may do here.
@@ -40,7 +40,7 @@ pub(super) struct Wish {
 }
 
 /// Those who wait for one link. More than this nobody needs.
-const ASKS_MAX: usize = 64;
+pub(super) const ASKS_MAX: usize = 64;
 
 impl Attempt {
     pub(super) fn new(now: Instant, desk: &mut Desk, wish: Wish) -> Self {
@@ -109,12 +109,9 @@ impl Attempt {
         desk.answer_all(self.asks, Err(code));
     }
 
-    /// There is a link, ours or theirs.
-    pub(super) fn succeed(self, now: Instant, desk: &mut Desk, by_theirs: bool) {
-        if by_theirs {
-            desk.bury(now, self.link, Epitaph::Closed(LinkEnd::Closed));
-        }
-        desk.answer_all(self.asks, Ok(()));
+    /// There is a link by their request, which answers those who wait.
+    pub(super) fn give_way(self, now: Instant, desk: &mut Desk) {
+        desk.bury(now, self.link, Epitaph::Closed(LinkEnd::Closed));
     }
 
     /// What time brings: the code with which it ends, if it does. One that `yields` to their request only waits.
@@ -126,6 +123,8 @@ impl Attempt {
                 }
                 if self.repeat.is_due(now) {
                     self.deadline = now + desk.limits.give_up;
+                    // Another name: they may remember that they refused the last one.
+                    self.link = desk.next_link();
                     self.resume(now, desk, room);
                 }
             }

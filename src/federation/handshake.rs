@@ -30,8 +30,8 @@ impl Links {
             return desk.answer(wish.ask, Err(ErrorCode::MessageTooLarge));
         }
         if let Some(pair) = pairs.get_mut(&room) {
-            if pair.link.is_some() {
-                return desk.answer(wish.ask, Ok(()));
+            if let Some(link) = &mut pair.link {
+                return link.join(desk, wish.ask);
             }
             if let Some(attempt) = &mut pair.attempt {
                 return attempt.join(desk, wish.ask, wish.wait_until);
@@ -140,10 +140,9 @@ impl Links {
                             payload: attempt.payload.clone(),
                             room,
                         };
-                        pair.link = Some(Link::open(now, desk, terms));
-                        if let Some(attempt) = pair.attempt.take() {
-                            attempt.succeed(now, desk, false);
-                        }
+                        let asks = std::mem::take(&mut attempt.asks);
+                        pair.link = Some(Link::open(now, desk, terms, asks));
+                        pair.attempt = None;
                     }
                     Answer::Refused(code @ (ErrorCode::RoomNotFound | ErrorCode::RoomNotLive)) => {
                         pair.away(now, desk, code);

@@ -186,6 +186,8 @@ pub enum LinkEvent {
         payload: Option<Json>,
         /// What we may do there.
         rights: Rights,
+        /// Who is there, if that may be known.
+        participants: Vec<Person>,
     },
     /// It is over, and everybody of it is gone. Exactly one for each `Opened`.
     Closed {

@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Instant};
 
 use super::{
-    LinkEvent, RequestId,
+    Ask, LinkEvent, RequestId,
     desk::Desk,
     link::{Link, Terms},
     pace::Repeat,
@@ -119,7 +119,7 @@ impl Knock {
     }
 
     /// They are heard on it: it is open, if we accepted it.
-    pub(super) fn open(&self, now: Instant, desk: &mut Desk, room: RoomId) -> Option<Link> {
+    pub(super) fn open(&self, now: Instant, desk: &mut Desk, room: RoomId, asks: Vec<Ask>) -> Option<Link> {
         let Phase::Accepted { given, .. } = self.phase else {
             return None;
         };
@@ -131,7 +131,7 @@ impl Knock {
             held: self.offered,
             given,
         };
-        Some(Link::open(now, desk, terms))
+        Some(Link::open(now, desk, terms, asks))
     }
 
     /// What time brings.

@@ -4,6 +4,7 @@ use std::{sync::Arc, time::Instant};
 
 use super::{
     Ask, FrameDrop, LinkEvent, LinkLoad, Question,
+    attempt::ASKS_MAX,
     desk::Desk,
     fault::Fault,
     inbox::{Arrival, Inbox},
@@ -52,21 +53,27 @@ pub(super) struct Link {
     heard_at: Instant,
     sent_at: Instant,
     ack_due: bool,
+    greeting: Option<Greeting>,
+}
+
+/// Our room hears of a link when it is known who is there: then nobody is seen coming who was there before.
+#[derive(Clone, Debug)]
+struct Greeting {
+    /// Who waits for the link.
+    asks: Vec<Ask>,
+    /// The room is told then, whoever is known by then.
+    until: Instant,
 }
 
 impl Link {
     /// It is open from now on.
-    pub(super) fn open(now: Instant, desk: &mut Desk, terms: Terms) -> Self {
+    pub(super) fn open(now: Instant, desk: &mut Desk, terms: Terms, asks: Vec<Ask>) -> Self {
         let mut outbox = Outbox::default();
         if terms.given.roster || Fault::NoRights.is_planted() {
             outbox.push_snapshot();
         }
-        desk.tell(LinkEvent::Opened {
-            room: terms.room.clone(),
-            payload: terms.payload.clone(),
-            rights: terms.held,
-        });
-        Self {
+        let knows_all = !terms.held.roster;
+        let mut link = Self {
             terms,
             mirror: Mirror::default(),
             stale: false,
@@ -76,6 +83,43 @@ impl Link {
             heard_at: now,
             sent_at: now,
             ack_due: true,
+            greeting: Some(Greeting {
+                asks,
+                until: now + desk.limits.accept,
+            }),
+        };
+        if knows_all {
+            link.greet(desk);
+        }
+        link
+    }
+
+    /// Has our room heard of it?
+    pub(super) const fn is_told(&self) -> bool {
+        self.greeting.is_none()
+    }
+
+    /// One more wants it.
+    pub(super) fn join(&mut self, desk: &mut Desk, ask: Ask) {
+        match &mut self.greeting {
+            Some(greeting) if greeting.asks.len() < ASKS_MAX => greeting.asks.push(ask),
+            Some(_) => desk.answer(ask, Err(ErrorCode::RateLimited)),
+            None => desk.answer(ask, Ok(())),
+        }
+    }
+
+    fn greet(&mut self, desk: &mut Desk) {
+        if let Some(Greeting { asks, .. }) = self.greeting.take() {
+            desk.tell(LinkEvent::Opened {
+                room: self.terms.room.clone(),
+                payload: self.terms.payload.clone(),
+                rights: self.terms.held,
+                participants: self.mirror.people().iter().cloned().collect(),
+            });
+            if self.stale {
+                self.tell_state(desk);
+            }
+            desk.answer_all(asks, Ok(()));
         }
     }
 
@@ -91,6 +135,9 @@ impl Link {
             desk.answer(asked.ask, if done { Ok(()) } else { Err(ErrorCode::LinkClosed) });
         }
         desk.answer_all(self.outbox.asks(), Err(ErrorCode::LinkClosed));
+        if let Some(Greeting { asks, .. }) = self.greeting {
+            return desk.answer_all(asks, Err(ErrorCode::LinkClosed));
+        }
         if Fault::ForgetGhosts.is_planted() && over.reason == LinkCloseReason::Unreachable {
             return;
         }
@@ -139,9 +186,17 @@ impl Link {
     }
 
     fn take(&mut self, now: Instant, desk: &mut Desk, seq: u64, message: LinkMessage) -> Option<Over> {
+        let is_complete = !matches!(message, LinkMessage::Snapshot { more: true, .. });
+        if !matches!(message, LinkMessage::Snapshot { .. }) {
+            self.greet(desk);
+        }
         match message {
             LinkMessage::Snapshot { participants, more } => {
-                return self.show(desk, |mirror| mirror.page(participants, more));
+                let over = self.show(desk, |mirror| mirror.page(participants, more));
+                if is_complete {
+                    self.greet(desk);
+                }
+                return over;
             }
             LinkMessage::Roster { joined, left } => return self.show(desk, |mirror| mirror.change(joined, left)),
             LinkMessage::Gap { lost } => {
@@ -171,7 +226,7 @@ impl Link {
                 .iter()
                 .for_each(|person| _ = desk.people.insert(person));
         }
-        if !difference.is_empty() {
+        if !difference.is_empty() && self.is_told() {
             let Difference { joined, left } = difference;
             let room = self.terms.room.clone();
             desk.tell(LinkEvent::Roster { room, joined, left });
@@ -262,6 +317,9 @@ impl Link {
         if self.outbox.is_stuck(now, desk.limits.dead) || replies_unread {
             return Some(Over::OVERFLOW);
         }
+        if self.greeting.as_ref().is_some_and(|greeting| now >= greeting.until) {
+            self.greet(desk);
+        }
         if !self.stale && now >= self.heard_at + desk.limits.stale {
             self.stale = true;
             self.tell_state(desk);
@@ -274,6 +332,9 @@ impl Link {
     }
 
     fn tell_state(&self, desk: &mut Desk) {
+        if !self.is_told() {
+            return;
+        }
         let (room, stale) = (self.terms.room.clone(), self.stale);
         desk.tell(LinkEvent::State { room, stale });
     }
@@ -309,6 +370,7 @@ impl Link {
         let limits = &desk.limits;
         let silence = if self.stale { limits.dead } else { limits.stale };
         let own = (self.heard_at + silence).min(self.sent_at + limits.heartbeat);
+        let own = self.greeting.as_ref().map_or(own, |greeting| own.min(greeting.until));
         self.outbox.timeout(limits).map_or(own, |at| own.min(at))
     }
 
@@ -342,6 +404,9 @@ impl Link {
         self.outbox.shift(now, back);
         self.talk.shift(now, back);
         self.heard_at -= back;
+        if let Some(greeting) = &mut self.greeting {
+            greeting.until = greeting.until.max(now) - back;
+        }
         self.sent_at -= back;
     }
 }

@@ -185,7 +185,7 @@ impl Links {
     /// The open links, by the id of the other room.
     pub fn views(&self) -> impl Iterator<Item = LinkView<'_>> {
         let links = self.pairs.values().filter_map(|pair| pair.link.as_ref());
-        links.map(|link| LinkView {
+        links.filter(|link| link.is_told()).map(|link| LinkView {
             room: &link.terms.room,
             payload: link.terms.payload.as_ref(),
             rights: link.terms.held,
@@ -196,7 +196,10 @@ impl Links {
 
     /// Is there a link with this room?
     pub fn is_open(&self, room: &RoomId) -> bool {
-        self.pairs.get(room).is_some_and(|pair| pair.link.is_some())
+        self.pairs
+            .get(room)
+            .and_then(|pair| pair.link.as_ref())
+            .is_some_and(link::Link::is_told)
     }
 
     /// How many links there are, those that are being made or waited for included.

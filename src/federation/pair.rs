@@ -95,16 +95,20 @@ impl Pair {
 
     /// They are heard on a link that we accepted: it is open.
     pub(super) fn open_accepted(&mut self, now: Instant, desk: &mut Desk, room: &RoomId) -> bool {
+        let asks = self
+            .attempt
+            .as_ref()
+            .map_or_else(Vec::new, |attempt| attempt.asks.clone());
         let link = self
             .knock
             .as_ref()
-            .and_then(|knock| knock.open(now, desk, room.clone()));
+            .and_then(|knock| knock.open(now, desk, room.clone(), asks));
         let opened = link.is_some();
         if opened {
             self.link = link;
             self.knock = None;
             if let Some(attempt) = self.attempt.take() {
-                attempt.succeed(now, desk, true);
+                attempt.give_way(now, desk);
             }
         }
         opened
@@ -201,7 +205,10 @@ impl Pair {
         if self.link.as_ref().is_some_and(|link| concerns(&link.terms.session)) {
             let over = Over {
                 said: None,
-                reason: LinkCloseReason::Unreachable,
+                reason: match code {
+                    ErrorCode::RoomNotFound | ErrorCode::RoomNotLive => LinkCloseReason::RemoteEnded,
+                    _ => LinkCloseReason::Unreachable,
+                },
             };
             self.end(now, desk, over);
         }

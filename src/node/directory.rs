@@ -6,9 +6,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::mpsc;
 
+use super::presence::Presences;
 use super::room_task::RoomMessage;
 use crate::shard::ShardId;
 use crate::wire::RoomId;
+use crate::wire::signal::Presence;
 
 /// A room seen from outside its task.
 #[derive(Clone)]
@@ -30,6 +32,7 @@ struct Tables {
     by_id: HashMap<RoomId, (u32, RoomHandle)>,
     by_number: HashMap<u32, RoomId>,
     last_number: u32,
+    presences: Presences,
 }
 
 impl Directory {
@@ -78,9 +81,31 @@ impl Directory {
     pub(super) fn remove(&self, id: &RoomId, number: u32) {
         let mut tables = self.lock();
         tables.by_number.remove(&number);
+        tables.presences.hide(number);
         if tables.by_id.get(id).is_some_and(|(found, _)| *found == number) {
             tables.by_id.remove(id);
         }
+    }
+
+    /// A living room shows this to those outside.
+    pub(super) fn show(&self, number: u32, presence: Presence, listing: Option<String>) {
+        self.lock().presences.show(number, presence, listing);
+    }
+
+    /// What the living room of this id shows.
+    pub(super) fn presence(&self, id: &RoomId) -> Option<Presence> {
+        let tables = self.lock();
+        let (number, room) = tables.by_id.get(id)?;
+        tables
+            .presences
+            .of(*number)
+            .filter(|_| !room.inbox.is_closed())
+            .cloned()
+    }
+
+    /// What rooms with this listing show.
+    pub(super) fn listed(&self, listing: &str) -> Vec<Presence> {
+        self.lock().presences.listed(listing)
     }
 
     pub(super) fn all(&self) -> Vec<RoomHandle> {

@@ -5,6 +5,8 @@ use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
 use tokio::sync::mpsc;
 
+use crate::room::Frame;
+
 /// Frames that wait for one slow socket before it is closed.
 const FRAMES_MAX: usize = 1_024;
 /// And their bytes. The welcome into a large room alone may be more; a frame is let into an empty queue whatever its size.
@@ -14,9 +16,9 @@ const BYTES_MAX: usize = 2 << 20;
 #[derive(Debug)]
 pub enum SocketFrame {
     /// A text frame.
-    Text(String),
+    Text(Frame),
     /// The answer to a `join` or `resume` that failed; the client may try again on the same socket.
-    Refused(String),
+    Refused(Frame),
     /// A close frame, the last.
     Close {
         /// RFC 6455 section 7.4.
@@ -29,7 +31,7 @@ pub enum SocketFrame {
 impl SocketFrame {
     fn len(&self) -> usize {
         match self {
-            SocketFrame::Text(text) | SocketFrame::Refused(text) => text.len(),
+            SocketFrame::Text(text) | SocketFrame::Refused(text) => text.as_str().len(),
             SocketFrame::Close { .. } => 0,
         }
     }
@@ -107,7 +109,7 @@ mod tests {
     use super::*;
 
     fn text(bytes: usize) -> SocketFrame {
-        SocketFrame::Text("x".repeat(bytes))
+        SocketFrame::Text(Frame::new("x".repeat(bytes)))
     }
 
     #[tokio::test]

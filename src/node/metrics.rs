@@ -27,6 +27,10 @@ pub struct Metrics {
     pub http_ingest: IntCounterVec,
     /// Signalling messages received, by `result`: `ok` or the error code.
     pub messages: IntCounterVec,
+    /// Links open now, counted once in each of the two rooms.
+    pub link_ends: IntGauge,
+    /// Frames from one room to another, by `result`: `handed`, `full` (lost, and sent again), `nobody`.
+    pub link_frames: IntCounterVec,
     /// From the first datagram of a DTLS handshake to its keys.
     pub handshake_seconds: Histogram,
     /// DTLS handshakes that failed.
@@ -54,6 +58,15 @@ impl Metrics {
                 "Signalling messages received by result",
                 &["result"],
             )?,
+            link_ends: IntGauge::new(
+                "enfilade_link_ends",
+                "Links open now, counted once in each of the two rooms",
+            )?,
+            link_frames: counter(
+                "enfilade_link_frames_total",
+                "Frames from one room to another by result",
+                &["result"],
+            )?,
             handshake_seconds: Histogram::with_opts(
                 HistogramOpts::new("enfilade_dtls_handshake_seconds", "First DTLS datagram to keys")
                     .buckets(vec![0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0]),
@@ -62,13 +75,15 @@ impl Metrics {
             panics: IntCounter::new("enfilade_panics_total", "Tasks that died; each one is a bug")?,
             registry,
         };
-        let collectors: [Box<dyn Collector>; 10] = [
+        let collectors: [Box<dyn Collector>; 12] = [
             Box::new(metrics.rooms.clone()),
             Box::new(metrics.sockets.clone()),
             Box::new(metrics.handshakes.clone()),
             Box::new(metrics.joins.clone()),
             Box::new(metrics.http_ingest.clone()),
             Box::new(metrics.messages.clone()),
+            Box::new(metrics.link_ends.clone()),
+            Box::new(metrics.link_frames.clone()),
             Box::new(metrics.handshake_seconds.clone()),
             Box::new(metrics.handshake_failures.clone()),
             Box::new(metrics.panics.clone()),

@@ -14,6 +14,7 @@ mod directory;
 mod frames;
 mod handshake;
 mod metrics;
+mod presence;
 mod room_task;
 mod serve;
 
@@ -30,11 +31,12 @@ pub use frames::{FrameReceiver, SocketFrame};
 pub use metrics::Metrics;
 pub use serve::serve;
 
-use crate::room::{HttpKey, HttpReply, Input, RoomConfig, SocketKey};
+use crate::room::{HttpKey, HttpReply, Input, Lookup, RoomConfig, SocketKey, Verify};
 use crate::shard::{Mail, ShardHandle, ShardId};
 use crate::transport::dtls::DtlsIdentity;
 use crate::transport::ice::Credentials;
 use crate::transport::negotiation::LocalTransport;
+use crate::wire::signal::{Presence, ServerMessage};
 use crate::wire::{ErrorCode, RoomId};
 use directory::{Directory, RoomHandle};
 use room_task::RoomMessage;
@@ -54,6 +56,7 @@ struct Inner {
     advertised: Vec<IpAddr>,
     identity: Arc<DtlsIdentity>,
     room_config: RoomConfig,
+    verify: Verify,
     /// Participants of one room on one shard before the room grows onto another.
     room_spread: usize,
     directory: Directory,
@@ -76,10 +79,29 @@ pub struct NodeParts {
     pub identity: Arc<DtlsIdentity>,
     /// Limits of every room.
     pub room: RoomConfig,
+    /// Judges tokens that participants hand to each other.
+    pub verify: Verify,
     /// Participants of one room on one shard before the room grows onto another.
     pub room_spread: usize,
     /// Counters.
     pub metrics: Metrics,
+}
+
+impl Inner {
+    fn presence(&self, room: &RoomId) -> Presence {
+        let shown = self.directory.presence(room);
+        shown.unwrap_or_else(|| Presence::nobody(room.clone(), self.room_config.max_participants))
+    }
+
+    /// Answers what somebody in one room asks about others.
+    fn look_up(&self, lookup: Lookup) -> ServerMessage {
+        match lookup {
+            Lookup::Presence(room) => ServerMessage::Presence(self.presence(&room)),
+            Lookup::Rooms(listing) => ServerMessage::Rooms {
+                rooms: self.directory.listed(&listing),
+            },
+        }
+    }
 }
 
 /// Why nobody is let in now.
@@ -91,6 +113,9 @@ pub enum Closed {
     /// The node has as many rooms as it may have.
     #[error("this server has as many rooms as it may have; try again later")]
     Full,
+    /// Nobody is in the room, and it was not to begin.
+    #[error("nobody is in the room")]
+    NoRoom,
     /// The room ended again and again while it was being entered.
     #[error("the room could not be entered; try again")]
     Busy,
@@ -102,6 +127,7 @@ impl Closed {
         match self {
             Closed::Draining => ErrorCode::NodeDraining,
             Closed::Full => ErrorCode::RoomLimit,
+            Closed::NoRoom => ErrorCode::RoomNotFound,
             Closed::Busy => ErrorCode::Overloaded,
         }
     }
@@ -109,13 +135,22 @@ impl Closed {
 
 /// The node's side of a socket: where its frames come from, and where its messages go.
 pub struct Attached {
-    /// Frames to write, in order.
-    pub frames: FrameReceiver,
+    /// The room's answer, already taken out of the queue.
+    answer: Option<SocketFrame>,
+    frames: FrameReceiver,
     /// The room it belongs to.
     room: RoomHandle,
 }
 
 impl Attached {
+    /// The next frame to write; `None` when the room has let go of the socket.
+    pub async fn next_frame(&mut self) -> Option<SocketFrame> {
+        match self.answer.take() {
+            Some(answer) => Some(answer),
+            None => self.frames.recv().await,
+        }
+    }
+
     /// Whether the room is over, so that it can let go of nobody for being slow.
     pub fn is_over(&self) -> bool {
         self.room.inbox.is_closed()
@@ -151,6 +186,7 @@ impl Node {
             advertised: parts.advertised,
             identity: parts.identity,
             room_config: parts.room,
+            verify: parts.verify,
             room_spread: parts.room_spread.max(1),
             directory: Directory::default(),
             metrics: parts.metrics,
@@ -176,18 +212,29 @@ impl Node {
         SocketKey(self.inner.next_key.fetch_add(1, Ordering::Relaxed))
     }
 
-    /// Lets a socket into a room, which begins if it is not there. `join` makes the input from where the media will live.
+    /// Leads a socket to a room and waits for the room's first word. With `may_begin`, the room begins if it is not there. `join`
+    /// makes the input from where the media will live.
     ///
     /// # Errors
-    /// While draining, or when the room cannot be entered.
+    /// While draining, when the room is not there and may not begin, or when it cannot be entered.
     pub async fn join(
         &self,
         room: &RoomId,
         socket: SocketKey,
+        may_begin: bool,
         join: impl Fn(Place) -> Input,
     ) -> Result<Attached, Closed> {
         for _ in 0..ENTER_ATTEMPTS {
-            let handle = self.enter(room)?;
+            let handle = if may_begin {
+                self.enter(room)?
+            } else {
+                let known = self.inner.directory.by_id(room);
+                known.ok_or(if self.is_ready() {
+                    Closed::NoRoom
+                } else {
+                    Closed::Draining
+                })?
+            };
             let place = self.place(&handle);
             if let Some(attached) = attach(handle, socket, join(place)).await {
                 return Ok(attached);
@@ -200,6 +247,16 @@ impl Node {
     pub async fn resume(&self, room_number: u32, socket: SocketKey, resume: Input) -> Option<Attached> {
         let handle = self.inner.directory.by_number(room_number)?;
         attach(handle, socket, resume).await
+    }
+
+    /// What a room shows to those outside.
+    pub fn presence(&self, room: &RoomId) -> Presence {
+        self.inner.presence(room)
+    }
+
+    /// What rooms with this listing show.
+    pub fn rooms(&self, listing: &str) -> Vec<Presence> {
+        self.inner.directory.listed(listing)
     }
 
     /// Asks a room something over HTTP. With `create`, the room begins if it is not there.
@@ -303,13 +360,19 @@ impl Node {
     }
 }
 
+/// `None`: the room ended before it said anything.
 async fn attach(room: RoomHandle, socket: SocketKey, first: Input) -> Option<Attached> {
-    let (frames, receiver) = frames::queue();
+    let (frames, mut receiver) = frames::queue();
     room.inbox
         .send(RoomMessage::Attach { socket, frames, first })
         .await
         .ok()?;
-    Some(Attached { frames: receiver, room })
+    let answer = Some(receiver.recv().await?);
+    Some(Attached {
+        answer,
+        frames: receiver,
+        room,
+    })
 }
 
 /// Milliseconds since 1970, for what people read.

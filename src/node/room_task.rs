@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use tokio::sync::{mpsc, oneshot};
 
@@ -13,10 +13,13 @@ use super::handshake::{self, Handshake, Order};
 use super::{Inner, unix_ms};
 use crate::room::{HttpKey, HttpReply, Input, Output, Room, SocketKey};
 use crate::shard::{Mail, ShardEvent, ShardId, TransportKey};
-use crate::wire::RoomId;
+use crate::wire::link::{LinkBody, LinkFrame};
+use crate::wire::{ErrorCode, RoomId};
 
 const INBOX_CAPACITY: usize = 256;
 const EVENTS_CAPACITY: usize = 1_024;
+/// How long the end of a link is kept for a room whose inbox is full.
+const FAREWELL_TIMEOUT: Duration = Duration::from_secs(5);
 /// RFC 6455 leaves 4000 to 4999 to applications: the socket did not read as fast as the room spoke.
 const TOO_SLOW: u16 = 4008;
 
@@ -52,7 +55,13 @@ pub(super) fn start(node: Arc<Inner>, id: RoomId, number: u32, home: ShardId) ->
     let tasks = node.tasks.clone();
     tasks.spawn(async move {
         let task = RoomTask {
-            room: Room::new(id.clone(), number, node.room_config.clone(), Box::new(random)),
+            room: Room::new(
+                id.clone(),
+                number,
+                node.room_config.clone(),
+                Box::new(random),
+                Arc::clone(&node.verify),
+            ),
             node: Arc::clone(&node),
             number,
             sockets: HashMap::new(),
@@ -61,6 +70,7 @@ pub(super) fn start(node: Arc<Inner>, id: RoomId, number: u32, home: ShardId) ->
             // Weak: the task must not keep its own inbox open.
             inbox: inbox.downgrade(),
             participants,
+            links: 0,
         };
         drop(inbox);
         // A room that panics is a bug, and costs this room alone.
@@ -88,6 +98,15 @@ struct RoomTask {
     handshakes: HashMap<TransportKey, Handshake>,
     inbox: mpsc::WeakSender<RoomMessage>,
     participants: Arc<AtomicUsize>,
+    /// Links as they were last counted.
+    links: i64,
+}
+
+/// Whatever way a room ends, its links are no longer counted.
+impl Drop for RoomTask {
+    fn drop(&mut self) {
+        self.node.metrics.link_ends.sub(self.links);
+    }
 }
 
 impl RoomTask {
@@ -116,6 +135,7 @@ impl RoomTask {
             };
             self.room.handle(Instant::now(), unix_ms(), input);
             closing |= self.perform().await;
+            self.count_links();
             if closing {
                 // Whoever found this room a moment ago finds the inbox closed and enters anew; what is already in it is answered
                 // by dropping it, which its sender sees.
@@ -123,6 +143,12 @@ impl RoomTask {
                 return;
             }
         }
+    }
+
+    fn count_links(&mut self) {
+        let links = i64::try_from(self.room.links()).unwrap_or(i64::MAX);
+        self.node.metrics.link_ends.add(links - self.links);
+        self.links = links;
     }
 
     fn register(&mut self, message: RoomMessage) -> Input {
@@ -195,6 +221,15 @@ impl RoomTask {
                         let _ = asked.send(reply);
                     }
                 }
+                Output::ToRoom { room, frame } => self.hand_to_room(room, frame),
+                Output::Presence { presence, listing } => {
+                    self.node.directory.show(self.number, *presence, listing);
+                }
+                Output::LookUp { key, lookup } => {
+                    let answer = Box::new(self.node.look_up(lookup));
+                    self.room
+                        .handle(Instant::now(), unix_ms(), Input::Found { key, answer });
+                }
                 Output::Empty => empty = true,
             }
         }
@@ -220,6 +255,44 @@ impl RoomTask {
                     going_away: false,
                 };
                 self.room.handle(Instant::now(), unix_ms(), closed);
+            }
+        }
+    }
+
+    /// Never waits for another room, which may be waiting for this one. What finds no place is lost, and the link sends it again;
+    /// only a farewell, which nobody is left to repeat, is carried by a task of its own.
+    fn hand_to_room(&mut self, to: RoomId, frame: Box<LinkFrame>) {
+        let is_farewell = matches!(frame.body, LinkBody::Close { .. });
+        let handed = match self.node.directory.by_id(&to) {
+            Some(room) => room
+                .inbox
+                .try_send(RoomMessage::Input(Input::Link { frame }))
+                .map_err(|error| match error {
+                    mpsc::error::TrySendError::Full(message) => Some((room.inbox.clone(), message)),
+                    mpsc::error::TrySendError::Closed(_) => None,
+                }),
+            None => Err(None),
+        };
+        let frames = &self.node.metrics.link_frames;
+        match handed {
+            Ok(()) => frames.with_label_values(&["handed"]).inc(),
+            Err(Some((inbox, message))) => {
+                frames.with_label_values(&["full"]).inc();
+                if is_farewell {
+                    self.node.tasks.spawn(async move {
+                        // A room that stays full for so long, or has ended, needs no farewell.
+                        let _ = tokio::time::timeout(FAREWELL_TIMEOUT, inbox.send(message)).await;
+                    });
+                }
+            }
+            Err(None) => {
+                frames.with_label_values(&["nobody"]).inc();
+                let unreachable = Input::LinkUnreachable {
+                    room: to,
+                    session: None,
+                    code: ErrorCode::RoomNotFound,
+                };
+                self.room.handle(Instant::now(), unix_ms(), unreachable);
             }
         }
     }

@@ -39,6 +39,7 @@ pub async fn serve(config: Config) -> anyhow::Result<()> {
         advertised: advertised.clone(),
         identity: Arc::new(DtlsIdentity::generate().context("no certificate")?),
         room: config.room.clone(),
+        verify: api::token::Keyring::new(&config.keys).verifier(),
         room_spread: config.media.room_spread,
         metrics: Metrics::new(counters).context("metrics cannot be registered")?,
     });

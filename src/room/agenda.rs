@@ -5,13 +5,15 @@ use std::{
     time::Instant,
 };
 
-use super::roster::Owner;
+use super::{lobby::WaiterKey, roster::Owner};
 
 /// Why the clock matters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Timer {
     /// The owner's socket, or its never connected transport, has been away for as long as allowed.
     Away(Owner),
+    /// Somebody has waited to be let in for as long as allowed.
+    Lobby(WaiterKey),
     /// Tell who speaks.
     Speakers,
     /// Tell how good connections are.

@@ -191,7 +191,7 @@ impl Room {
         dirty.extend(viewers.of(owner).map(ViewerKey::owner));
     }
 
-    /// A newcomer wants what is there.
+    /// A newcomer, or who has a new mode, wants what is there, or none of it.
     pub(super) fn want_everything(&mut self, now: Instant, member: MemberKey) {
         for place in self.publications.places() {
             if place.member != member {
@@ -355,7 +355,7 @@ impl Room {
 }
 
 fn look(participant: &mut Participant, publications: &Publications, speakers: &Speakers, now: Instant, place: Place) {
-    let receives = participant.grant.subscribe;
+    let receives = participant.receives();
     let Participant { seating, wishes, .. } = participant;
     let need = |place| need_of(publications, speakers, wishes, now, place);
     let Need { audio, video, .. } = need(place);

@@ -43,6 +43,15 @@ impl Grant {
         judge: true,
     };
 
+    /// The same with everything that needs `link` or `link_accept`.
+    pub(super) const fn with_links(self) -> Self {
+        Grant {
+            link: true,
+            judge: true,
+            ..self
+        }
+    }
+
     /// As the client is told.
     pub(super) fn permissions(self) -> Vec<Permission> {
         let held = [

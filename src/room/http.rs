@@ -20,7 +20,7 @@ use crate::{
     packet::Kind,
     wire::{
         ErrorCode, ParticipantId,
-        signal::{LeaveReason, PublishLine, SourceKind},
+        signal::{Intent, LeaveReason, PublishLine, SourceKind},
     },
 };
 
@@ -42,6 +42,22 @@ impl Room {
         );
     }
 
+    /// May somebody come in who can be asked nothing, not even a password?
+    fn check_http_entry(
+        &self,
+        id: Option<&ParticipantId>,
+        grant: super::Grant,
+    ) -> Result<(), (ErrorCode, &'static str)> {
+        let lobby = self.settings.lobby && self.roster.len() > 0;
+        if grant.ask || (lobby && !grant.moderate) {
+            return Err((
+                ErrorCode::Forbidden,
+                "somebody inside has to be asked, which takes signalling",
+            ));
+        }
+        self.check_entry(id, grant, Intent::Any, None)
+    }
+
     pub(super) fn handle_whip(
         &mut self,
         now: Instant,
@@ -56,7 +72,7 @@ impl Room {
             shard,
             local,
         } = offer;
-        if let Err((code, sentence)) = self.admit(Some(&id)) {
+        if let Err((code, sentence)) = self.check_http_entry(Some(&id), grant) {
             return self.refuse_http(request, code, sentence);
         }
         if !grant.publish {
@@ -70,6 +86,9 @@ impl Room {
         };
         if answered.negotiated.receive.is_empty() {
             return self.refuse_http(request, ErrorCode::SdpUnsupported, "the offer sends nothing");
+        }
+        if self.roster.len() == 0 {
+            self.begin(None);
         }
         self.replace_duplicate(now, &id);
         let key = MemberKey(next(&mut self.last.member));
@@ -93,7 +112,11 @@ impl Room {
             wishes: Wishes::new(false),
             rates: Rates::default(),
         });
-        self.announce(key);
+        let owner_changed = self.settle_owner(Some(key));
+        self.announce(now, key);
+        if owner_changed {
+            self.tell_room(Some(key));
+        }
         self.set_transport(shard, key.owner(), &answered);
         for (rank, line) in ranked(answered.negotiated.receive.iter().map(|line| (line.kind, &line.mid))) {
             let source = match (line.0, rank) {
@@ -131,8 +154,11 @@ impl Room {
             shard,
             local,
         } = offer;
-        if self.draining {
-            return self.refuse_http(request, ErrorCode::NodeDraining, "this node is going away");
+        // A viewer is no participant and takes nobody's place.
+        if let Err((code, sentence)) = self.check_http_entry(None, grant)
+            && code != ErrorCode::RoomFull
+        {
+            return self.refuse_http(request, code, sentence);
         }
         if !grant.subscribe {
             return self.refuse_http(request, ErrorCode::Forbidden, "the token does not allow receiving");

@@ -1,8 +1,11 @@
 //! What a room is told and what it wants done. Data only.
 
+use std::fmt;
+use std::sync::Arc;
+
 use bytes::Bytes;
 
-use super::Grant;
+use super::{Grant, Lookup, LookupKey};
 use crate::{
     shard::{
         command::{ShardCommand, ShardId, TransportKey},
@@ -10,8 +13,9 @@ use crate::{
     },
     transport::{fingerprint::Fingerprint, negotiation::LocalTransport},
     wire::{
-        ErrorCode, ParticipantId, ResumeKey,
-        signal::{Envelope, JoinRequest, SignalError},
+        ErrorCode, ParticipantId, ResumeKey, RoomId,
+        link::LinkFrame,
+        signal::{Envelope, JoinRequest, Presence, ServerMessage, SignalError},
     },
 };
 
@@ -117,6 +121,27 @@ pub enum Input {
         /// The name in [`HttpReply::Created`].
         resource: String,
     },
+    /// From another room.
+    Link {
+        /// What it says.
+        frame: Box<LinkFrame>,
+    },
+    /// There is nobody to take what [`Output::ToRoom`] sent.
+    LinkUnreachable {
+        /// To which room.
+        room: RoomId,
+        /// Of which session that is said; `None`: of any.
+        session: Option<Arc<str>>,
+        /// What is known of the room.
+        code: ErrorCode,
+    },
+    /// The answer to [`Output::LookUp`].
+    Found {
+        /// Whose.
+        key: LookupKey,
+        /// What.
+        answer: Box<ServerMessage>,
+    },
     /// The node is going away: nobody new, everybody told.
     Drain,
     /// The room is closed: everybody out.
@@ -164,6 +189,33 @@ pub enum DataEvent {
     },
 }
 
+/// A text frame for a socket. It may hold what is meant for its reader alone, so `Debug` does not show it.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Frame(String);
+
+impl Frame {
+    /// A frame of this text.
+    pub const fn new(text: String) -> Self {
+        Self(text)
+    }
+
+    /// Its text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// Its text, to be written.
+    pub fn into_text(self) -> String {
+        self.0
+    }
+}
+
+impl fmt::Debug for Frame {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Frame({} bytes)", self.0.len())
+    }
+}
+
 /// Something to do, in this order.
 #[derive(Debug)]
 pub enum Output {
@@ -172,14 +224,14 @@ pub enum Output {
         /// Which socket.
         socket: SocketKey,
         /// One JSON object.
-        frame: String,
+        frame: Frame,
     },
     /// Answer a `join` or `resume` that failed. The socket is not of this room; its client may try again on it.
     Refuse {
         /// Which socket.
         socket: SocketKey,
         /// One JSON object.
-        frame: String,
+        frame: Frame,
     },
     /// Close the socket after what was sent. No [`Input::SocketClosed`] is needed, and none does harm.
     CloseSocket {
@@ -227,7 +279,28 @@ pub enum Output {
         /// How.
         reply: HttpReply,
     },
-    /// Nobody is left, nor has been for the departure time: the room may be dropped.
+    /// Give this to another room. It may be lost; if nobody is there, [`Input::LinkUnreachable`] says so.
+    ToRoom {
+        /// Which.
+        room: RoomId,
+        /// What.
+        frame: Box<LinkFrame>,
+    },
+    /// Answer this by [`Input::Found`], before anything else comes in.
+    LookUp {
+        /// To be named in the answer.
+        key: LookupKey,
+        /// What is asked.
+        lookup: Lookup,
+    },
+    /// Show this to those outside who ask. Comes before whatever else the same input leads to.
+    Presence {
+        /// What.
+        presence: Box<Presence>,
+        /// The word by which the room is found.
+        listing: Option<String>,
+    },
+    /// Nobody is left, nor has been for the departure time, or the room is closed: it may be dropped.
     Empty,
 }
 

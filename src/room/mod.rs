@@ -15,10 +15,17 @@ mod fill;
 mod grant;
 mod http;
 mod io;
+mod links;
+mod lobby;
+mod lookup;
+mod mode;
+mod moderation;
 mod negotiate;
 mod offers;
+mod owner;
 mod participant;
 mod people;
+mod pin;
 mod publication;
 mod publishing;
 mod quality;
@@ -29,6 +36,7 @@ mod seat;
 mod session;
 mod settings;
 mod speaker;
+mod store;
 mod subscription;
 #[cfg(test)]
 mod tests;
@@ -43,18 +51,22 @@ use std::{
 
 pub use config::{LinksConfig, RoomConfig};
 pub use grant::Grant;
-pub use io::{DataEvent, HttpKey, HttpOffer, HttpReply, Input, Output, SocketKey};
+pub use io::{DataEvent, Frame, HttpKey, HttpOffer, HttpReply, Input, Output, SocketKey};
+pub use links::Verify;
+pub use lookup::{Lookup, LookupKey};
 pub use negotiate::{Negotiate, NewNegotiation};
 
 use agenda::{Agenda, Timer};
 use roster::{MemberKey, Owner, Roster, ViewerKey};
 
 use crate::{
+    federation::LinkInput,
     media::SourceKey,
     shard::command::{ShardCommand, ShardId, TransportKey},
     wire::{
         RoomId,
         limits::SEATS_MAX,
+        link::RoomAddress,
         signal::{self, ServerMessage},
     },
 };
@@ -86,11 +98,15 @@ pub struct Room {
     random: Random,
     new_negotiation: NewNegotiation,
     settings: settings::RoomSettings,
+    owner: Option<MemberKey>,
     roster: Roster,
+    lobby: lobby::Lobby,
     publications: publication::Publications,
     viewers: viewer::Viewers,
     feeds: feed::Feeds,
     topics: topic::Topics,
+    store: store::Store,
+    pins: pin::Pins,
     speakers: speaker::Speakers,
     qualities: quality::Qualities,
     channels: channel::Channels,
@@ -99,8 +115,17 @@ pub struct Room {
     dirty: BTreeSet<Owner>,
     /// Sources that end once nobody is shown them any more.
     ended: Vec<(ShardId, SourceKey)>,
+    linking: links::Linking,
+    /// The time for people, of the input that is being handled.
+    unix_ms: u64,
     last: Counters,
     draining: bool,
+    /// Set by an input that ends the room, and done when the input itself is answered.
+    closing: Option<owner::Closing>,
+    /// Closed for all. Whoever comes begins anew.
+    closed: bool,
+    /// Those outside have to be shown something else.
+    presence_changed: bool,
     outputs: VecDeque<Output>,
 }
 
@@ -124,8 +149,8 @@ fn next(counter: &mut u32) -> u32 {
 impl Room {
     /// An empty room. `number` is unique in the node and becomes the high half of the keys of transports, sources and
     /// egresses. `random` has to be unguessable: resume keys and HTTP resources come from it.
-    pub fn new(id: RoomId, number: u32, config: RoomConfig, random: Random) -> Self {
-        Self::with_negotiation(id, number, config, random, negotiate::by_sdp)
+    pub fn new(id: RoomId, number: u32, config: RoomConfig, random: Random, verify: Verify) -> Self {
+        Self::with_negotiation(id, number, config, random, verify, negotiate::by_sdp)
     }
 
     /// The same with another way of answering offers.
@@ -134,18 +159,30 @@ impl Room {
         number: u32,
         config: RoomConfig,
         mut random: Random,
+        verify: Verify,
         new_negotiation: NewNegotiation,
     ) -> Self {
+        let session = hex(&random());
+        let address = RoomAddress {
+            room: id.clone(),
+            session: Arc::from(session.as_str()),
+        };
         Self {
-            session: hex(&random()),
+            linking: links::Linking::new(address, &config.links, verify),
+            unix_ms: 0,
+            session,
             topics: topic::Topics::default(),
+            store: store::Store::default(),
+            pins: pin::Pins::default(),
             id,
             number,
             settings: settings::RoomSettings::new(&config),
+            owner: None,
             config,
             random,
             new_negotiation,
             roster: Roster::default(),
+            lobby: lobby::Lobby::default(),
             publications: publication::Publications::default(),
             viewers: viewer::Viewers::default(),
             feeds: feed::Feeds::default(),
@@ -157,6 +194,9 @@ impl Room {
             ended: Vec::new(),
             last: Counters::default(),
             draining: false,
+            closing: None,
+            closed: false,
+            presence_changed: false,
             outputs: VecDeque::new(),
         }
     }
@@ -181,14 +221,20 @@ impl Room {
         self.roster.len()
     }
 
-    /// Is nobody here, and nobody watching?
+    /// With how many rooms it is linked.
+    pub fn links(&self) -> usize {
+        self.linking.len()
+    }
+
+    /// Is nobody here, nobody watching, and nobody waiting?
     pub fn is_empty(&self) -> bool {
-        self.roster.len() == 0 && self.viewers.is_empty()
+        self.roster.len() == 0 && self.viewers.is_empty() && self.lobby.is_empty()
     }
 
     /// Takes in something that happened. `unix_ms`: the time for people, in milliseconds since 1970.
     pub fn handle(&mut self, now: Instant, unix_ms: u64, input: Input) {
         let was_empty = self.is_empty();
+        self.unix_ms = unix_ms;
         match input {
             Input::Join {
                 socket,
@@ -239,13 +285,24 @@ impl Room {
             } => self.handle_whep(now, request, publisher, *offer),
             Input::HttpDelete { request, resource } => self.handle_http_delete(now, request, &resource),
             Input::HttpPatch { request, resource } => self.handle_http_patch(request, &resource),
+            Input::Link { frame } => self.link_input(now, LinkInput::Frame { frame: *frame }),
+            Input::LinkUnreachable { room, session, code } => {
+                self.link_input(now, LinkInput::Unreachable { room, session, code });
+            }
+            Input::Found { key, answer } => self.handle_found(key, &answer),
             Input::Drain => self.handle_drain(now),
-            Input::Close => self.handle_close(now),
+            Input::Close => self.closing = Some(owner::Closing { by: None }),
             Input::Tick => {}
         }
         self.handle_due(now);
+        self.links_due(now);
+        if let Some(closing) = self.closing.take() {
+            self.handle_close(now, closing);
+        }
         self.fill_seats(now);
         self.watch_emptiness(now, was_empty);
+        self.end_links_first(now);
+        self.show_presence();
     }
 
     /// The next thing to do. To be called until there is none, after each [`Room::handle`].
@@ -255,13 +312,17 @@ impl Room {
 
     /// When to send [`Input::Tick`].
     pub fn poll_timeout(&self) -> Option<Instant> {
-        self.agenda.next()
+        [self.agenda.next(), self.linking.next_timeout()]
+            .into_iter()
+            .flatten()
+            .min()
     }
 
     fn handle_due(&mut self, now: Instant) {
         while let Some(timer) = self.agenda.pop_due(now) {
             match timer {
                 Timer::Away(owner) => self.handle_away(now, owner),
+                Timer::Lobby(waiter) => self.handle_waited(waiter),
                 Timer::Speakers => self.tell_speakers(now),
                 Timer::Quality => self.tell_quality(),
                 Timer::Departure => {
@@ -274,17 +335,26 @@ impl Room {
     }
 
     fn watch_emptiness(&mut self, now: Instant, was_empty: bool) {
-        match (was_empty, self.is_empty()) {
-            (false, true) if self.draining || self.config.departure_timeout.is_zero() => {
-                self.outputs.push_back(Output::Empty);
-            }
-            (false, true) => self.agenda.set(Timer::Departure, now + self.config.departure_timeout),
-            (true, false) => self.agenda.cancel(Timer::Departure),
+        let kept = self.settings.keep_empty && !self.draining && !self.closed;
+        let departure = Some(self.config.departure_timeout).filter(|time| kept && !time.is_zero());
+        match (was_empty, self.is_empty(), departure) {
+            (false, true, None) => self.outputs.push_back(Output::Empty),
+            (true, true, None) if self.closed || self.draining => self.outputs.push_back(Output::Empty),
+            (false, true, Some(departure)) => self.agenda.set(Timer::Departure, now + departure),
+            (true, false, _) => self.agenda.cancel(Timer::Departure),
             // Somebody knocked at an empty room and was refused: it is as empty as before, and nobody waits for it.
-            (true, true) if self.agenda.next().is_none() && !matches!(self.outputs.back(), Some(Output::Empty)) => {
+            (true, true, _) if self.agenda.next().is_none() && !matches!(self.outputs.back(), Some(Output::Empty)) => {
                 self.outputs.push_back(Output::Empty);
             }
-            (true, true) | (false, false) => {}
+            (true, true, _) | (false, false, _) => {}
+        }
+    }
+
+    /// Who a room is linked with learns of its end before the room is dropped.
+    fn end_links_first(&mut self, now: Instant) {
+        if let Some(empty) = self.outputs.pop_back_if(|last| matches!(last, Output::Empty)) {
+            self.link_input(now, LinkInput::Ended);
+            self.outputs.push_back(empty);
         }
     }
 
@@ -340,7 +410,7 @@ impl Room {
         if let Some(socket) = session.socket {
             self.outputs.push_back(Output::Send {
                 socket,
-                frame: signal::frame(Some(seq), re, &body),
+                frame: Frame::new(signal::frame(Some(seq), re, &body)),
             });
         }
     }

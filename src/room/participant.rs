@@ -51,9 +51,14 @@ impl Participant {
         }
     }
 
+    /// Does it receive media at all?
+    pub(super) fn receives(&self) -> bool {
+        self.grant.subscribe && self.mode != Mode::SignallingOnly
+    }
+
     /// Does it want to receive this?
     pub(super) fn wants(&self, publication: PublicationId) -> bool {
-        self.grant.subscribe && self.wishes.wants(publication)
+        self.receives() && self.wishes.wants(publication)
     }
 }
 

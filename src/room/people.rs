@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use super::{
-    Grant, Output, Room, SocketKey,
+    Frame, Grant, Output, Room, SocketKey,
     agenda::Timer,
     close, hex, next,
     participant::{Participant, Path},
@@ -14,6 +14,7 @@ use super::{
     subscription::Wishes,
 };
 use crate::{
+    federation::LinkInput,
     shard::command::{ShardCommand, ShardId},
     transport::negotiation::LocalTransport,
     wire::{
@@ -27,6 +28,7 @@ use crate::{
 const DRAIN_SPREAD: Duration = Duration::from_secs(5);
 
 /// What comes with a `join` beside the message.
+#[derive(Debug)]
 pub(super) struct Arrival {
     pub(super) socket: SocketKey,
     pub(super) request: u32,
@@ -36,23 +38,19 @@ pub(super) struct Arrival {
 }
 
 impl Room {
-    fn refuse(&mut self, socket: SocketKey, request: u32, code: ErrorCode, message: &str) {
+    pub(super) fn refuse(&mut self, socket: SocketKey, request: u32, code: ErrorCode, message: &str) {
         let error = ServerMessage::Error {
             code,
             message: message.to_owned(),
             field: None,
         };
-        let frame = signal::frame(None, Some(request), &signal::encode(&error));
+        let frame = Frame::new(signal::frame(None, Some(request), &signal::encode(&error)));
         self.outputs.push_back(Output::Refuse { socket, frame });
     }
 
     pub(super) fn handle_join(&mut self, now: Instant, unix_ms: u64, arrival: Arrival, join: JoinRequest) {
         let Arrival {
-            socket,
-            request,
-            grant,
-            shard,
-            local,
+            socket, request, grant, ..
         } = arrival;
         if let Some(member) = self.roster.at_socket(socket) {
             let message = "this socket has joined already".to_owned();
@@ -68,8 +66,29 @@ impl Room {
             let sentence = format!("this server speaks versions {:?}", wire::VERSIONS);
             return self.refuse(socket, request, ErrorCode::UnsupportedVersion, &sentence);
         };
-        if let Err((code, sentence)) = self.admit(join.participant.as_ref()) {
+        if let Err((code, sentence)) =
+            self.check_entry(join.participant.as_ref(), grant, join.intent, join.password.as_ref())
+        {
             return self.refuse(socket, request, code, sentence);
+        }
+        if self.has_to_wait(grant) {
+            return self.wait(now, arrival, join, version);
+        }
+        self.enter(now, unix_ms, arrival, join, version);
+    }
+
+    /// Somebody comes in.
+    pub(super) fn enter(&mut self, now: Instant, unix_ms: u64, arrival: Arrival, join: JoinRequest, version: u32) {
+        let Arrival {
+            socket,
+            request,
+            grant,
+            shard,
+            local,
+        } = arrival;
+        let created = self.roster.len() == 0;
+        if created {
+            self.begin(join.settings.map(|settings| *settings));
         }
         let id = join.participant.unwrap_or_else(|| self.make_up_id());
         self.replace_duplicate(now, &id);
@@ -79,6 +98,11 @@ impl Room {
         let info = ResumeInfo {
             key: resume.to_string(),
             window_ms: millis(self.config.resume_window),
+        };
+        let grant = if self.config.links.open_to_all {
+            grant.with_links()
+        } else {
+            grant
         };
         self.roster.insert(Participant {
             key,
@@ -96,28 +120,23 @@ impl Room {
             rates: Rates::default(),
         });
         self.roster.attach(key, socket);
-        self.tell_joined(key, request, version, info);
-        self.announce(key);
+        let owner_changed = self.settle_owner(Some(key));
+        self.tell_joined(key, request, version, info, created);
+        self.announce(now, key);
+        if owner_changed {
+            self.tell_room(Some(key));
+        }
+        self.tell_who_waits(key);
+        self.tell_link_requests(now, key);
         self.want_everything(now, key);
     }
 
-    /// Is there a place for this participant?
-    pub(super) fn admit(&self, id: Option<&ParticipantId>) -> Result<(), (ErrorCode, &'static str)> {
-        if self.draining {
-            return Err((ErrorCode::NodeDraining, "this node is going away; join again elsewhere"));
-        }
-        let replaces = id.is_some_and(|id| self.roster.find(id).is_some());
-        if !replaces && self.roster.len() >= self.config.max_participants {
-            return Err((ErrorCode::RoomFull, "the room has all the participants it may have"));
-        }
-        Ok(())
-    }
-
-    fn make_up_id(&mut self) -> ParticipantId {
+    pub(super) fn make_up_id(&mut self) -> ParticipantId {
         loop {
             let text = format!("p-{}", &hex(&(self.random)())[..12]);
             if let Ok(id) = ParticipantId::new(&text)
                 && self.roster.find(&id).is_none()
+                && !self.lobby.knows(&id)
             {
                 return id;
             }
@@ -143,7 +162,7 @@ impl Room {
         }
     }
 
-    fn tell_joined(&mut self, key: MemberKey, request: u32, version: u32, resume: ResumeInfo) {
+    fn tell_joined(&mut self, key: MemberKey, request: u32, version: u32, resume: ResumeInfo, created: bool) {
         let infos = self
             .roster
             .iter()
@@ -166,28 +185,30 @@ impl Room {
                 chat_bytes: CHAT_BYTES_MAX,
                 seats: self.seats_max(),
             },
-            created: false,
-            owner: None,
+            created,
+            owner: self.owner_id(),
             permissions: self
                 .roster
                 .get(key)
                 .map(|one| one.grant.permissions())
                 .unwrap_or_default(),
             settings: self.settings.info(),
-            links: Vec::new(),
-            pins: Vec::new(),
+            links: self.linking.infos(),
+            pins: self.pins.all(),
         }));
         self.tell_encoded(key, Some(request), signal::encode(&joined));
         self.tell_how_it_stands(key);
     }
 
     /// Tells the others of a new participant.
-    pub(super) fn announce(&mut self, key: MemberKey) {
+    pub(super) fn announce(&mut self, now: Instant, key: MemberKey) {
+        self.presence_changed = true;
         if let Some(participant) = self.roster.get(key) {
             let message = ServerMessage::ParticipantJoined {
                 participant: participant.info(Vec::new()),
             };
             self.tell_others(Some(key), &message);
+            self.link_joined(now, key);
         }
     }
 
@@ -244,14 +265,14 @@ impl Room {
             });
         }
         self.agenda.cancel(Timer::Away(member.owner()));
-        let frame = signal::frame(None, Some(request), &signal::encode(&resumed));
+        let frame = Frame::new(signal::frame(None, Some(request), &signal::encode(&resumed)));
         let frames = std::iter::once(frame).chain(missed);
         self.outputs.extend(frames.map(|frame| Output::Send { socket, frame }));
     }
 
     pub(super) fn handle_socket_closed(&mut self, now: Instant, socket: SocketKey, going_away: bool) {
         let Some(member) = self.roster.detach(socket) else {
-            return;
+            return self.handle_waiter_gone(socket);
         };
         if self.draining {
             self.depart(now, member, LeaveReason::Closed, None);
@@ -313,6 +334,7 @@ impl Room {
         self.agenda.cancel(Timer::Away(member.owner()));
         self.dirty.remove(&member.owner());
         self.topics.leave(member);
+        self.pins.leave(member);
         self.channels.leave(member);
         self.speakers.forget(member);
         self.qualities.forget(member);
@@ -323,12 +345,21 @@ impl Room {
                 reason,
             },
         );
+        let participant_id = participant.id.clone();
+        self.link_input(
+            now,
+            LinkInput::Left {
+                participant: participant_id,
+            },
+        );
         let published: Vec<_> = self.publications.of(member).map(|publication| publication.id).collect();
         for publication in published {
             self.end_publication(now, publication, &participant.id);
         }
         let bound = participant.seating.bound().map(|(_, bound)| bound).collect::<Vec<_>>();
         self.close_path(&participant.path, &bound);
+        self.presence_changed = true;
+        self.owner_left(member, reason);
     }
 
     /// Takes down a path and gives back the sources that were shown on it.
@@ -357,6 +388,7 @@ impl Room {
         if std::mem::replace(&mut self.draining, true) {
             return;
         }
+        self.turn_everybody_away(ErrorCode::NodeDraining, "this node is going away; join again elsewhere");
         let members = self.roster.keys();
         let count = u32::try_from(members.len()).unwrap_or(u32::MAX).max(1);
         for (rank, member) in (0_u32..).zip(members) {
@@ -377,27 +409,6 @@ impl Room {
                 true,
                 Some(after),
             );
-        }
-    }
-
-    /// Everybody out.
-    pub(super) fn handle_close(&mut self, now: Instant) {
-        for member in self.roster.keys() {
-            self.say_bye(member, ByeCode::RoomClosed, "the room was closed", false, None);
-        }
-        for viewer in self.viewers.keys() {
-            self.drop_viewer(viewer);
-        }
-        for member in self.roster.keys() {
-            // What the others would be told of each other's leaving nobody hears any more.
-            if let Some(socket) = self.roster.get(member).and_then(|one| one.session.as_ref()?.socket) {
-                let (code, reason) = (close::ROOM_CLOSED, "room closed");
-                self.outputs.push_back(Output::CloseSocket { socket, code, reason });
-                self.roster.detach(socket);
-            }
-        }
-        for member in self.roster.keys() {
-            self.depart(now, member, LeaveReason::Closed, None);
         }
     }
 }

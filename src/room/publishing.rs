@@ -9,7 +9,7 @@ use crate::{
     shard::command::ShardCommand,
     wire::{
         ErrorCode, Json, ParticipantId, PublicationId,
-        signal::{PublishLine, ServerMessage, SourceKind},
+        signal::{Mode, PublishLine, ServerMessage, SourceKind},
     },
 };
 
@@ -30,6 +30,10 @@ impl Room {
                 ErrorCode::Forbidden,
                 "the token does not allow publishing",
             ));
+        }
+        if participant.mode != Mode::SendAndReceive {
+            let sentence = "nothing is published in this mode; update can change it";
+            return Err(Refusal::new(ErrorCode::Forbidden, sentence));
         }
         let live = participant.path.live.as_ref().ok_or_else(no_line)?;
         let agreed = live
@@ -153,15 +157,23 @@ impl Room {
             return Ok(());
         }
         self.pace(now, member, Talk::State)?;
-        let publication = self.own(member, id)?;
+        self.set_muted(id, muted);
+        Ok(())
+    }
+
+    /// Mutes a publication or lets it be heard and seen again, and tells everybody but its owner.
+    pub(super) fn set_muted(&mut self, id: PublicationId, muted: bool) {
+        let Some(publication) = self.publications.get_mut(id).filter(|one| one.muted != muted) else {
+            return;
+        };
         publication.muted = muted;
         let (shard, source, kind) = (publication.shard, publication.key, publication.source);
+        let owner = publication.owner();
         self.command(shard, ShardCommand::SetMuted { source, muted });
         if muted && kind == SourceKind::Microphone {
-            self.speakers.forget(member);
+            self.speakers.forget(owner);
         }
         self.tell_updated(id);
-        Ok(())
     }
 
     fn tell_updated(&mut self, id: PublicationId) {

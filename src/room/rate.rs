@@ -7,10 +7,13 @@ use std::time::Instant;
 pub(super) enum Talk {
     /// `chat`.
     Chat,
-    /// `topic.publish`.
+    /// `topic.publish`, `store.set`, `store.get`.
     Topic,
-    /// What changes what others know of one: `publish`, `unpublish`, `mute`, `update`.
+    /// What changes what others know: `publish`, `unpublish`, `mute`, `update`, `media.request`, `pin`, `room.update`; and
+    /// questions about rooms.
     State,
+    /// `link.chat`.
+    Link,
 }
 
 /// Tokens that come back with time.
@@ -22,7 +25,7 @@ struct Bucket {
 
 /// One participant's allowances.
 #[derive(Debug)]
-pub(super) struct Rates([Bucket; 3]);
+pub(super) struct Rates([Bucket; 4]);
 
 impl Talk {
     /// Per second, and at most at once.
@@ -31,6 +34,7 @@ impl Talk {
             Talk::Chat => (10.0, 10.0),
             Talk::Topic => (50.0, 50.0),
             Talk::State => (20.0, 40.0),
+            Talk::Link => (3.0, 10.0),
         }
     }
 }
@@ -41,7 +45,7 @@ impl Default for Rates {
             tokens: talk.allowance().1,
             counted_at: None,
         };
-        Self([full(Talk::Chat), full(Talk::Topic), full(Talk::State)])
+        Self([full(Talk::Chat), full(Talk::Topic), full(Talk::State), full(Talk::Link)])
     }
 }
 

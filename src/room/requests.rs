@@ -1,12 +1,12 @@
 //! What a participant asks over its session.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use super::{Output, Room, SocketKey, close, rate::Talk, roster::MemberKey};
+use super::{Frame, Lookup, Output, Room, SocketKey, close, rate::Talk, roster::MemberKey};
 use crate::wire::{
     ErrorCode, Json, ParticipantId, PublicationId,
     signal::{
-        self, ByeCode, ClientMessage, Envelope, LeaveReason, OkFields, ServerMessage, SignalError, TopicMessage,
+        self, ClientMessage, Envelope, LeaveReason, Mode, OkFields, ServerMessage, SignalError, TopicMessage,
         WishRequest,
     },
 };
@@ -39,7 +39,7 @@ impl Refusal {
 
 pub(super) type Answer = Result<ServerMessage, Refusal>;
 
-fn ok() -> ServerMessage {
+pub(super) fn ok() -> ServerMessage {
     ServerMessage::Ok(OkFields::default())
 }
 
@@ -52,7 +52,7 @@ impl Room {
         message: Result<Envelope, SignalError>,
     ) {
         let Some(member) = self.roster.at_socket(socket) else {
-            return;
+            return self.handle_waiter(socket, message);
         };
         let Some(session) = self
             .roster
@@ -71,7 +71,7 @@ impl Room {
         };
         if let ClientMessage::Ping { last_seq } = message {
             session.outbox.acknowledge(last_seq.unwrap_or(0));
-            let frame = signal::frame(None, Some(id), &signal::encode(&ServerMessage::Pong));
+            let frame = Frame::new(signal::frame(None, Some(id), &signal::encode(&ServerMessage::Pong)));
             return self.outputs.push_back(Output::Send { socket, frame });
         }
         let answer = if id <= session.last_request {
@@ -144,24 +144,45 @@ impl Room {
             ClientMessage::Update {
                 display_name,
                 metadata,
-                mode: _,
-            } => self.update(now, member, display_name, metadata),
+                mode,
+            } => self.update(now, member, display_name, metadata, mode),
             ClientMessage::Remove { participant } => self.remove(now, member, &participant),
-            ClientMessage::MediaRequest { .. }
-            | ClientMessage::Pin { .. }
-            | ClientMessage::StoreSet { .. }
-            | ClientMessage::StoreGet { .. }
-            | ClientMessage::RoomUpdate { .. }
-            | ClientMessage::RoomClose
-            | ClientMessage::EntryRespond { .. }
-            | ClientMessage::Presence(_)
-            | ClientMessage::Rooms(_)
-            | ClientMessage::LinkOpen { .. }
-            | ClientMessage::LinkClose { .. }
-            | ClientMessage::LinkRespond { .. }
-            | ClientMessage::LinkChat { .. }
-            | ClientMessage::LinkEnd { .. }
-            | ClientMessage::Switch(_) => Err(Refusal::new(ErrorCode::UnknownType, "not yet")),
+            ClientMessage::RoomUpdate { settings } => self.room_update(now, unix_ms, member, *settings).map(|()| ok()),
+            ClientMessage::RoomClose => self.room_close(member).map(|()| ok()),
+            ClientMessage::Presence(asked) => {
+                self.look_up(now, member, id, Lookup::Presence(asked.room))?;
+                return Ok(None);
+            }
+            ClientMessage::Rooms(asked) => {
+                self.look_up(now, member, id, Lookup::Rooms(asked.listing))?;
+                return Ok(None);
+            }
+            ClientMessage::MediaRequest {
+                participant,
+                source,
+                on,
+            } => self.media_request(now, member, &participant, source, on),
+            ClientMessage::Pin {
+                participant,
+                camera,
+                screen,
+            } => self.pin(now, member, participant, camera, screen),
+            ClientMessage::StoreSet { key, value } => self.store_set(now, member, key, value),
+            ClientMessage::StoreGet { key } => self.store_get(now, member, key.as_deref()),
+            ClientMessage::EntryRespond { participant, allow } => {
+                self.entry_respond(now, unix_ms, member, &participant, allow)
+            }
+            ClientMessage::LinkOpen { room, payload, wait_ms } => {
+                let wait = Duration::from_millis(wait_ms.into());
+                return self.link_open(now, (member, id), room, payload, wait);
+            }
+            ClientMessage::LinkClose { link } => self.link_close(now, member, link),
+            ClientMessage::LinkRespond { request, accept } => self.link_respond(now, member, request, accept),
+            ClientMessage::LinkChat { link, text, echo } => {
+                return self.link_chat(now, (member, id), link, text, echo);
+            }
+            ClientMessage::LinkEnd { link } => return self.link_end(now, (member, id), link),
+            ClientMessage::Switch(switch) => return self.switch(now, (member, id), switch),
         };
         answer.map(Some)
     }
@@ -201,7 +222,7 @@ impl Room {
         Ok(ok())
     }
 
-    fn talk_allowed(&self, member: MemberKey) -> Result<(), Refusal> {
+    pub(super) fn talk_allowed(&self, member: MemberKey) -> Result<(), Refusal> {
         match self.roster.get(member) {
             Some(participant) if participant.grant.talk => Ok(()),
             Some(_) | None => Err(Refusal::new(
@@ -315,8 +336,10 @@ impl Room {
         member: MemberKey,
         display_name: Option<String>,
         metadata: Option<Json>,
+        mode: Option<Mode>,
     ) -> Answer {
         self.pace(now, member, Talk::State)?;
+        let mode = mode.filter(|mode| self.set_mode(now, member, *mode));
         if let Some(participant) = self.roster.get_mut(member) {
             if let Some(name) = &display_name {
                 participant.display_name.clone_from(name);
@@ -325,39 +348,16 @@ impl Room {
                 participant.metadata = metadata.clone().filter(Json::is_something);
             }
             let id = participant.id.clone();
+            self.presence_changed |= self.owner == Some(member);
             let message = ServerMessage::ParticipantUpdated {
                 participant: id,
                 display_name,
                 metadata,
-                mode: None,
+                mode,
             };
             self.tell_others(Some(member), &message);
+            self.link_joined(now, member);
         }
-        Ok(ok())
-    }
-
-    fn remove(&mut self, now: Instant, member: MemberKey, whom: &ParticipantId) -> Answer {
-        if !self
-            .roster
-            .get(member)
-            .is_some_and(|participant| participant.grant.moderate)
-        {
-            return Err(Refusal::new(
-                ErrorCode::Forbidden,
-                "the token does not allow removing others (allow_mod)",
-            ));
-        }
-        let unknown = || {
-            let sentence = format!("{whom} is not in the room");
-            Refusal::field(ErrorCode::NoSuchParticipant, "participant", sentence)
-        };
-        let target = self.roster.find(whom).ok_or_else(unknown)?;
-        if target == member {
-            let sentence = "to go oneself there is leave";
-            return Err(Refusal::field(ErrorCode::InvalidField, "participant", sentence));
-        }
-        self.say_bye(target, ByeCode::Removed, "a moderator removed you", false, None);
-        self.depart(now, target, LeaveReason::Removed, Some((close::REMOVED, "removed")));
         Ok(ok())
     }
 }

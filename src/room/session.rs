@@ -1,8 +1,8 @@
 //! A participant's signalling session: numbered messages, kept until seen, so that a new socket can take it up again.
 
-use std::{collections::VecDeque, sync::Arc};
+use std::{collections::VecDeque, fmt, sync::Arc};
 
-use super::SocketKey;
+use super::{Frame, SocketKey};
 use crate::wire::{ResumeKey, signal};
 
 /// Messages kept for a resume.
@@ -35,10 +35,16 @@ impl Session {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Gap;
 
-#[derive(Debug)]
 struct Kept {
     re: Option<u32>,
     body: Arc<str>,
+}
+
+impl fmt::Debug for Kept {
+    /// Without the body, which is for the client alone: it may hold a token.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Kept({:?}, {} bytes)", self.re, self.body.len())
+    }
 }
 
 /// Messages with their numbers. Bounded: the oldest are dropped first, and a resume that would need them fails.
@@ -86,7 +92,7 @@ impl Outbox {
     }
 
     /// Frames after this number, in order.
-    pub(super) fn since(&self, seq: u64) -> Result<Vec<String>, Gap> {
+    pub(super) fn since(&self, seq: u64) -> Result<Vec<Frame>, Gap> {
         let first = self.first_kept();
         if seq > self.last || seq + 1 < first {
             return Err(Gap);
@@ -94,7 +100,7 @@ impl Outbox {
         let skipped = usize::try_from(seq + 1 - first).unwrap_or(usize::MAX);
         let numbered = (first..).zip(&self.kept).skip(skipped);
         Ok(numbered
-            .map(|(seq, kept)| signal::frame(Some(seq), kept.re, &kept.body))
+            .map(|(seq, kept)| Frame::new(signal::frame(Some(seq), kept.re, &kept.body)))
             .collect())
     }
 
@@ -118,11 +124,12 @@ mod tests {
         for n in 1..=5 {
             assert_eq!(outbox.push((n == 4).then_some(9), body(&n.to_string())), n);
         }
+        let missed = outbox.since(3).unwrap().into_iter().map(Frame::into_text);
         assert_eq!(
-            outbox.since(3).unwrap(),
+            missed.collect::<Vec<String>>(),
             [r#"{"seq":4,"re":9,"type":"4"}"#, r#"{"seq":5,"type":"5"}"#]
         );
-        assert_eq!(outbox.since(5).unwrap(), Vec::<String>::new());
+        assert_eq!(outbox.since(5).unwrap(), []);
         assert_eq!(outbox.since(0).unwrap().len(), 5);
         assert_eq!(outbox.since(6), Err(Gap), "a number that was never given");
     }
@@ -138,6 +145,14 @@ mod tests {
         assert_eq!(outbox.size().0, 2);
         assert_eq!(outbox.since(3).map(|frames| frames.len()), Ok(2));
         assert_eq!(outbox.since(2), Err(Gap));
+    }
+
+    #[test]
+    fn what_is_kept_for_a_client_does_not_show_in_debug() {
+        let mut outbox = Outbox::default();
+        outbox.push(None, body("secret"));
+        let shown = format!("{outbox:?}{:?}", outbox.since(0));
+        assert!(shown.contains("bytes") && !shown.contains("secret"), "{shown}");
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! What the owner of a room decided about it.
 
+use subtle::ConstantTimeEq;
+
 use crate::wire::{
     Json,
     link::Rights,
@@ -38,8 +40,19 @@ impl RoomSettings {
         }
     }
 
-    /// Takes over what is there.
-    pub(super) fn change(&mut self, change: Settings) {
+    /// Does this open the room? Compared in constant time, so that the answer tells nothing about how much was right.
+    pub(super) fn is_password(&self, given: &Token) -> bool {
+        let password = self.password.as_ref();
+        password.is_some_and(|password| bool::from(password.0.as_bytes().ct_eq(given.0.as_bytes())))
+    }
+
+    /// Is it not for everybody who has a token?
+    pub(super) const fn is_private(&self) -> bool {
+        self.password.is_some() || self.lobby
+    }
+
+    /// Takes over what is there. More participants than the server allows are as many as it allows.
+    pub(super) fn change(&mut self, change: Settings, participants_max: usize) {
         let Settings {
             password,
             max_participants,
@@ -52,7 +65,11 @@ impl RoomSettings {
             link_rights,
         } = change;
         set(&mut self.password, password);
-        set(&mut self.max_participants, max_participants);
+        let most = u32::try_from(participants_max).unwrap_or(u32::MAX);
+        set(
+            &mut self.max_participants,
+            max_participants.map(|max| max.map(|max| max.min(most))),
+        );
         set(&mut self.close_with_owner, close_with_owner);
         set(&mut self.keep_empty, keep_empty);
         set(&mut self.listing, listing);

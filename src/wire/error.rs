@@ -63,6 +63,8 @@ codes! {
     TokenParticipant = "token-participant",
     /// For another use.
     TokenRole = "token-role",
+    /// Good for one join, which has been.
+    TokenUsed = "token-used",
     /// Above the limit.
     TokenTooLarge = "token-too-large",
     /// The room has all the participants it may have.

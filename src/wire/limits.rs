@@ -75,6 +75,9 @@ pub const INFO_BYTES_MAX: usize = 16 * 1024;
 /// Rooms of one answer to `rooms`.
 pub const ROOMS_MAX: usize = 100;
 
+/// Bytes of one answer to `rooms`, more or less: what their owners tell of themselves and their rooms may be long.
+pub const ROOMS_BYTES_MAX: usize = 256 * 1024;
+
 /// Bytes of a key of the shared values.
 pub const STORE_KEY_BYTES_MAX: usize = 128;
 

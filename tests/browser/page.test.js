@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { until } from './support/caller.js';
 import { scene } from './support/scene.js';
+import { Visitor } from './support/visitor.js';
 
 /** Enters a room by the page, as a person would. */
 async function enter(browser, url, name) {
@@ -75,4 +76,24 @@ scene('the page fits a phone', {}, async ({ browsers, server }) => {
   );
   assert.equal(hidden, 0);
   assert.equal(await page.evaluate(() => document.documentElement.scrollWidth <= innerWidth), true);
+});
+
+scene('after a restart of the server everybody is back on the page, and nobody is announced', { timeout: 150_000 }, async ({ browsers, server }) => {
+  const visitors = [await Visitor.enter(browsers.chromium, server.url, 'Ann', 'library'), await Visitor.enter(browsers.chromium, server.url, 'Bob', 'library')];
+  for (const who of visitors) {
+    await who.sees(1);
+    await who.page.evaluate(() => {
+      const said = (/** @type {any} */ (window).said = []);
+      const note = () => said.push(...['toasts', 'live'].map((id) => document.getElementById(id)?.textContent).filter((t) => /joined|left|lost the connection$/.test(t ?? '')));
+      for (const id of ['toasts', 'live']) new MutationObserver(note).observe(/** @type {any} */ (document.getElementById(id)), { childList: true, subtree: true, characterData: true });
+    });
+  }
+  await server.stop();
+  for (const who of visitors) await until('they notice', () => who.shown('#banner'), Boolean);
+  await server.restart();
+  for (const who of visitors) await until('they are back', () => who.shown('#banner'), (on) => !on, 40_000);
+  for (const who of visitors) {
+    await who.sees(1);
+    assert.deepEqual(await who.page.evaluate(() => /** @type {any} */ (window).said), []);
+  }
 });

@@ -15,10 +15,13 @@ import { captureError, EnfiladeError } from './errors.js';
  * @property {boolean} [echoCancellation] default true
  * @property {boolean} [noiseSuppression] default true
  * @property {boolean} [autoGainControl] default true
+ * @property {number} [sampleRate] Hz; default: the device's
+ * @property {number} [channelCount] default: the device's
  *
  * @typedef {object} ScreenOptions
  * @property {boolean} [audio] with the sound of what is shared, where the browser can; default true
  * @property {number} [frameRate] per second; default 15
+ * @property {number} [height] pixels at most; default: as it is
  */
 
 /** Opens cameras, microphones and screens; every failure is an EnfiladeError with a code and a sentence. */
@@ -62,17 +65,18 @@ export class Capture {
    * @param {ScreenOptions} [options]
    * @returns {Promise<{video: MediaStreamTrack, audio: MediaStreamTrack | null}>}
    */
-  async screen({ audio = true, frameRate = 15 } = {}) {
+  async screen({ audio = true, frameRate = 15, height } = {}) {
     const devices = this.#devices();
     if (typeof devices.getDisplayMedia !== 'function') {
       throw new EnfiladeError('not-supported', 'This browser cannot share a screen.');
     }
     try {
       const sound = { echoCancellation: false, noiseSuppression: false, autoGainControl: false };
-      const stream = await devices.getDisplayMedia({ video: { frameRate: { ideal: frameRate } }, audio: audio ? sound : false });
-      const video = /** @type {MediaStreamTrack} */ (stream.getVideoTracks()[0]);
-      if ('contentHint' in video && video.contentHint === '') video.contentHint = 'detail';
-      return { video, audio: stream.getAudioTracks()[0] ?? null };
+      const video = { frameRate: { ideal: frameRate }, ...(height ? { height: { max: height } } : {}) };
+      const stream = await devices.getDisplayMedia({ video, audio: audio ? sound : false });
+      const picture = /** @type {MediaStreamTrack} */ (stream.getVideoTracks()[0]);
+      if ('contentHint' in picture && picture.contentHint === '') picture.contentHint = 'detail';
+      return { video: picture, audio: stream.getAudioTracks()[0] ?? null };
     } catch (thrown) {
       throw captureError(thrown, 'Screen');
     }
@@ -135,6 +139,7 @@ function cameraConstraints({ deviceId, width = 1280, height = 720, frameRate = 3
 }
 
 /** @param {MicrophoneOptions} [options] */
-function microphoneConstraints({ deviceId, echoCancellation = true, noiseSuppression = true, autoGainControl = true } = {}) {
-  return { echoCancellation, noiseSuppression, autoGainControl, ...(deviceId ? { deviceId: { exact: deviceId } } : {}) };
+function microphoneConstraints({ deviceId, echoCancellation = true, noiseSuppression = true, autoGainControl = true, sampleRate, channelCount } = {}) {
+  const sound = { ...(sampleRate ? { sampleRate: { ideal: sampleRate } } : {}), ...(channelCount ? { channelCount: { ideal: channelCount } } : {}) };
+  return { echoCancellation, noiseSuppression, autoGainControl, ...sound, ...(deviceId ? { deviceId: { exact: deviceId } } : {}) };
 }

@@ -31,6 +31,7 @@ const FIRST_TRIES = 3;
  * @typedef {object} ConnectionHooks what the room does at each turn
  * @property {() => Promise<Record<string, unknown>>} joinFields with a fresh token
  * @property {(joined: Joined, link: Link) => Promise<void>} begin a new session: tell everybody, open the transport
+ * @property {() => void} waiting we are in the lobby
  * @property {() => void} lost the session and its transport are gone
  * @property {(message: ServerMessage) => void} event
  * @property {() => void} seated seats got their lines
@@ -145,6 +146,10 @@ export class Connection extends Emitter {
     const fields = await this.#hooks.joinFields();
     if (this.#over()) throw new EnfiladeError('left', 'The room was left.');
     const session = (this.#session = new Session(this.#platform, this.#url, { giveUpMs: this.#giveUpMs }));
+    session.on('waiting', () => {
+      this.#backoff.reset(); // the server answers, and patience is what is asked of us
+      this.#hooks.waiting();
+    });
     const joined = await session.join(fields);
     const transport = new Transport(this.#platform, session, joined.iceServers ?? [], this.#hooks.seated);
     const link = (this.#link = { session, transport });

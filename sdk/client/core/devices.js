@@ -2,6 +2,7 @@
 /** @typedef {import('./capture.js').MicrophoneOptions} MicrophoneOptions */
 /** @typedef {import('./capture.js').ScreenOptions} ScreenOptions */
 /** @typedef {import('./publication.js').LocalPublication} LocalPublication */
+/** @typedef {Partial<import('./publication.js').PublishOptions>} PublishWishes how it is published, when it is for the first time */
 /** @typedef {import('./room.js').Room} Room */
 
 /**
@@ -34,15 +35,15 @@ export class Devices {
   /**
    * Off keeps the device open (so that on is at once) and sends nothing.
    * @param {boolean} on
-   * @param {MicrophoneOptions & {track?: MediaStreamTrack}} [options] `track`: use this instead of opening one
+   * @param {MicrophoneOptions & {track?: MediaStreamTrack, publish?: PublishWishes}} [options] `track`: use this instead of opening one
    * @returns {Promise<void>} rejects with the codes of capture and of publish
    */
-  setMicrophone(on, { track, ...options } = {}) {
+  setMicrophone(on, { track, publish, ...options } = {}) {
     return this.#inTurn('microphone', async () => {
       const publication = this.#find('microphone');
       if (!on) return publication?.mute();
       const open = async () => track ?? (await this.#room.capture.microphone(options));
-      if (!publication) return void (await this.#publish('microphone', await open()));
+      if (!publication) return void (await this.#publish('microphone', await open(), publish));
       const ended = publication.track?.readyState === 'ended';
       await publication.unmute(track || options.deviceId || ended ? await open() : undefined);
     });
@@ -51,28 +52,29 @@ export class Devices {
   /**
    * Off stops the device (its light goes out); the publication stays, so that on needs no negotiation.
    * @param {boolean} on
-   * @param {CameraOptions & {track?: MediaStreamTrack}} [options] `track`: use this instead of opening one
+   * @param {CameraOptions & {track?: MediaStreamTrack, publish?: PublishWishes}} [options] `track`: use this instead of opening one
    * @returns {Promise<void>} rejects with the codes of capture and of publish
    */
-  setCamera(on, { track, ...options } = {}) {
+  setCamera(on, { track, publish, ...options } = {}) {
     return this.#inTurn('camera', async () => {
       const publication = this.#find('camera');
       if (!on) return publication?.mute({ release: true });
       const fresh = track ?? (await this.#room.capture.camera(options));
       if (publication) await publication.unmute(fresh);
-      else await this.#publish('camera', fresh);
+      else await this.#publish('camera', fresh, publish);
     });
   }
 
   /**
    * Must be called from a click or key handler. The person may also stop it in the browser's own bar.
    * @param {boolean} on
-   * @param {ScreenOptions & {track?: MediaStreamTrack}} [options] `track`: use this instead of asking
+   * @param {ScreenOptions & {track?: MediaStreamTrack, audioTrack?: MediaStreamTrack, publish?: PublishWishes}} [options] `track`
+   *   and `audioTrack`: use these instead of asking
    * @returns {Promise<void>} rejects with `permission-denied` when the person chose nothing
    */
-  setScreen(on, { track, ...options } = {}) {
+  setScreen(on, { track, audioTrack, publish, ...options } = {}) {
     // Asked before its turn: the browser wants the click to be fresh.
-    const opened = on && !this.screenOn ? (track ? Promise.resolve({ video: track, audio: null }) : this.#room.capture.screen(options)) : null;
+    const opened = on && !this.screenOn ? (track ? Promise.resolve({ video: track, audio: audioTrack ?? null }) : this.#room.capture.screen(options)) : null;
     opened?.catch(() => {});
     return this.#inTurn('screen', async () => {
       if (!on || this.screenOn) {
@@ -81,20 +83,27 @@ export class Devices {
       }
       const { video, audio } = await /** @type {NonNullable<typeof opened>} */ (opened);
       const [screen] = await this.#room.publishAll([
-        { track: video, options: { source: 'screen' } },
+        { track: video, options: { ...publish, source: /** @type {const} */ ('screen') } },
         ...(audio ? [{ track: audio, options: { source: /** @type {const} */ ('screenAudio') } }] : []),
       ]);
       screen?.once('ended', () => void this.setScreen(false).catch(() => {}));
     });
   }
 
+  /** For the room: the server has muted it; our side follows. @param {'microphone' | 'camera' | 'screen'} source */
+  obey(source) {
+    const off = { microphone: () => this.setMicrophone(false), camera: () => this.setCamera(false), screen: () => this.setScreen(false) }[source];
+    off?.().catch(() => {}); // the session ended meanwhile; nothing goes out any more
+  }
+
   /**
    * @param {'microphone' | 'camera'} source
    * @param {MediaStreamTrack} track
+   * @param {PublishWishes} [wishes]
    */
-  async #publish(source, track) {
+  async #publish(source, track, wishes) {
     try {
-      const publication = await this.#room.publish(track, { source });
+      const publication = await this.#room.publish(track, { ...wishes, source });
       publication.on('ended', () => void publication.mute({ release: true }).catch(() => {})); // unplugged
     } catch (thrown) {
       track.stop();

@@ -46,6 +46,15 @@ export class Emitter {
   /**
    * @template {keyof Events} K
    * @param {K} event
+   * @returns {((...args: Events[K]) => void)[]} who listens now
+   */
+  listeners(event) {
+    return [...(this.#listeners.get(event) ?? [])];
+  }
+
+  /**
+   * @template {keyof Events} K
+   * @param {K} event
    * @param {Events[K]} args
    * @returns {boolean} whether anybody listened
    */

@@ -21,7 +21,7 @@ export function layersFor(width, height) {
  * @param {number} pixels
  * @param {Source} source
  */
-function bitrateFor(pixels, source) {
+export function bitrateFor(pixels, source) {
   if (source === 'screen') return pixels >= 1280 * 720 ? 2_500_000 : 700_000;
   if (pixels >= 1920 * 1080) return 3_200_000;
   if (pixels >= 1280 * 720) return 2_000_000;
@@ -35,14 +35,15 @@ function bitrateFor(pixels, source) {
  * The encodings of a source, low to high.
  * @param {Source} source
  * @param {{width?: number, height?: number}} size of the capture, in pixels; 1280x720 where unknown
- * @param {{simulcast?: boolean, codec?: string, maxBitrate?: number}} [options] maxBitrate in bit/s, of the best one
+ * @param {{simulcast?: boolean, layers?: number, codec?: string, maxBitrate?: number}} [options] layers: at most so many;
+ *   maxBitrate in bit/s, of the best one
  * @returns {RTCRtpEncodingParameters[]}
  */
-export function encodingsFor(source, size, { simulcast = true, codec, maxBitrate } = {}) {
-  if (source === 'microphone') return [{}];
+export function encodingsFor(source, size, { simulcast = true, layers: most = 3, codec, maxBitrate } = {}) {
+  if (source === 'microphone') return [maxBitrate ? { maxBitrate } : {}];
   if (source === 'screenAudio') return [{ maxBitrate: maxBitrate ?? 128_000 }];
   const { width = 1280, height = 720 } = size;
-  const wanted = simulcast ? layersFor(width, height) : 1;
+  const wanted = simulcast ? Math.min(layersFor(width, height), most) : 1;
   const layers = source === 'screen' ? Math.min(wanted, 2) : wanted;
   return Array.from({ length: layers }, (_, i) => {
     const scaleResolutionDownBy = 2 ** (layers - 1 - i);
@@ -63,7 +64,7 @@ export function encodingsFor(source, size, { simulcast = true, codec, maxBitrate
  * @param {RTCRtpSender} sender
  * @param {Source} source
  * @param {{width?: number, height?: number}} size
- * @param {{simulcast?: boolean, codec?: string, maxBitrate?: number}} [options]
+ * @param {{simulcast?: boolean, layers?: number, codec?: string, maxBitrate?: number}} [options]
  */
 export async function refitEncodings(sender, source, size, options) {
   const parameters = sender.getParameters();

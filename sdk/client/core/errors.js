@@ -8,7 +8,7 @@
  * | `invalid-argument` | a parameter is missing or of the wrong kind |
  * | `invalid-state` | the call makes no sense now (not joined yet, already joined, left) |
  * | `connect-failed` | the server could not be reached |
- * | `session-lost` | the connection broke while the request was under way and could not be resumed |
+ * | `session-lost` | the connection broke while the request was under way and could not be resumed, or is just being made again |
  * | `reconnect-failed` | gave up trying to come back |
  * | `left` | the room was left while the call was under way |
  * | `negotiation-failed` | the browser refused an offer or an answer |

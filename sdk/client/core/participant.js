@@ -1,6 +1,7 @@
 import { Emitter } from './emitter.js';
 
 /** @typedef {import('./protocol.js').Limits} Limits */
+/** @typedef {import('./protocol.js').Mode} Mode */
 /** @typedef {import('./protocol.js').Source} Source */
 /** @typedef {import('./protocol.js').WireParticipant} WireParticipant */
 /** @typedef {import('./protocol.js').WirePublication} WirePublication */
@@ -115,7 +116,7 @@ export class RemotePublication {
  * @extends {Emitter<{updated: [], speaking: [boolean], quality: [number]}>}
  */
 class Participant extends Emitter {
-  /** @param {{id: string, displayName?: string, metadata?: unknown, joinedAtMs?: number}} wire */
+  /** @param {{id: string, displayName?: string, metadata?: unknown, joinedAtMs?: number, mode?: Mode}} wire */
   constructor(wire) {
     super();
     /** @readonly */
@@ -123,6 +124,8 @@ class Participant extends Emitter {
     this.displayName = wire.displayName ?? '';
     /** @type {unknown} */
     this.metadata = wire.metadata;
+    /** What of media they take part in. @type {Mode} */
+    this.mode = wire.mode ?? 'sendAndReceive';
     /** Milliseconds since 1970. */
     this.joinedAtMs = wire.joinedAtMs ?? 0;
     /** 0 (silent) to 127; above 0 only for those the server counts as speaking. */
@@ -135,10 +138,11 @@ class Participant extends Emitter {
     return this.audioLevel > 0;
   }
 
-  /** For the roster. @param {{displayName?: string, metadata?: unknown}} wire absent fields stay */
+  /** For the roster. @param {{displayName?: string, metadata?: unknown, mode?: Mode}} wire absent fields stay */
   update(wire) {
     if (wire.displayName !== undefined) this.displayName = wire.displayName;
     if (wire.metadata !== undefined) this.metadata = wire.metadata;
+    if (wire.mode !== undefined) this.mode = wire.mode;
     this.emit('updated');
   }
 

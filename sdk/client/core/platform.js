@@ -23,6 +23,15 @@
  * @property {() => number} now milliseconds of a clock that never goes back
  * @property {() => number} random in [0, 1)
  * @property {(event: 'online' | 'pagehide', listener: () => void) => () => void} onPage returns how to stop listening
+ *
+ * What follows may be lacking; what needs it then rejects with `not-supported`.
+ * @property {() => number} [date] milliseconds since 1970
+ * @property {(kind: 'camera' | 'microphone') => Promise<boolean>} [permission] whether it was given already, without asking
+ * @property {(track: MediaStreamTrack, size: {width?: number, height?: number}) => Promise<string>} [captureFrame] the picture
+ *   it shows now, as base64 of a JPEG; with one of the two sizes (pixels) the other follows
+ * @property {(kind: 'video' | 'audio') => HTMLMediaElement} [createElement] one that plays by itself
+ * @property {(element: HTMLMediaElement, seen: (size: {width: number, height: number} | null) => void) => () => void} [watchSize] tells
+ *   of its size on the page in pixels, null while out of sight; returns how to stop
  */
 
 /**
@@ -41,6 +50,11 @@ export function browserPlatform() {
     clearTimeout: (handle) => globalThis.clearTimeout(handle),
     now: () => globalThis.performance.now(),
     random: () => Math.random(),
+    date: () => Date.now(),
+    permission,
+    captureFrame,
+    createElement,
+    watchSize,
     onPage(event, listener) {
       if (typeof globalThis.addEventListener !== 'function') return () => {};
       /** @param {Event} e a page put aside whole comes back with its sockets: not a farewell */
@@ -50,5 +64,58 @@ export function browserPlatform() {
       globalThis.addEventListener(event, heard);
       return () => globalThis.removeEventListener(event, heard);
     },
+  };
+}
+
+/** @type {NonNullable<Platform['permission']>} */
+async function permission(kind) {
+  const status = await navigator.permissions.query({ name: /** @type {PermissionName} */ (kind) });
+  return status.state === 'granted';
+}
+
+/** @type {NonNullable<Platform['createElement']>} */
+function createElement(kind) {
+  const element = document.createElement(kind);
+  element.autoplay = true;
+  if (element instanceof HTMLVideoElement) {
+    element.playsInline = true;
+    element.muted = true; // the sound has an element of its own
+  }
+  return element;
+}
+
+/** @type {NonNullable<Platform['captureFrame']>} */
+async function captureFrame(track, { width, height }) {
+  const video = /** @type {HTMLVideoElement} */ (createElement('video'));
+  video.srcObject = new MediaStream([track]);
+  await video.play();
+  const ratio = video.videoWidth / video.videoHeight;
+  const canvas = document.createElement('canvas');
+  canvas.width = Math.round(width ?? (height ? height * ratio : video.videoWidth));
+  canvas.height = Math.round(height ?? canvas.width / ratio);
+  canvas.getContext('2d')?.drawImage(video, 0, 0, canvas.width, canvas.height);
+  video.srcObject = null;
+  return canvas.toDataURL('image/jpeg', 0.9).split(',')[1] ?? '';
+}
+
+/** @type {NonNullable<Platform['watchSize']>} */
+function watchSize(element, seen) {
+  let visible = true;
+  const tell = () => {
+    const { clientWidth, clientHeight } = element;
+    const dense = globalThis.devicePixelRatio || 1;
+    const shown = visible && clientWidth > 0 && clientHeight > 0;
+    seen(shown ? { width: Math.round(clientWidth * dense), height: Math.round(clientHeight * dense) } : null);
+  };
+  const size = new ResizeObserver(tell);
+  const sight = new IntersectionObserver(([entry]) => {
+    visible = entry?.isIntersecting ?? true;
+    tell();
+  });
+  size.observe(element);
+  sight.observe(element);
+  return () => {
+    size.disconnect();
+    sight.disconnect();
   };
 }

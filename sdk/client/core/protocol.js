@@ -1,8 +1,12 @@
+import { requireArgument } from './errors.js';
+
 /**
  * The shapes of docs/PROTOCOL.md, version 1, and nothing that decides.
  *
  * @typedef {'microphone' | 'camera' | 'screen' | 'screenAudio'} Source
  * @typedef {'low' | 'medium' | 'high'} Quality
+ * @typedef {'sendAndReceive' | 'receiveOnly' | 'signallingOnly'} Mode
+ * @typedef {'publish' | 'subscribe' | 'talk' | 'moderate' | 'link' | 'judge'} Permission
  *
  * @typedef {object} WirePublication
  * @property {number} id
@@ -20,6 +24,7 @@
  * @property {string} displayName
  * @property {unknown} [metadata]
  * @property {number} joinedAtMs milliseconds since 1970
+ * @property {Mode} [mode]
  * @property {WirePublication[]} publications
  *
  * @typedef {{seat: number, participant: string | null, audio: number | null, video: number | null}} WireSeat
@@ -42,6 +47,12 @@
  * @property {WireParticipant[]} participants the others
  * @property {RTCIceServer[]} [iceServers]
  * @property {{messageBytes: number, metadataBytes: number, chatBytes: number, seats: number}} limits
+ * @property {boolean} [created] this join began the room
+ * @property {string | null} [owner]
+ * @property {Permission[]} [permissions] what our token allows here
+ * @property {SettingsInfo} [settings]
+ * @property {WireLink[]} [links]
+ * @property {Pin[]} [pins]
  *
  * @typedef {object} Answer
  * @property {string} sdp
@@ -72,6 +83,64 @@
  * @property {unknown} payload
  * @property {number} timestampMs milliseconds since 1970
  *
+ * @typedef {'auto' | 'ask' | 'deny'} LinkPolicy what becomes of another room's wish for a link
+ * @typedef {'roster' | 'chat' | 'switch' | 'end'} LinkRight what one room may do in another one
+ * @typedef {'closed-local' | 'closed-remote' | 'local-ended' | 'remote-ended' | 'unreachable' | 'policy' | 'limit' | 'unknown' | 'left'} LinkCloseReason
+ *   the last two are the SDK's own: it closed while we were away; we left our room
+ *
+ * @typedef {object} SettingsFields what a room may be told, and tells
+ * @property {number | null} [maxParticipants] at least 1; null: the server's limit
+ * @property {boolean} [closeWithOwner] the room closes for all when its owner has left; otherwise somebody else takes over
+ * @property {boolean} [keepEmpty] false: the room ends with its last participant
+ * @property {string | null} [listing] at most 128 bytes; found by `listRooms`
+ * @property {unknown} [info] any JSON, at most 16 KiB; told by `presence`
+ * @property {boolean} [lobby] newcomers wait to be let in
+ * @property {LinkPolicy} [linkPolicy]
+ * @property {LinkRight[]} [linkRights] what linked rooms may do here
+ *
+ * @typedef {SettingsFields & {password?: string | null}} Settings absent fields stay; `password`: 1 to 256 bytes, null for none
+ * @typedef {Required<SettingsFields> & {passwordProtected: boolean}} SettingsInfo
+ *
+ * @typedef {{id: string, displayName: string}} WirePerson
+ *
+ * @typedef {object} WireLink
+ * @property {string} link the other room
+ * @property {unknown} [payload]
+ * @property {LinkRight[]} rights
+ * @property {WirePerson[]} participants
+ * @property {boolean} [stale]
+ *
+ * @typedef {object} LinkChat
+ * @property {string} message id
+ * @property {string} participant who wrote it; an id of the room it was said in
+ * @property {string} displayName
+ * @property {string} text
+ * @property {number} timestampMs milliseconds since 1970
+ *
+ * @typedef {object} LinkRequest a room asks for a link with ours
+ * @property {number} request
+ * @property {string} room
+ * @property {string} participant who asks
+ * @property {string} displayName
+ * @property {unknown} payload
+ * @property {number} expiresMs ms until nobody need answer any more
+ *
+ * @typedef {{room: string, token: string, payload?: unknown}} SwitchRequest
+ * @typedef {{room: string, token: string, payload: unknown, participant: string, link: string | null}} SwitchAsked
+ *   `participant`: who asks; `link`: of which linked room, or null: of this one
+ *
+ * @typedef {{participant: string, camera: boolean, screen: boolean, by: string}} Pin
+ *
+ * @typedef {object} Presence
+ * @property {string} room
+ * @property {boolean} exists whether somebody is in it
+ * @property {number} participants how many
+ * @property {number | null} maxParticipants
+ * @property {boolean} full
+ * @property {boolean} passwordProtected
+ * @property {{id: string, displayName: string, metadata?: unknown} | null} owner
+ * @property {unknown} info
+ *
  * @typedef {{seq?: number, re?: number, type: string, [field: string]: any}} ServerMessage
  */
 
@@ -90,14 +159,13 @@ export const DATA_BYTES_MAX = 256 * 1024;
 export const KIND = Object.freeze({ microphone: 'audio', screenAudio: 'audio', camera: 'video', screen: 'video' });
 
 /**
- * The WebSocket address of a server that may be given as http(s), ws(s), or with the path already on it.
+ * The WebSocket address of a server that may be given as http(s), ws(s), or with the path already on it. Taken apart by
+ * hand, because the `URL` of React Native cannot be changed and, in older versions, not even read.
  * @param {string} url
  */
 export function signalUrl(url) {
-  const at = new URL(url);
-  if (at.protocol === 'http:') at.protocol = 'ws:';
-  if (at.protocol === 'https:') at.protocol = 'wss:';
-  if (at.pathname === '/' || at.pathname === '') at.pathname = SIGNAL_PATH;
-  at.hash = '';
-  return at.href;
+  const parts = /^(http|ws)(s?):\/\/([^/?#]+)([^?#]*)(\?[^#]*)?/i.exec(url.trim());
+  requireArgument(parts !== null, `"${url}" is not the address of a server: http(s)://… or ws(s)://… is.`);
+  const [, , secure = '', host, path = '', query = ''] = parts;
+  return `ws${secure}://${host}${path === '' || path === '/' ? SIGNAL_PATH : path}${query}`;
 }

@@ -10,6 +10,7 @@ import { KIND } from './protocol.js';
  * @property {boolean} [muted] start muted; default false
  * @property {unknown} [metadata] any JSON; tells two publications of one source apart
  * @property {boolean} [simulcast] several encodings, so that each viewer gets what fits; default true for video
+ * @property {number} [layers] at most so many encodings; default 3
  * @property {string} [codec] preferred, e.g. "vp9"; the browser falls back where it lacks it
  * @property {number} [maxBitrate] bit/s of the best encoding; default by size
  * @property {boolean} [stopTrack] stop the track when it is unpublished or the room is left; default true

@@ -68,12 +68,13 @@ export class Publisher {
    * A new transport begins: it carries everything that is wanted.
    * @param {Transport} transport
    * @param {Session} session
-   * @param {number} seats
+   * @param {number} seats with none, and nothing to publish, nothing is negotiated yet
    */
   async attach(transport, session, seats) {
     const publications = this.publications;
     for (const p of publications) p.assign(null);
     this.#link = { transport, session };
+    if (seats === 0 && publications.length === 0) return;
     if (await transport.open(seats, publications)) {
       for (const p of publications) this.#settle(p, null);
       this.#changed();

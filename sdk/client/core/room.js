@@ -1,10 +1,9 @@
+import { Assembly, forward } from './assembly.js';
 import { Capture } from './capture.js';
 import { Connection } from './connection.js';
 import { DataChannel } from './data.js';
 import { Devices } from './devices.js';
-import { Emitter } from './emitter.js';
 import { asEnfiladeError, EnfiladeError, requireArgument } from './errors.js';
-import { Messages } from './messages.js';
 import { LocalParticipant } from './participant.js';
 import { browserPlatform } from './platform.js';
 import { Playback } from './playback.js';
@@ -19,66 +18,24 @@ import { SEATS_FIRST, SEATS_MAX } from './seats.js';
 /** @typedef {import('./media-path.js').MediaState} MediaState */
 /** @typedef {import('./participant.js').RemoteParticipant} RemoteParticipant */
 /** @typedef {import('./participant.js').RemotePublication} RemotePublication */
-/** @typedef {import('./platform.js').Platform} Platform */
-/** @typedef {import('./protocol.js').ChatMessage} ChatMessage */
 /** @typedef {import('./protocol.js').Joined} Joined */
 /** @typedef {import('./protocol.js').ServerMessage} ServerMessage */
 /** @typedef {import('./protocol.js').Source} Source */
-/** @typedef {import('./protocol.js').TopicMessage} TopicMessage */
 /** @typedef {import('./publication.js').LocalPublication} LocalPublication */
 /** @typedef {import('./publication.js').PublishOptions} PublishOptions */
-
-/**
- * @typedef {object} RoomOptions
- * @property {string | (() => string | Promise<string>)} token a function is asked again at every fresh join, so that a
- *   token may expire during a call
- * @property {string} [url] of the server; default: where the page came from
- * @property {string} [room] optional if the token names one
- * @property {string} [participant] our id; default: the token's, else the server makes one up
- * @property {string} [displayName] at most 256 bytes
- * @property {unknown} [metadata] any JSON, at most 16 KiB
- * @property {boolean} [autoSubscribe] default true: receive everything until told otherwise
- * @property {number} [seats] receive places offered at first; default 8, grows by itself up to 48
- * @property {number} [reconnectForMs] how long to try to come back; default 120 000
- * @property {Platform} [platform] default: the browser
- */
+/** @typedef {import('./room-types.js').RoomEvents} RoomEvents */
+/** @typedef {import('./room-types.js').RoomOptions} RoomOptions */
 
 /**
  * A room and our place in it. Objects in it (participants, publications) keep their identity across reconnects.
  *
  * Every method that asks something of the server returns a Promise and rejects with an EnfiladeError.
- *
- * @extends {Emitter<{
- *   state: [ConnectionState, ConnectionState, EnfiladeError | null],
- *   'media-state': [MediaState],
- *   'participant-joined': [RemoteParticipant],
- *   'participant-left': [RemoteParticipant, string],
- *   'participant-updated': [RemoteParticipant | LocalParticipant],
- *   'publication-added': [RemotePublication, RemoteParticipant],
- *   'publication-updated': [RemotePublication, RemoteParticipant],
- *   'publication-removed': [RemotePublication, RemoteParticipant],
- *   'track-started': [RemotePublication, RemoteParticipant],
- *   'track-stopped': [RemotePublication, RemoteParticipant],
- *   subscription: [RemotePublication, RemoteParticipant],
- *   'local-changed': [],
- *   speakers: [(RemoteParticipant | LocalParticipant)[]],
- *   quality: [(RemoteParticipant | LocalParticipant)[]],
- *   chat: [ChatMessage],
- *   'topic-message': [TopicMessage],
- *   'autoplay-blocked': [],
- *   'autoplay-resumed': [],
- *   error: [EnfiladeError],
- *   closed: [EnfiladeError | null],
- * }>}
- *   `state`: new, previous, cause. `track-started` and `track-stopped`: show and hide, nothing else tells. `error`:
- *   something that went wrong without anybody having called. `closed`: the end; null when we left by ourselves.
  */
-export class Room extends Emitter {
+export class Room extends Assembly {
   #options;
   #connection;
   #roster;
   #publisher;
-  #messages;
   /** @type {Set<DataChannel>} */
   #channels = new Set();
   /** @type {LocalParticipant | null} */
@@ -89,10 +46,15 @@ export class Room extends Emitter {
 
   /** @param {RoomOptions} options */
   constructor(options) {
-    super();
+    super(
+      (type, fields) => this.#request(type, fields),
+      (source) => this.devices.obey(source),
+    );
     requireArgument(!!options?.token, 'Room: `token` is missing.');
     const platform = options.platform ?? browserPlatform();
-    this.#options = { displayName: undefined, metadata: undefined, ...options };
+    /** Everything foreign, as it was injected. @readonly */
+    this.platform = platform;
+    this.#options = { ...options, mode: options.mode ?? 'sendAndReceive' };
     this.#seatsWanted = Math.min(options.seats ?? SEATS_FIRST, SEATS_MAX);
     /** Opens devices. @readonly */
     this.capture = new Capture(platform);
@@ -102,16 +64,13 @@ export class Room extends Emitter {
     this.playback = new Playback();
     this.playback.on('autoplay-blocked', () => this.emit('autoplay-blocked'));
     this.playback.on('autoplay-resumed', () => this.emit('autoplay-resumed'));
-    this.#messages = new Messages(
-      (type, fields) => this.#request(type, fields),
-      (message) => this.emit('topic-message', message),
-    );
     this.#publisher = new Publisher(() => this.emit('local-changed'));
     this.#roster = new Roster({
       subscribe: async (p) => void (await this.#request('subscribe', { ...p.limits, publication: p.id })),
       unsubscribe: async (p) => void (await this.#request('unsubscribe', { publication: p.id })),
     });
-    forward(this.#roster, this);
+    this.#roster.on('participant-left', ({ id }) => this.forget(id));
+    forward(this.#roster, this, ROSTER_EVENTS);
     this.#connection = new Connection(
       platform,
       signalUrl(options.url ?? platform.defaultUrl()),
@@ -119,6 +78,7 @@ export class Room extends Emitter {
       {
         joinFields: () => this.#joinFields(),
         begin: (joined, link) => this.#begin(joined, link),
+        waiting: () => this.emit('waiting'),
         lost: () => this.#lost(),
         event: (message) => this.#event(message),
         seated: () => this.#seat(),
@@ -157,6 +117,10 @@ export class Room extends Emitter {
   /** Who speaks, loudest first. */
   get speakers() {
     return this.#roster.speakers;
+  }
+  /** What of media we take part in. */
+  get mode() {
+    return this.#options.mode;
   }
   /** Receive places offered now. */
   get seats() {
@@ -206,39 +170,6 @@ export class Room extends Emitter {
   }
 
   /**
-   * @param {string} text at most 8 KiB
-   * @param {{to?: string[]}} [options] `to`: participant ids; absent: everybody else
-   * @returns {Promise<{message: string, timestampMs: number}>}
-   */
-  chat(text, { to } = {}) {
-    return this.#messages.chat(text, to);
-  }
-
-  /**
-   * @param {string} topic
-   * @param {unknown} message any JSON
-   * @param {{to?: string[], persist?: boolean}} [options] persist: kept for those who come later
-   * @returns {Promise<{message: string, timestampMs: number}>}
-   */
-  publishTopic(topic, message, options = {}) {
-    return this.#messages.publish(topic, message, options);
-  }
-
-  /**
-   * From now on `topic-message` tells what is published there.
-   * @param {string} topic
-   * @returns {Promise<TopicMessage[]>} what was kept, oldest first
-   */
-  subscribeTopic(topic) {
-    return this.#messages.subscribe(topic);
-  }
-
-  /** @param {string} topic */
-  unsubscribeTopic(topic) {
-    return this.#messages.unsubscribe(topic);
-  }
-
-  /**
    * Changes how others see us. Absent fields stay.
    * @param {{displayName?: string, metadata?: unknown}} change
    */
@@ -252,11 +183,25 @@ export class Room extends Emitter {
   }
 
   /**
-   * Sends somebody out. Needs the permission `allow_mod`.
-   * @param {string} participant id
+   * @override
+   * @param {import('./protocol.js').Settings} settings
    */
-  async remove(participant) {
-    await this.#request('remove', { participant });
+  async updateSettings(settings) {
+    await super.updateSettings(settings);
+    if (settings.password !== undefined) this.#options.password = settings.password ?? undefined; // for a fresh join
+  }
+
+  /**
+   * Takes part in more or less of the media. What we publish and the new mode forbids is unpublished.
+   * @param {import('./protocol.js').Mode} mode
+   */
+  async setMode(mode) {
+    await this.#request('update', { mode });
+    this.#options.mode = mode;
+    this.#self?.update({ mode });
+    if (this.#self) this.emit('participant-updated', this.#self);
+    if (mode !== 'sendAndReceive') await Promise.all(this.publications.map((p) => p.unpublish()));
+    if (mode !== 'signallingOnly') await this.#connection.link?.transport.growSeats(this.#seatsWanted);
   }
 
   /**
@@ -280,10 +225,13 @@ export class Room extends Emitter {
   // -- turns of the connection ---------------------------------------------------------------------------------------
 
   async #joinFields() {
-    const { token, room, participant, displayName, metadata, autoSubscribe } = this.#options;
+    const { token, room, participant, displayName, metadata, autoSubscribe, intent, password, settings, mode } = this.#options;
     const fresh = typeof token === 'function' ? await token() : token;
-    // Once named, by us or by the server, we come back under that name.
-    return { token: fresh, room, participant: this.#self?.id ?? participant, displayName: displayName || undefined, metadata, autoSubscribe };
+    // Once named, by us or by the server, we come back under that name, and whether the room is still there or not.
+    return {
+      token: fresh, room, participant: this.#self?.id ?? participant, displayName: displayName || undefined, metadata, autoSubscribe,
+      intent: this.#self || intent === 'any' ? undefined : intent, password, settings, mode: mode === 'sendAndReceive' ? undefined : mode,
+    };
   }
 
   /**
@@ -302,9 +250,10 @@ export class Room extends Emitter {
       if (!wanted) session.request('unsubscribe', { publication: id }).catch(() => {});
       else if (limits) session.request('subscribe', { ...limits, publication: id }).catch(() => {});
     }
-    this.#messages.begin(session, joined.session);
+    this.assemble(joined, session);
     const most = Math.min(SEATS_MAX, joined.limits?.seats ?? SEATS_MAX);
-    await this.#publisher.attach(transport, session, Math.min(this.#seatsWanted, most));
+    await this.#publisher.attach(transport, session, this.mode === 'signallingOnly' ? 0 : Math.min(this.#seatsWanted, most));
+    if (this.#channels.size > 0) await transport.ensureData();
   }
 
   #lost() {
@@ -318,8 +267,8 @@ export class Room extends Emitter {
       if (message.type.startsWith('publication.') || message.type === 'participant.joined') this.#seat();
       return;
     }
-    const { seq: _, type, ...fields } = message;
-    switch (type) {
+    if (this.heed(message)) return;
+    switch (message.type) {
       case 'seats':
         this.#connection.link?.transport.seats.setOccupants(message.seats);
         this.#seat();
@@ -329,12 +278,6 @@ export class Room extends Emitter {
         break;
       case 'transport':
         if (message.state === 'lost') this.#connection.restartMedia();
-        break;
-      case 'chat':
-        this.emit('chat', /** @type {ChatMessage} */ (/** @type {unknown} */ (fields)));
-        break;
-      case 'topic.message':
-        this.#messages.receive(/** @type {TopicMessage} */ (/** @type {unknown} */ (fields)));
         break;
       case 'error':
         this.#report(new EnfiladeError(message.code, message.message, { field: message.field }));
@@ -350,7 +293,7 @@ export class Room extends Emitter {
   /** @param {number} wanted */
   #growSeats(wanted) {
     const transport = this.#connection.link?.transport;
-    if (!transport) return;
+    if (!transport || this.mode === 'signallingOnly') return;
     const target = transport.seats.target(wanted, this.#joined?.limits?.seats ?? SEATS_MAX);
     if (target <= this.#seatsWanted && target <= transport.seats.count) return;
     this.#seatsWanted = Math.max(target, this.#seatsWanted);
@@ -365,7 +308,8 @@ export class Room extends Emitter {
   async #request(type, fields) {
     this.#assertAlive();
     const session = this.#connection.link?.session;
-    if (!session) throw new EnfiladeError('invalid-state', `${type}: not in the room at the moment.`);
+    if (!session && this.state === 'reconnecting') throw new EnfiladeError('session-lost', `${type}: the way to the server is just being mended.`);
+    if (!session) throw new EnfiladeError('invalid-state', `${type}: the room was not joined.`);
     return session.request(type, fields);
   }
 
@@ -383,6 +327,7 @@ export class Room extends Emitter {
   #close(error) {
     this.#publisher.close(error ?? new EnfiladeError('left', 'The room was left.'));
     for (const channel of [...this.#channels]) channel.close();
+    this.disperse();
     this.emit('closed', error);
   }
 }
@@ -398,15 +343,7 @@ export async function connect(options) {
   return room;
 }
 
-const FORWARDED = /** @type {const} */ ([
+const ROSTER_EVENTS = /** @type {const} */ ([
   'participant-joined', 'participant-left', 'participant-updated', 'publication-added', 'publication-updated',
   'publication-removed', 'track-started', 'track-stopped', 'subscription', 'speakers', 'quality',
 ]);
-
-/**
- * @param {Roster} roster
- * @param {Room} room
- */
-function forward(roster, room) {
-  for (const event of FORWARDED) roster.on(event, (...args) => void room.emit(event, .../** @type {any} */ (args)));
-}

@@ -30,6 +30,7 @@ const FORGOTTEN = new Set(['resume-unknown', 'resume-gap', 'unsupported-version'
  *
  * @extends {Emitter<{
  *   event: [ServerMessage],
+ *   waiting: [],
  *   suspended: [EnfiladeError],
  *   resumed: [],
  *   ended: [Ending],
@@ -47,6 +48,8 @@ export class Session extends Emitter {
   #lastSeq = 0;
   #resumeKey = '';
   #backoff;
+  /** Of the join under way. @type {(error: EnfiladeError) => void} */
+  #refuse = () => {};
   /** @type {Map<number, Pending>} in the order of their ids */
   #pending = new Map();
 
@@ -76,6 +79,7 @@ export class Session extends Emitter {
     this.#state = 'joining';
     return new Promise((resolve, reject) => {
       const id = this.#nextId++;
+      this.#refuse = reject;
       const socket = (this.#socket = new SignalSocket(this.#platform, this.#url, {
         opened: () => socket.send({ id, type: 'join', versions: VERSIONS, client: CLIENT, ...fields }),
         received: (message) => {
@@ -86,6 +90,8 @@ export class Session extends Emitter {
             this.#lastSeq = message.seq ?? 0;
             this.#resumeKey = message.resume?.key ?? '';
             resolve(/** @type {Joined} */ (/** @type {unknown} */ (message)));
+          } else if (message.type === 'waiting') {
+            this.emit('waiting'); // in the lobby: `joined` or an error follows, whenever somebody inside decides
           } else if (message.type === 'error' || message.type === 'bye') {
             const error = errorOf(message);
             this.end(error);
@@ -134,6 +140,7 @@ export class Session extends Emitter {
     this.#backoff.cancel();
     this.#socket?.close();
     this.#socket = null;
+    this.#refuse(error);
     const pending = [...this.#pending.values()];
     this.#pending.clear();
     for (const { reject } of pending) reject(error);

@@ -1,233 +1,421 @@
-import { Emitter } from '../core/emitter.js';
 import { EnfiladeError, requireArgument } from '../core/errors.js';
-import { Room } from '../core/room.js';
-import { MeetingParticipant, STREAM_KIND } from './participant.js';
+import { Connections } from './connections.js';
+import { ROOM_MODE } from './constants.js';
+import { MeetingControls } from './controls.js';
+import { MeetingData } from './data.js';
+import { errorEvent, isReported, meetingError } from './errors.js';
+import { leaveReason, reasonOfOurs } from './leave-reasons.js';
+import { LimitationWatch } from './limitation.js';
+import { makeRoom, requireKind, requireOptions } from './options.js';
+import { requireSwitch } from './participant.js';
+import { People } from './people.js';
 import { PubSub } from './pub-sub.js';
+import { RealtimeStore } from './realtime-store.js';
+import { SharedVideo } from './shared-video.js';
+import { MeetingStates } from './state.js';
+import { Stats } from './stats.js';
 
 /** @typedef {import('../core/connection.js').ConnectionState} ConnectionState */
-/** @typedef {import('../core/platform.js').Platform} Platform */
-/** @typedef {import('./participant.js').Stream} Stream */
-/** @typedef {'CONNECTING' | 'CONNECTED' | 'FAILED' | 'DISCONNECTED' | 'CLOSING' | 'CLOSED'} MeetingState */
+/** @typedef {import('../core/room.js').Room} Room */
+/** @typedef {import('./connections.js').Connection} Connection */
+/** @typedef {import('./constants.js').MeetingMode} MeetingMode */
+/** @typedef {import('./constants.js').StreamKind} StreamKind */
+/** @typedef {import('./meeting-types.js').MeetingEvents} MeetingEvents */
+/** @typedef {import('./meeting-types.js').MeetingOptions} MeetingOptions */
+/** @typedef {import('./participant.js').Participant} Participant */
 
 /**
- * @typedef {object} MeetingOptions
- * @property {string} meetingId the room
- * @property {string} [token] default: that of VideoSDK.config
- * @property {string} [name] shown to others
- * @property {string} [participantId] default: the token's, else made up by the server; no white space
- * @property {boolean} [micEnabled] default true
- * @property {boolean} [webcamEnabled] default true
- * @property {unknown} [metaData] any JSON
- * @property {MediaStream} [customCameraVideoTrack] use this instead of opening the camera
- * @property {MediaStream} [customMicrophoneAudioTrack] use this instead of opening the microphone
- * @property {string} [signalingBaseUrl] of the server; default: where the page came from
- * @property {Platform} [platform] default: the browser
+ * One room with what we see of it. After `switchTo` there is another.
+ * @typedef {{room: Room, people: People, connections: Connections}} Stage
  */
 
 /**
- * A meeting: the Meeting API's view of a Room. This is the part of it that exists today; docs say what is to come.
- * @extends {Emitter<{
- *   'meeting-joined': [],
- *   'meeting-left': [],
- *   'meeting-state-changed': [{state: MeetingState}],
- *   'participant-joined': [MeetingParticipant],
- *   'participant-left': [MeetingParticipant, string],
- *   'speaker-changed': [string | null],
- *   'presenter-changed': [string | null],
- *   'error': [EnfiladeError],
- * }>}
+ * A meeting: the Meeting API's view of a Room. Every method returns a Promise (unless it says otherwise) and rejects with a
+ * MeetingError, whose `code` is a stable string and whose `number` is the Meeting API's.
  */
-export class Meeting extends Emitter {
+export class Meeting extends MeetingControls {
   #options;
-  #room;
-  /** @type {MeetingParticipant | null} */
-  #self = null;
-  /** @type {MeetingState | null} */
-  #state = null;
+  /** @type {Stage} */
+  #stage;
+  #id;
   #entered = false;
-  /** The others, by id. @type {Map<string, MeetingParticipant>} */
-  participants = new Map();
-  /** Who speaks; null when nobody does. @type {string | null} */
-  activeSpeakerId = null;
-  /** Who shares a screen; null when nobody does. @type {string | null} */
-  activePresenterId = null;
+  #waiting = false;
+  #switching = false;
+  #states;
+  #stats = new Stats();
+  #data;
+  #video;
+  #limitation;
+  /** @type {WeakSet<EnfiladeError>} */
+  #told = new WeakSet();
 
-  /** @param {MeetingOptions & {token: string}} options */
+  /** @param {MeetingOptions & {token: NonNullable<MeetingOptions['token']>}} options */
   constructor(options) {
-    super();
-    requireArgument(/^\S+$/.test(options.meetingId ?? ''), 'initMeeting: `meetingId` is missing or holds white space.');
-    requireArgument(/^\S*$/.test(options.participantId ?? ''), 'initMeeting: `participantId` must not hold white space.');
+    requireOptions(options);
+    const room = makeRoom(options, options.meetingId, options.token);
+    super(options, room);
     this.#options = options;
-    /** @readonly */
-    this.id = options.meetingId;
-    const room = (this.#room = new Room({
-      token: options.token,
-      url: options.signalingBaseUrl,
-      room: options.meetingId,
-      participant: options.participantId,
-      displayName: options.name,
-      metadata: options.metaData,
-      platform: options.platform,
-    }));
-    /** @readonly */
-    this.pubSub = new PubSub(room);
-    this.#listen(room);
+    this.#id = options.meetingId;
+    const current = () => this.room;
+    const guard = /** @type {import('./participant.js').Surroundings['guard']} */ ((action, run) => this.guard(action, run));
+    this.#states = new MeetingStates(options.stateModel ?? 'six', (change) => this.emit('meeting-state-changed', change));
+    /** Messages by topic. @readonly */
+    this.pubSub = new PubSub(current, guard);
+    /** Small values shared by all. @readonly */
+    this.realtimeStore = new RealtimeStore(current, guard);
+    this.#data = new MeetingData(current, (message) => this.emit('data', message));
+    this.#video = new SharedVideo(this.realtimeStore, (state) => this.emit('video-state-changed', state), (at) => this.emit('video-seeked', at));
+    this.#limitation = new LimitationWatch(current, (limitation) => this.emit('quality-limitation', limitation));
+    this.#stage = this.#set(room);
+    this.pubSub.attach(room, false);
+    this.realtimeStore.attach(room);
   }
 
-  /** Ourselves; null before `meeting-joined`. */
+  /** The room's id. */
+  get id() {
+    return this.#id;
+  }
+  /** As `meeting-state-changed` told it last; null before the join. */
+  get state() {
+    return this.#states.state;
+  }
+  /** Ourselves; null before `meeting-joined`. @returns {Participant | null} */
   get localParticipant() {
-    return this.#self;
+    return this.#stage.people.self;
+  }
+  /** The others, by id. */
+  get participants() {
+    return this.#stage.people.others;
+  }
+  /** Connections with other meetings, by their id. @returns {Map<string, Connection>} */
+  get connections() {
+    return this.#stage.connections.all;
+  }
+  /** Who speaks; null when nobody does. */
+  get activeSpeakerId() {
+    return this.#stage.people.speakerId;
+  }
+  /** Who shares a screen; null when nobody does. */
+  get activePresenterId() {
+    return this.#stage.people.presenterId;
+  }
+  /** Who deserves the largest tile: somebody pinned, who presents, who speaks or spoke last, anybody; null before the join. */
+  get mainParticipantId() {
+    return this.#stage.people.mainId;
+  }
+  /** What is pinned for everybody, by participant id. */
+  get pinnedParticipants() {
+    return this.#stage.people.pinned;
   }
 
-  /** Enters the meeting, with microphone and camera as the options say. @returns {Promise<void>} */
-  async join() {
-    await this.#room.join();
-    const { micEnabled = true, webcamEnabled = true, customCameraVideoTrack, customMicrophoneAudioTrack } = this.#options;
-    // A device that fails is told by `error` and does not keep anybody out of the meeting.
-    if (micEnabled) void this.unmuteMic(customMicrophoneAudioTrack).catch((e) => this.emit('error', e));
-    if (webcamEnabled) void this.enableWebcam(customCameraVideoTrack).catch((e) => this.emit('error', e));
-  }
+  // -- in and out -----------------------------------------------------------------------------------------------------
 
-  /** @returns {Promise<void>} */
-  async leave() {
-    if (this.#room.state === 'new') throw new EnfiladeError('invalid-state', 'leave: the meeting was not joined.');
-    await this.#room.leave();
-  }
-
-  /** @returns {Promise<void>} */
-  async muteMic() {
-    await this.#room.devices.setMicrophone(false);
-  }
-  /** @param {MediaStream} [customTrack] @returns {Promise<void>} */
-  async unmuteMic(customTrack) {
-    await this.#room.devices.setMicrophone(true, { track: customTrack?.getAudioTracks()[0] });
-  }
-  /** @param {MediaStream} [customTrack] @returns {Promise<void>} */
-  async enableWebcam(customTrack) {
-    await this.#room.devices.setCamera(true, { track: customTrack?.getVideoTracks()[0] });
-  }
-  /** @returns {Promise<void>} */
-  async disableWebcam() {
-    await this.#room.devices.setCamera(false);
-  }
-  /** @param {MediaStream} [customTrack] @returns {Promise<void>} */
-  async enableScreenShare(customTrack) {
-    await this.#room.devices.setScreen(true, { track: customTrack?.getVideoTracks()[0] });
-  }
-  /** @returns {Promise<void>} */
-  async disableScreenShare() {
-    await this.#room.devices.setScreen(false);
-  }
-  /** @param {string | MediaStream} device a device id or a stream @returns {Promise<void>} */
-  async changeWebcam(device) {
-    if (typeof device === 'string') await this.#room.devices.setCamera(true, { deviceId: device });
-    else await this.enableWebcam(device);
-  }
-  /** @param {string | MediaStream} device a device id or a stream @returns {Promise<void>} */
-  async changeMic(device) {
-    if (typeof device === 'string') await this.#room.devices.setMicrophone(true, { deviceId: device });
-    else await this.unmuteMic(device);
-  }
-  /** @returns {Promise<MediaDeviceInfo[]>} */
-  async getWebcams() {
-    return this.#room.capture.devices('videoinput');
-  }
-  /** @returns {Promise<MediaDeviceInfo[]>} */
-  async getMics() {
-    return this.#room.capture.devices('audioinput');
-  }
-
-  /** @param {Room} room */
-  #listen(room) {
-    room.on('state', (state, _previous, error) => this.#onState(state, error));
-    room.on('participant-joined', (who) => {
-      const participant = new MeetingParticipant(room, who, false);
-      this.participants.set(who.id, participant);
-      if (this.#entered) this.emit('participant-joined', participant);
+  /**
+   * Enters the meeting, with microphone and camera as the options say. In a meeting with a lobby it waits for somebody inside.
+   * A device that fails is told by `error` and keeps nobody out.
+   * @returns {Promise<void>} rejects with `already-joined` (3054), `join-in-progress` (3055), a `token-` code, `room-full`,
+   *   `entry-denied`, `entry-timeout`, `password-required`, `password-wrong`, `connect-failed`, …
+   */
+  join() {
+    return this.guard('join', async () => {
+      const { state } = this.room;
+      if (state === 'connecting') throw new EnfiladeError('join-in-progress', 'join: it is under way already.');
+      if (state === 'closed' || state === 'leaving') throw new EnfiladeError('invalid-state', 'join: this meeting was left; make a new one.');
+      if (state !== 'new') throw new EnfiladeError('already-joined', 'join: the meeting was joined already.');
+      await this.room.join();
+      const { micEnabled = true, webcamEnabled = true, mode = 'SEND_AND_RECV', customCameraVideoTrack, customMicrophoneAudioTrack } = this.#options;
+      if (ROOM_MODE[mode] !== 'sendAndReceive') return;
+      if (micEnabled) void this.guard('microphone', () => this.openMicrophone(customMicrophoneAudioTrack)).catch(() => {});
+      if (webcamEnabled) void this.guard('camera', () => this.openCamera(customCameraVideoTrack)).catch(() => {});
     });
-    room.on('participant-left', (who, reason) => {
-      const participant = this.participants.get(who.id);
-      if (!participant) return;
-      participant.show([]);
-      this.participants.delete(who.id);
-      this.emit('participant-left', participant, reason);
-      this.#findPresenter();
+  }
+
+  /** @returns {Promise<void>} rejects with `invalid-state` (3035) when the meeting was never joined */
+  leave() {
+    return this.guard('leave', async () => {
+      if (this.room.state === 'new') throw new EnfiladeError('invalid-state', 'leave: the meeting was not joined.');
+      await this.room.leave();
     });
-    room.on('participant-updated', (who) => {
-      const participant = this.#self?.id === who.id ? this.#self : this.participants.get(who.id);
-      if (participant) Object.assign(participant, { displayName: who.displayName, metaData: who.metadata });
+  }
+
+  /** Ends the meeting for everybody, ourselves included. Needs to be the owner, or `allow_mod`. @returns {Promise<void>} */
+  end() {
+    return this.guard('end', () => this.room.closeRoom());
+  }
+
+  /**
+   * Moves ourselves to another meeting, with the same microphone, camera and screen. That meeting must be live. Afterwards
+   * everybody here has left (1005), the connections are closed, and `meeting-joined` comes again.
+   * @param {{meetingId: string, token?: MeetingOptions['token'], password?: string}} where token: default the present one
+   * @returns {Promise<void>} rejects (4076) when that fails; then we stay where we are
+   */
+  switchTo({ meetingId, token = this.#options.token, password }) {
+    return this.guard('switchMeeting', async () => {
+      requireSwitch(meetingId, typeof token === 'function' ? 'asked' : token);
+      requireArgument(meetingId !== this.#id, 'switchTo: that is the meeting we are in.');
+      if (this.#switching) throw new EnfiladeError('join-in-progress', 'switchTo: another one is under way.');
+      if (!this.#entered) throw new EnfiladeError('invalid-state', 'switchTo: the meeting was not joined.');
+      this.#switching = true;
+      const from = this.#stage;
+      const room = makeRoom({ ...this.#options, intent: 'join', password, settings: undefined }, meetingId, token);
+      const to = this.#set(room);
+      try {
+        await room.join();
+      } finally {
+        this.#switching = false;
+      }
+      if (!this.#entered) {
+        await room.leave();
+        throw new EnfiladeError('left', 'The meeting was left meanwhile.');
+      }
+      const carried = from.room.publications.flatMap((p) => (p.track && !p.muted ? [{ track: p.track.clone(), options: { ...p.options, source: p.source, muted: false } }] : []));
+      this.#move(from, to, meetingId, token);
+      await from.room.leave();
+      // We are there; what may not be published there is told, and no reason to say that the move failed.
+      if (carried.length > 0) await room.publishAll(carried).catch((thrown) => void this.#report(thrown, 'other'));
     });
-    for (const event of /** @type {const} */ (['publication-added', 'publication-updated', 'publication-removed', 'track-started', 'track-stopped'])) {
-      room.on(event, (_publication, who) => this.#showRemote(who.id));
+  }
+
+  /**
+   * Lets somebody in who waits, or not. The first answer counts. Needs `allow_join` or `allow_mod`.
+   * @param {string} participantId
+   * @param {boolean | 'allowed' | 'denied'} decision
+   * @returns {Promise<void>}
+   */
+  respondEntry(participantId, decision) {
+    return this.guard('respondEntry', () => {
+      requireArgument(['allowed', 'denied', true, false].includes(decision), 'respondEntry: allowed or denied.');
+      return this.room.respondEntry(participantId, decision === true || decision === 'allowed');
+    });
+  }
+
+  /**
+   * Takes part in more or less of the media. Without sending, microphone, camera and screen are switched off.
+   * @param {MeetingMode} mode
+   * @returns {Promise<void>}
+   */
+  changeMode(mode) {
+    return this.guard('changeMode', () => {
+      const name = ROOM_MODE[mode];
+      requireArgument(!!name, 'changeMode: SEND_AND_RECV, RECV_ONLY or SIGNALLING_ONLY.');
+      return this.room.setMode(name);
+    });
+  }
+
+  // -- other meetings -------------------------------------------------------------------------------------------------
+
+  /**
+   * Connects this meeting with another one, for everybody in both: they see who is there and may write across. No audio or
+   * video crosses. Connected already: that connection comes back, and no event. Needs the permission `link`.
+   * @param {{meetingId: string, payload?: unknown, wait?: number}} where payload: a string or any JSON up to 4 KiB, shown to
+   *   both; wait: how long to wait for a meeting that is not live yet, in ms, 0 (default) to 60 000
+   * @returns {Promise<Connection>} rejects with `same-room`, `room-not-found`, `room-not-live`, `link-denied`, `link-timeout`,
+   *   `link-limit`, `forbidden` (4025), `rate-limited`
+   */
+  connectTo(where) {
+    return this.guard('connect', () => this.#stage.connections.open(this.room, where ?? /** @type {any} */ ({})));
+  }
+
+  // -- what we receive ------------------------------------------------------------------------------------------------
+
+  /** @param {StreamKind} [kind] default: all @returns {Promise<void>} receives nothing of that kind, of who comes later too */
+  pauseAllStreams(kind) {
+    return this.guard('pauseAll', async () => {
+      requireKind(kind);
+      await this.#stage.people.pauseAll(kind, true);
+      this.emit('paused-all-streams', { kind: kind ?? null });
+    });
+  }
+
+  /** @param {StreamKind} [kind] default: all @returns {Promise<void>} */
+  resumeAllStreams(kind) {
+    return this.guard('resumeAll', async () => {
+      requireKind(kind);
+      await this.#stage.people.pauseAll(kind, false);
+      this.emit('resumed-all-streams', { kind: kind ?? null });
+    });
+  }
+
+  /** From now on elements of `participant.renderVideo()` get what fits them, and nothing while out of sight. @returns {void} */
+  enableAdaptiveSubscription() {
+    this.#stage.people.adapt(true);
+  }
+  /** @returns {void} */
+  disableAdaptiveSubscription() {
+    this.#stage.people.adapt(false);
+  }
+
+  // -- data and shared video ------------------------------------------------------------------------------------------
+
+  /**
+   * Sends to everybody else who listens to `data`, past the server's logs and history.
+   * @param {string | Blob | ArrayBuffer | ArrayBufferView} payload at most 15 KiB
+   * @param {{reliability?: 'RELIABLE' | 'UNRELIABLE'}} [options] default RELIABLE
+   * @returns {Promise<void>} when handed to the network; rejects with `message-too-large` (3072), `channel-closed` (3070), `timed-out` (3079)
+   */
+  send(payload, { reliability = 'RELIABLE' } = {}) {
+    return this.guard('send', () => this.#data.send(payload, reliability));
+  }
+
+  /** Everybody watches a video from elsewhere: each gets `video-state-changed` and plays it. @param {{link: string}} options @returns {Promise<void>} */
+  startVideo(options) {
+    return this.guard('setValue', () => this.#video.start(options ?? /** @type {any} */ ({})));
+  }
+  /** @returns {Promise<void>} */
+  stopVideo() {
+    return this.guard('setValue', () => this.#video.stop());
+  }
+  /** @param {{currentTime?: number}} [options] seconds @returns {Promise<void>} */
+  pauseVideo({ currentTime } = {}) {
+    return this.guard('setValue', () => this.#video.set('paused', currentTime));
+  }
+  /** @param {{currentTime?: number}} [options] seconds @returns {Promise<void>} */
+  resumeVideo({ currentTime } = {}) {
+    return this.guard('setValue', () => this.#video.set('resumed', currentTime));
+  }
+  /** @param {{currentTime: number}} options seconds @returns {Promise<void>} */
+  seekVideo({ currentTime }) {
+    return this.guard('setValue', () => this.#video.seek(currentTime));
+  }
+
+  /**
+   * A listener of `connection-open` that comes after `meeting-joined` gets what is open already, once and later in the same
+   * turn. Some events cost something, which begins with their first listener: `data`, `quality-limitation`, `video-…`.
+   * @override
+   * @template {keyof MeetingEvents} K
+   * @param {K} event
+   * @param {(...args: MeetingEvents[K]) => void} listener
+   */
+  on(event, listener) {
+    const known = this.listeners(event).includes(listener);
+    const off = super.on(event, listener);
+    if (event === 'connection-open' && !known) this.#stage.connections.replay(listener);
+    if (this.room.state === 'closed') return off;
+    if (event === 'data') this.#data.open();
+    if (event === 'quality-limitation') this.#limitation.start();
+    if ((event === 'video-state-changed' || event === 'video-seeked') && this.#entered) void this.#video.catchUp();
+    return off;
+  }
+
+  // -- turns ----------------------------------------------------------------------------------------------------------
+
+  /**
+   * @protected
+   * @override
+   * @template T
+   * @param {import('./errors.js').Action} action
+   * @param {() => T | Promise<T>} run
+   * @returns {Promise<T>}
+   */
+  async guard(action, run) {
+    try {
+      return await run();
+    } catch (thrown) {
+      throw this.#report(thrown, action);
     }
-    room.on('local-changed', () => this.#showLocal());
-    room.on('speakers', ([loudest]) => {
-      const id = loudest?.id ?? null;
-      if (id === this.activeSpeakerId) return;
-      this.activeSpeakerId = id;
-      this.emit('speaker-changed', id);
+  }
+
+  /** Tells of an error, once. @param {unknown} thrown @param {import('./errors.js').Action} action */
+  #report(thrown, action) {
+    const error = meetingError(thrown, action);
+    const origin = /** @type {EnfiladeError} */ (error.cause);
+    if (isReported(error) && !this.#told.has(origin)) {
+      this.#told.add(origin);
+      this.emit('error', errorEvent(error));
+    }
+    return error;
+  }
+
+  /** Listens to a room. @param {Room} room @returns {Stage} */
+  #set(room) {
+    const { autoConsume = true, mode } = this.#options;
+    const guard = /** @type {import('./participant.js').Surroundings['guard']} */ ((action, run) => this.guard(action, run));
+    const surroundings = {
+      room, guard, autoConsume, platform: room.platform, stats: this.#stats, olderModes: mode === 'CONFERENCE' || mode === 'VIEWER',
+    };
+    const people = new People(this, surroundings, new Map(), (error, action) => void this.#report(error, action));
+    const connections = new Connections(this, guard);
+    connections.attach(room);
+    const stage = { room, people, connections };
+    room.on('state', (state, _previous, error) => stage === this.#stage && this.#follow(state, error));
+    room.on('waiting', () => {
+      if (stage !== this.#stage) return;
+      this.#waiting = true;
+      this.emit('entry-waiting');
     });
-    room.on('error', (error) => this.emit('error', error));
+    room.on('entry-requested', ({ participant, displayName, metadata, allow, deny }) =>
+      this.emit('entry-requested', {
+        participantId: participant, name: displayName, metaData: metadata,
+        allow: () => guard('respondEntry', allow), deny: () => guard('respondEntry', deny),
+      }),
+    );
+    room.on('entry-responded', ({ participant, allow }) => this.emit('entry-responded', participant, allow ? 'allowed' : 'denied'));
+    room.on('media-requested', ({ participant, source, on }) => on && this.#mediaRequested(participant, source));
+    room.on('switch', ({ room: meetingId, token, payload, participant, link }) => {
+      const who = link === null ? { participantId: participant } : { connectionParticipantId: participant, connectionMeetingId: link };
+      this.emit('switch-meeting', { meetingId, token, payload, ...who, accept: () => this.switchTo({ meetingId, token }) });
+    });
+    room.on('room-updated', () => this.emit('settings-changed'));
+    room.on('autoplay-blocked', () => this.emit('autoplay-blocked'));
+    room.on('error', (error) => void this.#report(error, 'other'));
+    return stage;
+  }
+
+  /** @param {string} participantId @param {import('../core/moderation.js').Switchable} source */
+  #mediaRequested(participantId, source) {
+    const reject = async () => {};
+    if (source === 'microphone') this.emit('mic-requested', { participantId, accept: () => this.unmuteMic(), reject });
+    else if (source === 'camera') this.emit('webcam-requested', { participantId, accept: () => this.enableWebcam(), reject });
+    else this.emit('screen-share-requested', { participantId, accept: () => this.enableScreenShare(), reject });
   }
 
   /**
    * @param {ConnectionState} state
    * @param {EnfiladeError | null} error
    */
-  #onState(state, error) {
-    switch (state) {
-      case 'connecting':
-        return this.#set('CONNECTING');
-      case 'connected':
-        this.#set('CONNECTED');
-        if (this.#entered) return;
-        this.#entered = true;
-        this.#self = new MeetingParticipant(this.#room, /** @type {any} */ (this.#room.localParticipant), true);
-        this.#showLocal();
-        this.emit('meeting-joined');
-        for (const participant of this.participants.values()) this.emit('participant-joined', participant);
-        return;
-      case 'reconnecting':
-        this.#set('DISCONNECTED');
-        return this.#set('CONNECTING');
-      case 'leaving':
-        return this.#set('CLOSING');
-      case 'closed':
-        if (error) this.emit('error', error);
-        this.#set(error ? 'FAILED' : 'CLOSED');
-        if (this.#entered) this.emit('meeting-left');
-    }
+  #follow(state, error) {
+    if (state === 'closed') return this.#close(error);
+    this.#states.follow(state, error);
+    if (state !== 'connected' || this.#entered) return;
+    this.#entered = true;
+    if (this.#waiting) this.emit('entry-responded', this.room.localParticipant?.id ?? '', 'allowed');
+    this.#stage.people.enter();
+    this.#stage.connections.enter();
+    if (this.listeners('video-state-changed').length + this.listeners('video-seeked').length > 0) void this.#video.catchUp();
   }
 
-  /** @param {MeetingState} state */
-  #set(state) {
-    if (this.#state === state) return;
-    this.#state = state;
-    this.emit('meeting-state-changed', { state });
+  /** @param {EnfiladeError | null} error */
+  #close(error) {
+    const began = this.#states.state !== null;
+    const entered = this.#entered;
+    this.#entered = false;
+    if (error?.code === 'entry-denied') this.emit('entry-responded', this.#options.participantId ?? '', 'denied');
+    if (error) this.#report(error, entered ? 'other' : 'join');
+    this.#states.follow('closed', error);
+    this.#stage.people.end(null);
+    this.#stage.connections.leave();
+    if (began) this.emit('meeting-left', reasonOfOurs(error, entered));
   }
 
-  /** @param {string} id */
-  #showRemote(id) {
-    const publications = [...(this.#room.participants.get(id)?.publications.values() ?? [])];
-    this.participants.get(id)?.show(
-      publications.flatMap((p) => (p.track && !p.muted ? [{ id: String(p.id), kind: STREAM_KIND[p.source], track: p.track }] : [])),
-    );
-    this.#findPresenter();
-  }
-
-  #showLocal() {
-    this.#self?.show(
-      this.#room.publications.flatMap((p) => (p.track && !p.muted ? [{ id: p.source, kind: STREAM_KIND[p.source], track: p.track }] : [])),
-    );
-    this.#findPresenter();
-  }
-
-  #findPresenter() {
-    const all = [...(this.#self ? [this.#self] : []), ...this.participants.values()];
-    const still = all.find((p) => p.id === this.activePresenterId && p.screenShareOn);
-    const id = (still ?? all.find((p) => p.screenShareOn))?.id ?? null;
-    if (id === this.activePresenterId) return;
-    this.activePresenterId = id;
-    this.emit('presenter-changed', id);
+  /**
+   * From one room to the next, which we are in already.
+   * @param {Stage} from
+   * @param {Stage} to
+   * @param {string} meetingId
+   * @param {NonNullable<MeetingOptions['token']>} token
+   */
+  #move(from, to, meetingId, token) {
+    this.#stage = to;
+    this.#id = meetingId;
+    this.#options = { ...this.#options, token };
+    this.moveTo(to.room);
+    from.people.end(leaveReason('SWITCH_ROOM'));
+    from.connections.leave('left');
+    this.pubSub.attach(to.room, true);
+    this.realtimeStore.attach(to.room);
+    this.#states.follow('connected', null); // had it been broken, it is no more
+    to.people.enter();
+    to.connections.enter();
+    if (this.#data.used) this.#data.reopen();
   }
 }

@@ -21,6 +21,12 @@ export class FakeTrack extends EventTarget {
   getSettings() {
     return this.settings;
   }
+  clone() {
+    return new FakeTrack(this.kind, this.settings);
+  }
+  async applyConstraints(constraints) {
+    this.constraints = constraints;
+  }
   stop() {
     this.readyState = 'ended';
   }
@@ -116,6 +122,11 @@ export class FakePeerConnection {
     this.applied.push(description.sdp);
     this.signalingState = 'stable';
   }
+  /** What a test puts there. */
+  stats = [];
+  async getStats() {
+    return new Map(this.stats.map((report) => [report.id, report]));
+  }
   ice(state, connection = state) {
     this.iceConnectionState = state;
     this.connectionState = connection;
@@ -178,21 +189,31 @@ export function fakePlatform(server) {
       platform.peers.push(pc);
       return pc;
     },
-    createStream: (tracks) => ({ tracks, getTracks: () => tracks }),
+    createStream: (tracks) => ({
+      tracks, getTracks: () => tracks, getAudioTracks: () => tracks.filter((t) => t.kind === 'audio'), getVideoTracks: () => tracks.filter((t) => t.kind === 'video'),
+    }),
     receiveCapabilities: (kind) => ({
       codecs: kind === 'audio' ? [{ mimeType: 'audio/opus' }, { mimeType: 'audio/red' }] : [{ mimeType: 'video/VP8' }, { mimeType: 'video/VP9' }],
       headerExtensions: [],
     }),
     mediaDevices: {
-      getUserMedia: async ({ audio }) => {
+      /** What was asked of getUserMedia and getDisplayMedia; `refuse` makes them throw. */
+      opened: [],
+      refuse: null,
+      getUserMedia: async (constraints) => {
+        const { audio } = constraints;
+        platform.mediaDevices.opened.push(constraints);
+        if (platform.mediaDevices.refuse) throw Object.assign(new Error('no'), { name: platform.mediaDevices.refuse });
         const track = new FakeTrack(audio ? 'audio' : 'video');
         return { getTracks: () => [track], getAudioTracks: () => (audio ? [track] : []), getVideoTracks: () => (audio ? [] : [track]) };
       },
-      getDisplayMedia: async () => {
+      getDisplayMedia: async (constraints) => {
+        platform.mediaDevices.opened.push(constraints);
         const [video, audio] = [new FakeTrack('video', { width: 1920, height: 1080 }), new FakeTrack('audio')];
-        return { getVideoTracks: () => [video], getAudioTracks: () => [audio] };
+        return { getVideoTracks: () => [video], getAudioTracks: () => (constraints.audio ? [audio] : []) };
       },
-      enumerateDevices: async () => [],
+      devices: [],
+      enumerateDevices: async () => platform.mediaDevices.devices,
     },
     defaultUrl: () => 'http://localhost:7880',
     setTimeout(run, ms) {
@@ -202,6 +223,14 @@ export function fakePlatform(server) {
     clearTimeout: (handle) => timers.delete(handle),
     now: () => now,
     random: () => 0.5,
+    date: () => 1_700_000_000_000 + now,
+    permission: async (kind) => kind === 'camera',
+    captureFrame: async (track, { width }) => `${track.id}@${width}`,
+    createElement: (kind) => ({ kind, srcObject: null }),
+    watchSize(element, seen) {
+      element.seen = seen;
+      return () => delete element.seen;
+    },
     onPage(event, listener) {
       pageListeners[event].add(listener);
       return () => pageListeners[event].delete(listener);

@@ -22,11 +22,15 @@ const of = (...types) => all.filter(({ message }) => types.includes(message.type
 const EVENTS = [
   'participant.joined', 'participant.left', 'participant.updated', 'publication.added', 'publication.updated', 'publication.removed',
   'seats', 'seats.wanted', 'speakers', 'quality', 'subscription', 'chat', 'topic.message', 'transport',
+  'room.updated', 'media.requested', 'pin', 'store.changed', 'entry.requested', 'entry.responded', 'link.opened', 'link.closed',
+  'link.roster', 'link.chat', 'link.chat.sent', 'link.gap', 'link.state', 'link.requested', 'link.request.ended', 'switch',
 ];
-const ANSWERS = ['joined', 'resumed', 'ok', 'error', 'answer', 'pong', 'bye'];
+const ANSWERS = ['joined', 'resumed', 'ok', 'error', 'answer', 'pong', 'bye', 'waiting', 'presence', 'rooms'];
 const REQUESTS = [
   'join', 'resume', 'leave', 'ping', 'offer', 'publish', 'unpublish', 'mute', 'subscribe', 'unsubscribe', 'chat',
   'topic.publish', 'topic.subscribe', 'topic.unsubscribe', 'update', 'remove',
+  'media.request', 'pin', 'store.set', 'store.get', 'room.update', 'room.close', 'entry.respond', 'presence', 'rooms',
+  'link.open', 'link.close', 'link.respond', 'link.chat', 'link.end', 'switch',
 ];
 
 test('every fixture is of a type we know', { skip }, () => {
@@ -81,18 +85,38 @@ const MAKE = {
   'topic.unsubscribe': (room, { topic }) => room.unsubscribeTopic(topic),
   subscribe: (room, { type: _, id: __, publication, ...limits }) => room.participants.get('bob').publications.get(publication).subscribe(limits),
   unsubscribe: (room, { publication }) => room.participants.get('bob').publications.get(publication).unsubscribe(),
-  update: (room, { displayName, metadata }) => room.update({ displayName, metadata }),
+  update: (room, { displayName, metadata, mode }) => (mode ? room.setMode(mode) : room.update({ displayName, metadata })),
   remove: (room, { participant }) => room.remove(participant),
   leave: (room) => room.leave(),
+  'media.request': (room, { participant, source, on }) => room.requestMedia(participant, source, on),
+  pin: (room, { participant, camera, screen }) => room.pin(participant, { camera, screen }),
+  'store.set': (room, { key, value }) => room.setStore(key, value),
+  'store.get': (room, { key }) => room.getStore(key),
+  'room.update': (room, { settings }) => room.updateSettings(settings),
+  'room.close': (room) => room.closeRoom(),
+  'entry.respond': (room, { participant, allow }) => room.respondEntry(participant, allow),
+  'link.open': (room, { room: other, payload, waitMs }) => room.openLink(other, { payload, waitMs }),
+  'link.close': (room, { link }) => room.links.get(link).close(),
+  'link.chat': (room, { link, text, echo }) => room.links.get(link).chat(text, { echo }),
+  'link.end': (room, { link }) => room.links.get(link).end(),
+  'link.respond': async (room, { accept }, asked) => asked[accept ? 'accept' : 'reject'](),
+  switch: (room, { participant, link, ...where }) => (link ? room.links.get(link).switchParticipant(participant, where) : room.switchParticipant(participant, where)),
 };
 
 test('what we send is what the server reads', { skip }, async () => {
   for (const { name, message } of of(...Object.keys(MAKE))) {
     if (message.seq !== undefined) continue; // an event of the same name
+    if (message.type === 'update' && message.mode && message.displayName) continue; // two calls in the SDK
+    if (message.type === 'store.get' && message.key === undefined) continue; // not offered by the SDK
     const s = scene();
     s.server.participants = [person('bob', [camera(message.publication ?? 1)])];
+    if (message.link) s.server.links = [{ link: message.link, payload: null, rights: ['roster', 'chat', 'switch', 'end'], participants: [] }];
     await s.joined();
-    await MAKE[message.type](s.room, message);
+    let asked;
+    s.room.on('link-requested', (request) => (asked = request));
+    if (message.request) s.server.event('link.requested', { request: message.request, room: 'r2', participant: 'p', displayName: 'P', payload: null, expiresMs: 1 });
+    if (message.type === 'link.open') s.server.event('link.opened', { link: message.room, payload: null, rights: [], participants: [] });
+    await MAKE[message.type](s.room, message, asked);
     const { id: _, ...sent } = JSON.parse(JSON.stringify(s.server.requests(message.type)[0]));
     const { id: __, ...golden } = message;
     assert.deepEqual(sent, golden, name);

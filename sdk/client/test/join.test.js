@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
+import { signalUrl } from '../core/protocol.js';
 import { camera, FakeTrack, microphone, person, scene, settle } from './support.js';
 
 test('join sends the token in the message, never in the address', async () => {
@@ -122,4 +123,12 @@ test('a listener that throws harms nobody', async (t) => {
   await s.joined();
   assert.equal(s.heard.length, 1);
   assert.equal(console.error.mock.callCount(), 1);
+});
+
+test('the address of a server: http or ws, with or without a path, and refused with a code otherwise', () => {
+  assert.equal(signalUrl('http://localhost:7880'), 'ws://localhost:7880/v1/signal');
+  assert.equal(signalUrl('https://sfu.example/'), 'wss://sfu.example/v1/signal');
+  assert.equal(signalUrl('wss://[::1]:7880/room/signal?x=1#there'), 'wss://[::1]:7880/room/signal?x=1');
+  assert.equal(signalUrl('https://sfu.example?x=1'), 'wss://sfu.example/v1/signal?x=1');
+  for (const wrong of ['', 'sfu.example', 'ftp://sfu.example', 'https://']) assert.throws(() => signalUrl(wrong), { code: 'invalid-argument' });
 });

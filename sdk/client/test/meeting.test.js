@@ -1,18 +1,7 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import { VideoSDK } from '../client.js';
-import { fakePlatform, settle } from './fake-platform.js';
-import { ScriptedServer } from './scripted-server.js';
-import { camera, microphone, person } from './support.js';
-
-function meetingScene(options = {}) {
-  const server = new ScriptedServer();
-  const platform = fakePlatform(server);
-  const meeting = VideoSDK.initMeeting({ meetingId: 'r1', token: 't', name: 'Ann', platform, ...options });
-  const states = [];
-  meeting.on('meeting-state-changed', ({ state }) => states.push(state));
-  return { server, platform, meeting, states };
-}
+import { camera, meetingScene, microphone, person, settle } from './support.js';
 
 test('initMeeting refuses what cannot be right', () => {
   assert.throws(() => VideoSDK.initMeeting({ meetingId: 'r1' }), { code: 'token-missing' });
@@ -32,8 +21,8 @@ test('join, see, hear, leave', async () => {
     p.on('stream-enabled', (stream) => log.push(`${p.id} ${stream.kind} on`));
     p.on('stream-disabled', (stream) => log.push(`${p.id} ${stream.kind} off`));
   });
-  s.meeting.on('participant-left', (p, reason) => log.push(`-${p.id} ${reason}`));
-  s.meeting.on('meeting-left', () => log.push('left'));
+  s.meeting.on('participant-left', (p, reason) => log.push(`-${p.id} ${reason.code}`));
+  s.meeting.on('meeting-left', (reason) => log.push(`left ${reason.code}`));
   await s.meeting.join();
   await settle(60);
   assert.ok(s.meeting.localParticipant.micOn && !s.meeting.localParticipant.webcamOn);
@@ -44,7 +33,7 @@ test('join, see, hear, leave', async () => {
   assert.equal(s.server.requests('subscribe')[0].quality, 'low');
   s.server.event('participant.left', { participant: 'bob', reason: 'left' });
   await s.meeting.leave();
-  assert.deepEqual(log, ['joined', '+bob', 'bob video on', 'bob audio on', 'bob audio off', 'bob video off', '-bob left', 'left']);
+  assert.deepEqual(log, ['joined', '+bob', 'bob video on', 'bob audio on', 'bob audio off', 'bob video off', '-bob 1101', 'left 1101']);
   assert.deepEqual(s.states, ['CONNECTING', 'CONNECTED', 'CLOSING', 'CLOSED']);
 });
 
@@ -60,9 +49,9 @@ test('states of a meeting that is cut, and of one that is refused', async () => 
     throw { code: 'token-invalid' };
   };
   const errors = [];
-  refused.meeting.on('error', (e) => errors.push(e.code));
+  refused.meeting.on('error', ({ code, name }) => errors.push([code, name]));
   await assert.rejects(refused.meeting.join(), { code: 'token-invalid' });
-  assert.deepEqual([refused.states, errors], [['CONNECTING', 'FAILED'], ['token-invalid']]);
+  assert.deepEqual([refused.states, errors], [['CONNECTING', 'FAILED'], [[4002, 'INVALID_TOKEN']]]);
 });
 
 test('presenter and speaker', async () => {

@@ -9,6 +9,12 @@ export class ScriptedServer {
   log = [];
   on = {};
   participants = [];
+  links = [];
+  /** Rooms linked by `link.open`. */
+  open = new Set();
+  pins = [];
+  /** Further fields of `joined`. */
+  about = {};
   #keys = 0;
   #publications = 0;
 
@@ -24,6 +30,8 @@ export class ScriptedServer {
       return;
     }
     const session = this.bySocket.get(socket);
+    if (!session && (message.type === 'presence' || message.type === 'rooms')) return socket.deliver({ re: message.id, type: message.type, ...this.on[message.type](message) });
+    if (!session && this.lobby) return this.#wait(socket, message);
     if (!session) return message.type === 'resume' ? this.#resume(socket, message) : this.#join(socket, message);
     if (message.id <= session.lastRequest) return this.send(session, { re: message.id, type: 'error', code: 'out-of-order', message: '!' });
     session.lastRequest = message.id;
@@ -43,6 +51,12 @@ export class ScriptedServer {
     this.bySocket.delete(socket);
   }
 
+  /** Whoever comes waits until the test says `decide(null)` or a refusal. */
+  #wait(socket, message) {
+    socket.deliver({ re: message.id, type: 'waiting' });
+    this.decide = (refusal) => (refusal ? socket.deliver({ re: message.id, type: 'error', message: 'No.', ...refusal }) : this.#join(socket, message));
+  }
+
   #join(socket, message) {
     if (this.on.join) {
       try {
@@ -60,6 +74,8 @@ export class ScriptedServer {
       participant: { id: message.participant ?? 'me', displayName: message.displayName ?? '', joinedAtMs: 1, publications: [] },
       resume: { key, windowMs: 10000 }, participants: structuredClone(this.participants), iceServers: [],
       limits: { messageBytes: 65536, metadataBytes: 16384, chatBytes: 8192, seats: 50 },
+      created: true, owner: null, permissions: ['publish', 'subscribe', 'talk'], settings: null, links: structuredClone(this.links), pins: structuredClone(this.pins),
+      ...this.about,
     });
   }
 
@@ -109,6 +125,17 @@ export class ScriptedServer {
 
   answer_chat() {
     return { message: 'm-1', timestampMs: 5 };
+  }
+
+  answer_link_chat() {
+    return { message: 'l-1', timestampMs: 6 };
+  }
+
+  /** The link is open before it is said to be. */
+  answer_link_open({ room, payload = null }) {
+    if (!this.open.has(room)) this.event('link.opened', { link: room, payload, rights: ['roster', 'chat', 'switch'], participants: [] });
+    this.open.add(room);
+    return { link: room };
   }
 
   answer_topic_subscribe() {

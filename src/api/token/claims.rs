@@ -108,6 +108,8 @@ pub(super) struct Claims {
     nbf: Option<u64>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     jti: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    switch: Option<bool>,
 }
 
 impl Claims {
@@ -123,6 +125,7 @@ impl Claims {
             iat: Some(now_secs),
             nbf: None,
             jti: request.token_id.clone(),
+            switch: None,
         }
     }
 
@@ -161,6 +164,7 @@ impl Claims {
             room: self.room_id,
             participant: self.participant_id,
             permissions,
+            one_shot: self.switch == Some(true) && self.jti.is_some(),
             token_id: self.jti,
         })
     }

@@ -44,6 +44,9 @@ pub enum TokenError {
     /// The token's `participantId` is another participant.
     #[error("The token is for another participant.")]
     WrongParticipant,
+    /// The claim `switch` makes it good for one join, and that has been.
+    #[error("The token was good for one join and has been used.")]
+    Used,
     /// The token's `roles` do not include this use.
     #[error("The roles of the token do not allow this.")]
     WrongRole,
@@ -67,6 +70,7 @@ impl TokenError {
             TokenError::WrongRoom => ErrorCode::TokenRoom,
             TokenError::WrongParticipant => ErrorCode::TokenParticipant,
             TokenError::WrongRole => ErrorCode::TokenRole,
+            TokenError::Used => ErrorCode::TokenUsed,
         }
     }
 
@@ -82,6 +86,7 @@ impl TokenError {
             | TokenError::WrongSignature
             | TokenError::WrongVersion
             | TokenError::Expired
+            | TokenError::Used
             | TokenError::NotYetValid => 4002,
             TokenError::InvalidPermissions => 4008,
             TokenError::WrongRoom => 4022,
@@ -103,6 +108,7 @@ impl TokenError {
             | TokenError::WrongSignature
             | TokenError::WrongVersion
             | TokenError::Expired
+            | TokenError::Used
             | TokenError::NotYetValid
             | TokenError::InvalidPermissions => 401,
         }

@@ -520,6 +520,7 @@ fn what_is_issued_is_what_is_verified() {
         may_call_rest: true,
         expires_at: now() + Duration::from_secs(60),
         token_id: request.token_id.clone(),
+        one_shot: false,
     };
     assert_eq!(grant, expected);
     assert_eq!(
@@ -582,6 +583,7 @@ fn codes_are_those_of_the_protocol_and_sentences_are_sentences() {
         TokenError::WrongRoom,
         TokenError::WrongParticipant,
         TokenError::WrongRole,
+        TokenError::Used,
     ];
     let codes: BTreeSet<&str> = all.iter().map(|refusal| refusal.code().as_str()).collect();
     let of_protocol = crate::wire::ErrorCode::ALL.iter().map(|code| code.as_str());

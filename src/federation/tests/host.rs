@@ -187,11 +187,25 @@ impl Host {
             LinkEvent::RequestEnded { request, .. } => {
                 ensure!(self.undecided.remove(&request), "{own}: ended twice");
             }
-            LinkEvent::Opened { room, rights, .. } => {
+            LinkEvent::Opened {
+                room,
+                rights,
+                participants,
+                ..
+            } => {
                 ensure!(!self.told.contains_key(&room), "{own}: opened twice");
                 ensure!(rights == rights_of(&room, seed), "{own}: rights that were not given");
+                ensure!(
+                    rights.roster || participants.is_empty(),
+                    "{own}: sees people without the right"
+                );
+                let third = participants
+                    .iter()
+                    .find(|one| !one.id.as_str().starts_with(room.as_str()));
+                ensure!(third.is_none(), "{own}: {third:?} is of a third room (I2)");
                 let told = Told {
                     held: rights,
+                    people: participants.into_iter().map(|one| (one.id.clone(), one)).collect(),
                     ..Told::default()
                 };
                 self.told.insert(room, told);

@@ -21,10 +21,15 @@ const fn err(ask: Ask, code: ErrorCode) -> LinkEvent {
 }
 
 fn opened(other: &str, by: &str) -> LinkEvent {
+    opened_with(other, by, &[])
+}
+
+fn opened_with(other: &str, by: &str, there: &[&str]) -> LinkEvent {
     LinkEvent::Opened {
         room: room(other),
         payload: Some(serde_json::from_str(&format!("\"by {by}\"")).unwrap()),
         rights: Rights::ALL,
+        participants: there.iter().map(|id| person(id)).collect(),
     }
 }
 
@@ -49,9 +54,9 @@ fn both_rooms_get_the_link_and_see_each_other() {
     bench.join("a", "ann");
     bench.join("b", "bob");
     let ask = bench.open("a", "b");
-    assert_eq!(bench.told("a"), [opened("b", "a"), ok(ask), roster("b", &["bob"])]);
+    assert_eq!(bench.told("a"), [opened_with("b", "a", &["bob"]), ok(ask)]);
     let b = bench.told("b");
-    assert_eq!(b[1..], [opened("a", "a"), roster("a", &["ann"])]);
+    assert_eq!(b[1..], [opened_with("a", "a", &["ann"])]);
     assert!(matches!(&b[0], LinkEvent::Requested { room, .. } if *room == super::support::room("a")));
     assert_eq!(bench.seen("a", "b"), Some(vec!["BOB".to_owned()]));
     bench.join("b", "bea");
@@ -260,7 +265,7 @@ fn what_is_said_of_another_session_ends_neither_link_nor_attempt() {
     bench.put("a", unreachable(room("b"), "b-0"));
     assert_eq!(bench.told("a"), []);
     bench.put("a", unreachable(room("b"), "b-1"));
-    assert_eq!(bench.told("a"), [closed("b", LinkCloseReason::Unreachable)]);
+    assert_eq!(bench.told("a"), [closed("b", LinkCloseReason::RemoteEnded)]);
 }
 
 #[test]

@@ -6,7 +6,7 @@ use crate::{
     room::SocketKey,
     wire::{
         ParticipantId,
-        signal::{self, ByeCode, LeaveReason, ParticipantInfo, PublicationInfo, ServerMessage},
+        signal::{self, ByeCode, LeaveReason, ParticipantInfo, Pin, PublicationInfo, ServerMessage, SettingsInfo},
     },
 };
 
@@ -29,6 +29,13 @@ pub(super) struct Client {
     pub(super) bye: Option<ByeCode>,
     pub(super) left: Vec<(ParticipantId, LeaveReason)>,
     pub(super) last_request: Option<u32>,
+    pub(super) created: bool,
+    pub(super) owner: Option<ParticipantId>,
+    pub(super) settings: Option<SettingsInfo>,
+    pub(super) pins: BTreeMap<ParticipantId, Pin>,
+    pub(super) is_waiting: bool,
+    /// Who waits to be let in, as far as it was told.
+    pub(super) lobby: BTreeSet<ParticipantId>,
 }
 
 impl Client {
@@ -49,13 +56,17 @@ impl Client {
                 assert_eq!(seq, self.last_seq + 1, "no gap, nothing twice: {frame}");
                 self.last_seq = seq;
             }
-            None => assert!(matches!(
-                message,
-                ServerMessage::Pong | ServerMessage::Resumed { .. } | ServerMessage::Error { .. }
-            )),
+            None => assert!(match message {
+                ServerMessage::Pong | ServerMessage::Resumed { .. } | ServerMessage::Error { .. } => true,
+                ServerMessage::Waiting | ServerMessage::Ok(_) => self.id.is_none(),
+                _ => false,
+            }),
         }
         if let Some(re) = re
-            && !matches!(message, ServerMessage::Pong | ServerMessage::Resumed { .. })
+            && !matches!(
+                message,
+                ServerMessage::Pong | ServerMessage::Waiting | ServerMessage::Resumed { .. }
+            )
         {
             assert!(
                 self.answers.insert(re, message.clone()).is_none(),
@@ -76,9 +87,20 @@ impl Client {
 
     fn learn(&mut self, message: &ServerMessage) {
         match message.clone() {
+            ServerMessage::Waiting => self.is_waiting = true,
+            ServerMessage::EntryRequested { participant, .. } => assert!(self.lobby.insert(participant)),
+            ServerMessage::EntryResponded { participant, .. } => assert!(self.lobby.remove(&participant)),
             ServerMessage::Joined(joined) => {
+                self.is_waiting = false;
                 self.id = Some(joined.participant.id);
                 self.key = Some(joined.resume.key);
+                (self.created, self.owner) = (joined.created, joined.owner);
+                self.settings = Some(joined.settings);
+                self.pins = joined
+                    .pins
+                    .into_iter()
+                    .map(|pin| (pin.participant.clone(), pin))
+                    .collect();
                 self.others = joined
                     .participants
                     .into_iter()
@@ -90,6 +112,7 @@ impl Client {
             }
             ServerMessage::ParticipantLeft { participant, reason } => {
                 assert!(self.others.remove(&participant).is_some());
+                self.pins.remove(&participant);
                 self.left.push((participant, reason));
             }
             ServerMessage::ParticipantUpdated {
@@ -137,6 +160,19 @@ impl Client {
                     self.seats.insert(seat.seat.0, seat);
                 }
             }
+            ServerMessage::RoomUpdated { owner, settings } => {
+                let known = owner.as_ref().filter(|owner| Some(*owner) != self.id.as_ref());
+                assert!(known.is_none_or(|owner| self.others.contains_key(owner)), "{owner:?}");
+                (self.owner, self.settings) = (owner, Some(*settings));
+            }
+            ServerMessage::Pin(pin) => {
+                let known = self.pins.remove(&pin.participant);
+                let same = known.is_some_and(|known| (known.camera, known.screen) == (pin.camera, pin.screen));
+                assert!(!same, "nothing new");
+                if pin.camera || pin.screen {
+                    self.pins.insert(pin.participant.clone(), pin);
+                }
+            }
             ServerMessage::Bye { code, .. } => self.bye = Some(code),
             ServerMessage::Resumed { last_request } => self.last_request = Some(last_request),
             ServerMessage::Pong => self.pongs += 1,
@@ -150,15 +186,10 @@ impl Client {
             | ServerMessage::Chat { .. }
             | ServerMessage::TopicMessage(_)
             | ServerMessage::Transport { .. }
-            | ServerMessage::Waiting
             | ServerMessage::Presence(_)
             | ServerMessage::Rooms { .. }
-            | ServerMessage::RoomUpdated { .. }
             | ServerMessage::MediaRequested { .. }
-            | ServerMessage::Pin(_)
             | ServerMessage::StoreChanged { .. }
-            | ServerMessage::EntryRequested { .. }
-            | ServerMessage::EntryResponded { .. }
             | ServerMessage::LinkOpened(_)
             | ServerMessage::LinkClosed { .. }
             | ServerMessage::LinkRoster { .. }

@@ -10,10 +10,15 @@ use crate::{
     room::{Grant, Input, RoomConfig},
     shard::event::{ShardEvent, TransportStats},
     wire::{
-        ParticipantId, PublicationId,
-        signal::{ClientMessage, LeaveReason, Priority, PublishLine, Quality, SourceKind, WishRequest},
+        ParticipantId, PublicationId, RoomId,
+        signal::{
+            ClientMessage, Intent, LeaveReason, Mode, PresenceRequest, Priority, PublishLine, Quality, Settings,
+            SourceKind, Token, WishRequest,
+        },
     },
 };
+
+const MODES: [Mode; 3] = [Mode::SendAndReceive, Mode::ReceiveOnly, Mode::SignallingOnly];
 
 /// SplitMix64: one seed, one story.
 struct Dice(u64);
@@ -76,8 +81,8 @@ impl Story {
             .dice
             .chance(2)
             .then(|| vec![ParticipantId::new(&format!("p{}", self.dice.roll(8))).unwrap()]);
-        match self.dice.roll(14) {
-            0 | 1 => {
+        match self.dice.roll(28) {
+            0 | 1 | 24..=27 => {
                 let seats = self.dice.roll(6);
                 let screen = if self.dice.chance(2) {
                     "send 2 video vp9 1\nsend 3 audio opus 1\n"
@@ -124,37 +129,106 @@ impl Story {
             12 => ClientMessage::Update {
                 display_name: Some("Name".to_owned()),
                 metadata: serde_json::from_str("{}").ok(),
-                mode: None,
+                mode: self.dice.chance(2).then(|| MODES[self.dice.roll(3)]),
             },
+            14 | 15 => ClientMessage::MediaRequest {
+                participant: self.somebody(),
+                source: [SourceKind::Microphone, SourceKind::Camera, SourceKind::Screen][self.dice.roll(3)],
+                on: self.dice.chance(3),
+            },
+            16 | 17 => ClientMessage::Pin {
+                participant: self.somebody(),
+                camera: self.dice.chance(2),
+                screen: self.dice.chance(2),
+            },
+            18 => ClientMessage::StoreSet {
+                key: self.dice.roll(3).to_string(),
+                value: self.dice.chance(2).then(|| "value".to_owned()),
+            },
+            19 => ClientMessage::StoreGet { key: None },
+            20 => ClientMessage::RoomUpdate {
+                settings: Box::new(self.settings()),
+            },
+            21 | 22 => ClientMessage::EntryRespond {
+                participant: self.waiter(),
+                allow: !self.dice.chance(3),
+            },
+            23 if self.dice.chance(6) => ClientMessage::RoomClose,
+            23 => ClientMessage::Presence(PresenceRequest {
+                token: None,
+                room: RoomId::new("r2").unwrap(),
+            }),
             _ => ClientMessage::Remove {
                 participant: ParticipantId::new(&format!("p{}", self.dice.roll(8))).unwrap(),
             },
         }
     }
 
+    fn somebody(&mut self) -> ParticipantId {
+        ParticipantId::new(&format!("p{}", self.dice.roll(8))).unwrap()
+    }
+
+    /// Mostly somebody who does wait.
+    fn waiter(&mut self) -> ParticipantId {
+        let waiting: Vec<_> = self.world.room.lobby.ids().into_iter().collect();
+        if waiting.is_empty() || self.dice.chance(4) {
+            return self.somebody();
+        }
+        waiting[self.dice.roll(waiting.len())].clone()
+    }
+
+    fn settings(&mut self) -> Settings {
+        Settings {
+            password: self
+                .dice
+                .chance(6)
+                .then(|| self.dice.chance(3).then(|| Token("x".to_owned()))),
+            max_participants: self.dice.chance(8).then(|| Some(4 + self.dice.roll(9) as u32)),
+            close_with_owner: self.dice.chance(6).then(|| self.dice.chance(3)),
+            keep_empty: self.dice.chance(4).then(|| self.dice.chance(2)),
+            listing: self
+                .dice
+                .chance(4)
+                .then(|| self.dice.chance(2).then(|| "public".to_owned())),
+            lobby: self.dice.chance(3).then(|| self.dice.chance(2)),
+            ..Settings::default()
+        }
+    }
+
+    fn join(&mut self) {
+        let id = format!("p{}", self.dice.roll(8));
+        let grant = match self.dice.roll(6) {
+            0 => Grant::MODERATE,
+            1 => Grant {
+                ask: true,
+                ..Grant::JOIN
+            },
+            _ => Grant::JOIN,
+        };
+        let (shard, auto) = (self.dice.roll(3) as u16, !self.dice.chance(4));
+        let settings = self.dice.chance(3).then(|| Box::new(self.settings()));
+        let intent = [Intent::Any, Intent::Any, Intent::Open, Intent::Join][self.dice.roll(4)];
+        let mode = MODES[self.dice.roll(9).saturating_sub(6)];
+        let password = self.dice.chance(2).then(|| Token("x".to_owned()));
+        self.world.join_with(&id, grant, shard, |join| {
+            join.auto_subscribe = auto;
+            (join.settings, join.intent, join.mode, join.password) = (settings, intent, mode, password);
+        });
+        self.away.push(None);
+    }
+
     fn come_or_go(&mut self) {
         let client = self.dice.roll(self.world.clients.len().max(1));
-        match self.dice.roll(6) {
-            0 | 1 => {
-                let id = format!("p{}", self.dice.roll(8));
-                let grant = if self.dice.chance(4) {
-                    Grant::MODERATE
-                } else {
-                    Grant::JOIN
-                };
-                let (shard, auto) = (self.dice.roll(3) as u16, !self.dice.chance(4));
-                self.world
-                    .join_with(&id, grant, shard, |join| join.auto_subscribe = auto);
-                self.away.push(None);
-            }
-            2 | 3 => {
+        match self.dice.roll(8) {
+            0..=3 => self.join(),
+            4 | 5 => {
                 if let Some(client) = self.alive() {
                     let arrived = self.dice.roll(4);
                     self.world.cut(client, arrived);
                     self.away[client] = Some(self.world.now);
                 }
             }
-            4 if client < self.world.clients.len() && self.world.clients[client].key.is_some() => {
+            6 if client < self.world.clients.len() && self.world.clients[client].key.is_some() => {
                 if self.world.resume(client).is_ok() {
                     self.away[client] = None;
                 }

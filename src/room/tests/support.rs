@@ -1,8 +1,9 @@
 //! A room with its shards' books and its clients, and everything that has to be true of them.
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::{BTreeMap, BTreeSet, VecDeque},
     net::SocketAddr,
+    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -11,8 +12,8 @@ use super::{books::Books, canned::canned, client::Client};
 use crate::{
     media::SourceKey,
     room::{
-        Grant, HttpKey, HttpOffer, HttpReply, Input, LinksConfig, NewNegotiation, Output, Room, RoomConfig, SocketKey,
-        seat::Half,
+        Grant, HttpKey, HttpOffer, HttpReply, Input, LinksConfig, Lookup, NewNegotiation, Output, Room, RoomConfig,
+        SocketKey, seat::Half,
     },
     shard::{
         command::{ShardId, TransportKey},
@@ -21,8 +22,11 @@ use crate::{
     transport::{fingerprint::Fingerprint, ice::Credentials, negotiation::LocalTransport},
     wire::{
         ErrorCode, ParticipantId, ResumeKey, RoomId,
-        link::Rights,
-        signal::{self, ClientMessage, Intent, JoinRequest, LinkPolicy, Mode, ParticipantInfo, ServerMessage},
+        link::{LinkFrame, Rights},
+        signal::{
+            self, ClientMessage, Intent, JoinRequest, LinkPolicy, Mode, ParticipantInfo, Pin, Presence, ServerMessage,
+            Token,
+        },
     },
 };
 
@@ -39,6 +43,17 @@ fn local() -> LocalTransport {
     }
 }
 
+/// A token for a room is `for-` and its name.
+fn verify(token: &Token, room: &RoomId, _: u64) -> Result<(), (ErrorCode, String)> {
+    if token.0 == format!("for-{room}") {
+        Ok(())
+    } else if token.0.starts_with("for-") {
+        Err((ErrorCode::TokenRoom, "another room".to_owned()))
+    } else {
+        Err((ErrorCode::TokenInvalid, "no token".to_owned()))
+    }
+}
+
 /// A room, its shards' books, and its clients.
 pub(super) struct World {
     pub(super) room: Room,
@@ -52,6 +67,10 @@ pub(super) struct World {
     pub(super) replies: BTreeMap<HttpKey, HttpReply>,
     pub(super) data: Vec<(TransportKey, u16, bytes::Bytes)>,
     pub(super) empty: usize,
+    /// On their way to linked rooms.
+    pub(super) to_rooms: VecDeque<(RoomId, Box<LinkFrame>)>,
+    /// What those outside see, and the listing.
+    pub(super) shown: Option<(Presence, Option<String>)>,
     /// Who ever published by WHIP.
     pub(super) whips: BTreeSet<ParticipantId>,
     next_socket: u64,
@@ -88,14 +107,25 @@ impl World {
     }
 
     pub(super) fn with_negotiation(config: RoomConfig, negotiation: NewNegotiation) -> Self {
-        let mut n = 0_u128;
+        Self::named("r1", 7, config, negotiation)
+    }
+
+    pub(super) fn named(room: &str, number: u32, config: RoomConfig, negotiation: NewNegotiation) -> Self {
+        let mut n = u128::from(number) << 64;
         let random = Box::new(move || {
             n += 1;
-            (n * 0x9e37_79b9_7f4a_7c15).to_le_bytes()
+            n.wrapping_mul(0x9e37_79b9_7f4a_7c15).to_le_bytes()
         });
         let now = Instant::now();
         Self {
-            room: Room::with_negotiation(RoomId::new("r1").unwrap(), 7, config, random, negotiation),
+            room: Room::with_negotiation(
+                RoomId::new(room).unwrap(),
+                number,
+                config,
+                random,
+                Arc::new(verify),
+                negotiation,
+            ),
             now,
             start: now,
             books: Books::default(),
@@ -106,6 +136,8 @@ impl World {
             replies: BTreeMap::new(),
             data: Vec::new(),
             empty: 0,
+            to_rooms: VecDeque::new(),
+            shown: None,
             whips: BTreeSet::new(),
             next_socket: 0,
         }
@@ -122,11 +154,15 @@ impl World {
     fn apply(&mut self, output: Output) {
         match output {
             Output::Send { socket, frame } => {
-                assert!(!self.closed.contains_key(&socket), "output to a closed socket: {frame}");
+                assert!(
+                    !self.closed.contains_key(&socket),
+                    "output to a closed socket: {}",
+                    frame.as_str()
+                );
                 let client = self.by_socket[&socket];
-                self.clients[client].wire.push(frame);
+                self.clients[client].wire.push(frame.into_text());
             }
-            Output::Refuse { socket, frame } => self.refused.push((socket, frame)),
+            Output::Refuse { socket, frame } => self.refused.push((socket, frame.into_text())),
             Output::CloseSocket { socket, code, .. } => {
                 assert!(self.closed.insert(socket, code).is_none());
                 let client = &mut self.clients[self.by_socket[&socket]];
@@ -146,6 +182,15 @@ impl World {
                 data,
             } => self.data.push((transport, channel, data)),
             Output::HttpReply { request, reply } => assert!(self.replies.insert(request, reply).is_none()),
+            Output::ToRoom { room, frame } => self.to_rooms.push_back((room, frame)),
+            Output::LookUp { key, lookup } => {
+                let answer = Box::new(match lookup {
+                    Lookup::Presence(room) => ServerMessage::Presence(Presence::nobody(room, 9)),
+                    Lookup::Rooms(_) => ServerMessage::Rooms { rooms: Vec::new() },
+                });
+                self.room.handle(self.now, 0, Input::Found { key, answer });
+            }
+            Output::Presence { presence, listing } => self.shown = Some((*presence, listing)),
             Output::Empty => self.empty += 1,
         }
     }
@@ -161,7 +206,7 @@ impl World {
 
     fn socket(&mut self) -> SocketKey {
         self.next_socket += 1;
-        SocketKey(self.next_socket)
+        SocketKey(self.next_socket + (u64::from(self.room.number()) << 32))
     }
 
     /// Joins and returns the number of the client.
@@ -212,6 +257,15 @@ impl World {
         });
         self.clients[number].read_all();
         number
+    }
+
+    /// Joins in a way that is refused, and returns the code.
+    pub(super) fn refused(&mut self, id: &str, grant: Grant, change: impl FnOnce(&mut JoinRequest)) -> String {
+        let before = self.refused.len();
+        self.join_with(id, grant, 0, change);
+        let (_, frame) = self.refused.get(before).expect("a refusal");
+        let error: serde_json::Value = serde_json::from_str(frame).unwrap();
+        error["code"].as_str().unwrap().to_owned()
     }
 
     /// Sends a request and returns its id. What comes is on the wire until it is read.
@@ -405,6 +459,7 @@ impl World {
             .iter()
             .map(|one| (one.id.clone(), one.info(room.publications.infos(one.key))))
             .collect();
+        assert!(room.owner.is_none_or(|owner| room.roster.get(owner).is_some()));
         for participant in room.roster.iter() {
             let Some(session) = &participant.session else { continue };
             let (messages, bytes) = session.outbox.size();
@@ -418,6 +473,29 @@ impl World {
             let mut others = truth.clone();
             others.remove(&participant.id);
             assert_eq!(client.others, others, "what {} knows", participant.id);
+            assert!(
+                room.owner.is_some() || participant.grant.ask,
+                "{} could own it",
+                participant.id
+            );
+            assert_eq!(
+                (&client.owner, &client.settings),
+                (&room.owner_id(), &Some(room.settings.info()))
+            );
+            let waiting = if participant.grant.ask {
+                BTreeSet::new()
+            } else {
+                room.lobby.ids()
+            };
+            assert_eq!(client.lobby, waiting);
+            let pins = |pins: &mut dyn Iterator<Item = &Pin>| -> Vec<_> {
+                let mut pins: Vec<_> = pins
+                    .map(|pin| (pin.participant.clone(), pin.camera, pin.screen))
+                    .collect();
+                pins.sort();
+                pins
+            };
+            assert_eq!(pins(&mut client.pins.values()), pins(&mut room.pins.all().iter()));
             for request in &client.asked {
                 assert!(client.answers.contains_key(request), "request {request} is unanswered");
             }

@@ -319,6 +319,22 @@ pub struct Presence {
     pub info: Option<Json>,
 }
 
+impl Presence {
+    /// Nobody is there, whatever was.
+    pub fn nobody(room: RoomId, max_participants: usize) -> Self {
+        Self {
+            room,
+            exists: false,
+            participants: 0,
+            max_participants: u32::try_from(max_participants).unwrap_or(u32::MAX),
+            full: false,
+            password_protected: false,
+            owner: None,
+            info: None,
+        }
+    }
+}
+
 /// The owner of a room, seen from outside.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]

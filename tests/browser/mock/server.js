@@ -9,6 +9,7 @@ import { createServer } from 'node:http';
 import { extname, join, normalize } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { WebSocketServer } from 'ws';
+import { linksOf, playLinks } from './links.js';
 
 const root = fileURLToPath(new URL('../../../', import.meta.url));
 const TYPES = { '.html': 'text/html; charset=utf-8', '.js': 'text/javascript; charset=utf-8', '.css': 'text/css; charset=utf-8' };
@@ -16,13 +17,17 @@ const NAMES = ['Bob Okafor', 'Clara Weiß', 'Dmitri', 'Elif Yılmaz', 'Fatou', '
 
 /** @param {number} port 0: any */
 export async function startMock(port = 0) {
-  const scene = { people: 3, screen: false, token: true };
+  const scene = /** @type {any} */ ({ people: 3, screen: false, token: true, lobby: false, permissions: ['publish', 'subscribe', 'talk', 'moderate', 'link', 'judge'], rooms: {}, linked: [], asked: [], joins: [] });
   const sockets = new Set();
   const http = createServer(async (request, response) => {
     const { pathname } = new URL(request.url, 'http://x');
     if (pathname === '/v1/dev/token') {
+      let body = '';
+      for await (const chunk of request) body += chunk;
+      const { room, participant } = JSON.parse(body);
+      const token = participant ? `mock for ${participant} in ${room}` : 'mock';
       response.writeHead(scene.token ? 200 : 404, { 'content-type': 'application/json' });
-      return response.end(JSON.stringify(scene.token ? { token: 'mock' } : { code: 'not-found' }));
+      return response.end(JSON.stringify(scene.token ? { token } : { code: 'not-found' }));
     }
     const path = normalize(pathname === '/' ? '/web/index.html' : pathname.startsWith('/sdk/') ? `/sdk/client/${pathname.slice(5)}` : pathname === '/fake-peer.js' ? '/tests/browser/mock/fake-peer.js' : `/web${pathname}`);
     try {
@@ -43,6 +48,7 @@ export async function startMock(port = 0) {
     scene,
     url: `http://localhost:${/** @type {any} */ (http.address()).port}/`,
     broadcast: (type, fields) => sockets.forEach((s) => s.say({ type, ...fields })),
+    sockets: () => sockets.size,
     cut: () => sockets.forEach((s) => s.terminate()),
     close: () => (sockets.forEach((s) => s.terminate()), http.close()),
   };
@@ -60,8 +66,18 @@ function play(socket, scene) {
       ...(scene.screen && i === 0 ? [{ id: 2, source: 'screen', kind: 'video', muted: false, codec: 'vp8', encodings: 2, width: 1920, height: 1080 }] : []),
     ],
   }));
+  const joined = (m) => {
+    scene.room = m.room;
+    socket.say({
+      re: m.id, type: 'joined', version: 1, room: m.room, session: `session of ${m.room}`, resume: { key: 'k', windowMs: 10000 }, iceServers: [],
+      participant: { id: 'me', displayName: m.displayName, joinedAtMs: Date.now(), publications: [] }, participants: people,
+      limits: { messageBytes: 65536, metadataBytes: 16384, chatBytes: 8192, seats: 50 },
+      permissions: scene.permissions, links: linksOf(scene), pins: [], owner: 'me', created: false,
+    });
+  };
   socket.on('message', (data) => {
     const m = JSON.parse(String(data));
+    if (playLinks(socket, scene, m)) return;
     const ok = (fields = {}) => socket.say({ re: m.id, type: 'ok', ...fields });
     switch (m.type) {
       case 'ping':
@@ -70,12 +86,14 @@ function play(socket, scene) {
         return scene.deaf || socket.send(JSON.stringify({ re: m.id, type: 'error', code: 'resume-unknown', message: 'Gone.' }));
       case 'join':
         if (scene.deaf) return;
+        scene.joins.push(m);
         if (scene.refuse) return socket.send(JSON.stringify({ re: m.id, type: 'error', code: scene.refuse, message: 'No.' }));
-        return socket.say({
-          re: m.id, type: 'joined', version: 1, room: m.room, session: 's1', resume: { key: 'k', windowMs: 10000 }, iceServers: [],
-          participant: { id: 'me', displayName: m.displayName, joinedAtMs: Date.now(), publications: [] }, participants: people,
-          limits: { messageBytes: 65536, metadataBytes: 16384, chatBytes: 8192, seats: 50 },
-        });
+        if (scene.lobby) {
+          scene.lobby = false;
+          scene.admit = () => joined(m);
+          return socket.send(JSON.stringify({ re: m.id, type: 'waiting' }));
+        }
+        return joined(m);
       case 'offer': {
         const mids = (kind) => [...m.sdp.matchAll(new RegExp(`m=${kind} .*\\na=mid:(\\d+)\\na=recvonly`, 'g'))].map((x) => x[1]);
         const [audio, video] = [mids('audio'), mids('video')];
@@ -92,8 +110,14 @@ function play(socket, scene) {
         if (people.length) socket.say({ type: 'speakers', speakers: [{ participant: 'p0', level: 90 }] });
         return socket.say({ type: 'quality', quality: [{ participant: 'me', score: 5 }, ...people.map((p, i) => ({ participant: p.id, score: 5 - (i % 5) }))] });
       }
+      case 'leave':
+        ok();
+        return socket.close(1000);
       case 'publish':
         return ok({ publication: own++ });
+      case 'entry.respond':
+        scene.asked.push(m);
+        return ok();
       case 'chat':
         return ok({ message: `m-${m.id}`, timestampMs: Date.now() });
       default:

@@ -4,8 +4,8 @@ import { Caller } from './caller.js';
 import { startProxy } from './proxy.js';
 import { binary, startServer } from './server.js';
 
-/** What a test needs and this machine lacks; on CI that is a failure, elsewhere a reason to skip. */
-function lacking(browsers) {
+/** What a test needs and this machine lacks; on CI that is a failure, elsewhere a reason to skip. @param {("chromium" | "firefox")[]} browsers */
+export function lacking(browsers) {
   if (!binary()) return 'the server was not built (cargo build)';
   if (browsers.includes('chromium') && !CHROMIUM) return 'Chromium is not installed';
   if (browsers.includes('firefox') && !FIREFOX) return 'Firefox is not installed';
@@ -15,14 +15,14 @@ function lacking(browsers) {
 /**
  * A test with a server and browsers of its own.
  * @param {string} name
- * @param {{browsers?: ('chromium' | 'firefox')[], proxy?: boolean, timeout?: number}} options
+ * @param {{browsers?: ('chromium' | 'firefox')[], proxy?: boolean, timeout?: number, env?: Record<string, string>}} options env: of the server
  * @param {(scene: Awaited<ReturnType<typeof setUp>>) => Promise<void>} run
  */
-export function scene(name, { browsers = ['chromium'], proxy = false, timeout = 120_000 }, run) {
+export function scene(name, { browsers = ['chromium'], proxy = false, timeout = 120_000, env = {} }, run) {
   const why = lacking(browsers);
   test(name, { timeout, skip: why && !process.env.CI ? why : false }, async (t) => {
     if (why) throw new Error(why);
-    const stage = await setUp(browsers, proxy);
+    const stage = await setUp(browsers, proxy, env);
     try {
       await run(stage);
     } catch (error) {
@@ -37,9 +37,10 @@ export function scene(name, { browsers = ['chromium'], proxy = false, timeout = 
 /**
  * @param {('chromium' | 'firefox')[]} browsers
  * @param {boolean} withProxy
+ * @param {Record<string, string>} env
  */
-async function setUp(browsers, withProxy) {
-  const server = await startServer();
+async function setUp(browsers, withProxy, env) {
+  const server = await startServer({ env });
   const proxy = withProxy ? await startProxy(server.port) : null;
   /** @type {Record<string, import('puppeteer-core').Browser>} */
   const running = {};

@@ -130,7 +130,18 @@ impl Signal {
         self.answer(id).await
     }
 
-    /// Sends a request without waiting.
+    /// Sends a request without waiting, and returns its id for [`Signal::answer`].
+    ///
+    /// # Errors
+    /// When the socket is gone.
+    pub async fn begin(&mut self, kind: &str, fields: Value) -> anyhow::Result<u64> {
+        let id = self.next_id;
+        self.next_id += 1;
+        self.post(id, kind, fields).await?;
+        Ok(id)
+    }
+
+    /// Sends a request without waiting, under an id of the caller's choice.
     ///
     /// # Errors
     /// When the socket is gone.

@@ -1,0 +1,230 @@
+import { EnfiladeError } from '../core/errors.js';
+import { modeName, STREAM_KIND } from './constants.js';
+import { reasonOfOthers } from './leave-reasons.js';
+import { Participant } from './participant.js';
+import { Stream } from './stream.js';
+
+/** @typedef {import('../core/participant.js').LocalParticipant} LocalParticipant */
+/** @typedef {import('../core/participant.js').RemoteParticipant} RemoteParticipant */
+/** @typedef {import('../core/publication.js').LocalPublication} LocalPublication */
+/** @typedef {import('./constants.js').StreamKind} StreamKind */
+/** @typedef {import('./leave-reasons.js').LeaveReason} LeaveReason */
+/** @typedef {import('./participant.js').Surroundings} Surroundings */
+
+const SHOWN = /** @type {const} */ (['publication-added', 'publication-updated', 'publication-removed', 'track-started', 'track-stopped']);
+
+/** Who is in the meeting, what of them can be seen and heard, who speaks and who presents: one room's worth of it. */
+export class People {
+  #in;
+  #meeting;
+  #entered = false;
+  /** @type {Set<StreamKind>} what `pauseAllStreams` holds back */
+  #paused = new Set();
+  #adaptive = false;
+  /** @type {WeakSet<LocalPublication>} */
+  #watched = new WeakSet();
+  /** The others. @type {Map<string, Participant>} */
+  others;
+  /** @type {Participant | null} */
+  self = null;
+  /** @type {string | null} */
+  speakerId = null;
+  /** @type {string | null} */
+  presenterId = null;
+  /** @type {string | null} */
+  mainId = null;
+  /** What is pinned, by participant id. @type {Map<string, {cam: boolean, share: boolean}>} */
+  pinned = new Map();
+
+  /**
+   * @param {import('./meeting-types.js').MeetingEmitter} meeting
+   * @param {Surroundings} surroundings
+   * @param {Map<string, Participant>} others empty; the meeting's own map
+   * @param {(error: EnfiladeError, action: import('./errors.js').Action) => void} report
+   */
+  constructor(meeting, surroundings, others, report) {
+    this.#meeting = meeting;
+    this.#in = surroundings;
+    this.others = others;
+    this.report = report;
+    const { room } = surroundings;
+    room.on('participant-joined', (who) => this.#join(who));
+    room.on('participant-left', (who, reason) => this.#leave(who.id, reasonOfOthers(reason)));
+    room.on('participant-updated', (who) => this.#update(who));
+    for (const event of SHOWN) room.on(event, (_, who) => this.#showRemote(who.id));
+    room.on('publication-added', (publication, who) => {
+      const participant = this.others.get(who.id);
+      void participant?.viewing.apply(publication).catch(() => {}); // said again after a fresh join
+    });
+    room.on('subscription', (publication, who) => {
+      const participant = this.others.get(who.id);
+      if (publication.state === 'codec-not-supported') {
+        report(new EnfiladeError('codec-not-supported', `The ${publication.source} of ${who.displayName} comes in ${publication.codec}, which this browser cannot show.`), 'other');
+      }
+      if (publication.source === 'camera' && publication.encoding !== null) participant?.receives(publication.encoding, publication.encodings);
+    });
+    room.on('local-changed', () => this.#showLocal());
+    room.on('speakers', ([loudest]) => this.#speak(loudest?.id ?? null));
+    room.on('pin', ({ participant, camera, screen, by }) => {
+      if (camera || screen) this.pinned.set(participant, { cam: camera, share: screen });
+      else this.pinned.delete(participant);
+      meeting.emit('pin-state-changed', { participantId: participant, peerId: participant, state: { cam: camera, share: screen }, pinnedBy: by });
+      this.#choose();
+    });
+  }
+
+  /** We are in. Tells of ourselves and of everybody here, in that order. */
+  enter() {
+    this.#entered = true;
+    const { room } = this.#in;
+    this.self = new Participant(this.#in, /** @type {LocalParticipant} */ (room.localParticipant), true);
+    this.#showLocal();
+    this.#meeting.emit('meeting-joined');
+    for (const participant of [...this.others.values()]) this.#meeting.emit('participant-joined', participant);
+    this.#choose();
+  }
+
+  /** It is over. @param {LeaveReason | null} reason told of everybody; null: nobody is told */
+  end(reason) {
+    for (const id of [...this.others.keys()]) {
+      if (reason) this.#leave(id, reason);
+      else this.others.get(id)?.elements.release();
+    }
+    this.self?.show([]);
+    this.self?.elements.release();
+    this.pinned.clear();
+    this.#speak(null);
+    this.#present();
+  }
+
+  /** @param {StreamKind | undefined} kind undefined: all @param {boolean} paused */
+  async pauseAll(kind, paused) {
+    const kinds = kind ? [kind] : /** @type {const} */ (['audio', 'video', 'share', 'shareAudio']);
+    for (const k of kinds) {
+      if (paused) this.#paused.add(k);
+      else this.#paused.delete(k);
+    }
+    await Promise.all([...this.others.values()].flatMap((p) => kinds.map((k) => p.pause(SOURCE[k], paused, 'all-streams'))));
+  }
+
+  /** @param {boolean} adaptive */
+  adapt(adaptive) {
+    this.#adaptive = adaptive;
+    for (const participant of this.others.values()) participant.elements.adapt(adaptive);
+  }
+
+  /** @param {RemoteParticipant} who */
+  #join(who) {
+    const participant = new Participant(this.#in, who, false);
+    this.others.set(who.id, participant);
+    participant.elements.adapt(this.#adaptive);
+    for (const kind of this.#paused) participant.viewing.expect(SOURCE[kind], { paused: true }); // what they publish is told next
+    if (!this.#entered) return;
+    this.#meeting.emit('participant-joined', participant);
+    this.#choose();
+  }
+
+  /** @param {string} id @param {LeaveReason} reason */
+  #leave(id, reason) {
+    const participant = this.others.get(id);
+    if (!participant) return;
+    participant.show([]);
+    participant.elements.release();
+    this.others.delete(id);
+    this.pinned.delete(id);
+    if (this.#entered) this.#meeting.emit('participant-left', participant, reason);
+    this.#present();
+  }
+
+  /** @param {RemoteParticipant | LocalParticipant} who */
+  #update(who) {
+    const participant = this.self?.id === who.id ? this.self : this.others.get(who.id);
+    if (!participant) return;
+    const before = participant.mode;
+    participant.update(who);
+    if (!this.#entered) return;
+    this.#meeting.emit('participant-updated', participant);
+    if (participant.mode === before) return;
+    this.#meeting.emit('participant-mode-changed', { participantId: who.id, mode: modeName(who.mode, this.#in.olderModes) });
+  }
+
+  /** @param {string} id */
+  #showRemote(id) {
+    const participant = this.others.get(id);
+    if (!participant) return;
+    const publications = [...(this.#in.room.participants.get(id)?.publications.values() ?? [])].filter((p) => !p.muted);
+    participant.show(
+      publications.flatMap((p) => {
+        if (!p.track) return [];
+        const known = participant.streams.get(String(p.id));
+        if (known?.track === p.track) return [known];
+        return [new Stream(p, String(p.id), p.track, (paused) => this.#pause(participant, p.source, paused))];
+      }),
+    );
+    participant.status(new Set(publications.map((p) => STREAM_KIND[p.source])));
+    this.#present();
+  }
+
+  #showLocal() {
+    const publications = this.#in.room.publications.filter((p) => !p.muted && p.track);
+    this.#watch(this.#in.room.publications);
+    this.self?.show(
+      publications.flatMap((p) => {
+        const track = /** @type {MediaStreamTrack} */ (p.track);
+        const known = this.self?.streams.get(p.source);
+        return known?.track === track ? [known] : [new Stream(p, p.source, track, null)];
+      }),
+    );
+    this.self?.status(new Set(publications.map((p) => STREAM_KIND[p.source])));
+    this.#present();
+  }
+
+  /** Devices that go away by themselves are told as errors. @param {LocalPublication[]} publications */
+  #watch(publications) {
+    for (const publication of publications) {
+      const { source } = publication;
+      if (this.#watched.has(publication) || (source !== 'camera' && source !== 'microphone')) continue;
+      this.#watched.add(publication);
+      publication.on('ended', () => this.report(new EnfiladeError(`${source}-ended`, `The ${source} stopped by itself; perhaps it was unplugged.`), source));
+    }
+  }
+
+  /** @param {Participant} participant @param {import('../core/protocol.js').Source} source @param {boolean} paused */
+  #pause(participant, source, paused) {
+    return this.#in.guard(paused ? 'pause' : 'resume', () => participant.pause(source, paused, 'manual'));
+  }
+
+  /** @param {string | null} id */
+  #speak(id) {
+    if (id === this.speakerId) return;
+    this.speakerId = id;
+    this.#meeting.emit('speaker-changed', id);
+    this.#choose();
+  }
+
+  #present() {
+    const all = [...(this.self ? [this.self] : []), ...this.others.values()];
+    const still = all.find((p) => p.id === this.presenterId && p.screenShareOn);
+    const id = (still ?? all.find((p) => p.screenShareOn))?.id ?? null;
+    if (id !== this.presenterId) {
+      this.presenterId = id;
+      this.#meeting.emit('presenter-changed', id);
+    }
+    this.#choose();
+  }
+
+  /** Who deserves the largest tile: somebody pinned, who presents, who speaks or spoke last, anybody else, ourselves. */
+  #choose() {
+    if (!this.#entered || !this.self) return;
+    const here = (/** @type {string | null | undefined} */ id) => (id ? (this.others.get(id) ?? (this.self?.id === id ? this.self : null)) : null);
+    const main =
+      here(this.pinned.keys().next().value) ?? here(this.presenterId) ?? (this.speakerId === this.self.id ? null : here(this.speakerId)) ??
+      (this.mainId === this.self.id ? null : here(this.mainId)) ?? this.others.values().next().value ?? this.self;
+    if (main.id === this.mainId) return;
+    this.mainId = main.id;
+    this.#meeting.emit('main-participant-changed', main);
+  }
+}
+
+/** @type {Record<StreamKind, import('../core/protocol.js').Source>} */
+const SOURCE = { audio: 'microphone', video: 'camera', share: 'screen', shareAudio: 'screenAudio' };
