@@ -14,7 +14,7 @@ use crate::{
 
 fn texts(events: &[LinkEvent]) -> Vec<&str> {
     let text = |event| match event {
-        &LinkEvent::Chat { ref chat, .. } => Some(chat.text.as_str()),
+        LinkEvent::Chat { chat, .. } => Some(chat.text.as_str()),
         _ => None,
     };
     events.iter().filter_map(text).collect()
