@@ -10,13 +10,12 @@ const CREATED = 'Successfully created the room.';
 const JOINED = 'Successfully joined the room.';
 const NOT_AVAILABLE = 'Room not available';
 
-/** The block with the ids of this scenario's room, of our script and of our server. @param {Scene} scene @param {string} source */
+/** The block with the id of this scenario's room, and the addresses of our script and our server. @param {Scene} scene @param {string} source */
 const filled = (scene, source) =>
   source
     .replaceAll(/'(your-)?room-id'/g, JSON.stringify(scene.room('room')))
     .replace('https://rtcmulticonnection.herokuapp.com/dist/RTCMultiConnection.min.js', '/sdk/rtcmulticonnection.js')
-    // Its signalling is socket.io's no more.
-    .replace('<script src="https://rtcmulticonnection.herokuapp.com/socket.io/socket.io.js"></script>', '')
+    .replace('https://rtcmulticonnection.herokuapp.com/socket.io/socket.io.js', '/socket.io/socket.io.js')
     .replace('https://rtcmulticonnection.herokuapp.com:443/', `${scene.server.url}/`);
 
 /** Notes what is shown, and what callbacks are given. */
