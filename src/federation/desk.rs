@@ -101,3 +101,12 @@ impl Desk {
         Question(self.last_question)
     }
 }
+
+#[cfg(test)]
+impl Desk {
+    /// All that decides what happens next, as a text.
+    pub(super) fn digest(&self) -> String {
+        let last = (self.last_link, self.last_request, self.last_question);
+        format!("{:?} {:?} {last:?}", self.people, self.tombs)
+    }
+}

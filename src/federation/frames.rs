@@ -80,7 +80,14 @@ impl Links {
                     Some(Over::ANOTHER_SESSION)
                 } else if link.acknowledged(now, desk, ack) {
                     link.hear(now, desk);
-                    data.and_then(|(seq, message)| link.receive(now, desk, seq, message))
+                    match data {
+                        Some((seq, message)) => link.receive(now, desk, seq, message),
+                        None => {
+                            // Nothing more is on its way that would have to be waited for.
+                            link.greet(desk);
+                            None
+                        }
+                    }
                 } else {
                     None
                 };

@@ -53,16 +53,9 @@ pub(super) struct Link {
     heard_at: Instant,
     sent_at: Instant,
     ack_due: bool,
-    greeting: Option<Greeting>,
-}
-
-/// Our room hears of a link when it is known who is there: then nobody is seen coming who was there before.
-#[derive(Clone, Debug)]
-struct Greeting {
-    /// Who waits for the link.
-    asks: Vec<Ask>,
-    /// The room is told then, whoever is known by then.
-    until: Instant,
+    /// Our room hears of a link when it is known who is there: then nobody is seen coming who was there before. Until then:
+    /// who waits for the link.
+    greeting: Option<Vec<Ask>>,
 }
 
 impl Link {
@@ -83,10 +76,7 @@ impl Link {
             heard_at: now,
             sent_at: now,
             ack_due: true,
-            greeting: Some(Greeting {
-                asks,
-                until: now + desk.limits.accept,
-            }),
+            greeting: Some(asks),
         };
         if knows_all {
             link.greet(desk);
@@ -102,20 +92,24 @@ impl Link {
     /// One more wants it.
     pub(super) fn join(&mut self, desk: &mut Desk, ask: Ask) {
         match &mut self.greeting {
-            Some(greeting) if greeting.asks.len() < ASKS_MAX => greeting.asks.push(ask),
+            Some(asks) if asks.len() < ASKS_MAX => asks.push(ask),
             Some(_) => desk.answer(ask, Err(ErrorCode::RateLimited)),
             None => desk.answer(ask, Ok(())),
         }
     }
 
-    fn greet(&mut self, desk: &mut Desk) {
-        if let Some(Greeting { asks, .. }) = self.greeting.take() {
+    /// Our room hears of it.
+    pub(super) fn greet(&mut self, desk: &mut Desk) {
+        if let Some(asks) = self.greeting.take() {
             desk.tell(LinkEvent::Opened {
                 room: self.terms.room.clone(),
                 payload: self.terms.payload.clone(),
                 rights: self.terms.held,
                 participants: self.mirror.people().iter().cloned().collect(),
             });
+            if self.stale {
+                self.tell_state(desk);
+            }
             desk.answer_all(asks, Ok(()));
         }
     }
@@ -132,7 +126,7 @@ impl Link {
             desk.answer(asked.ask, if done { Ok(()) } else { Err(ErrorCode::LinkClosed) });
         }
         desk.answer_all(self.outbox.asks(), Err(ErrorCode::LinkClosed));
-        if let Some(Greeting { asks, .. }) = self.greeting {
+        if let Some(asks) = self.greeting {
             return desk.answer_all(asks, Err(ErrorCode::LinkClosed));
         }
         if Fault::ForgetGhosts.is_planted() && over.reason == LinkCloseReason::Unreachable {
@@ -314,9 +308,6 @@ impl Link {
         if self.outbox.is_stuck(now, desk.limits.dead) || replies_unread {
             return Some(Over::OVERFLOW);
         }
-        if self.greeting.as_ref().is_some_and(|greeting| now >= greeting.until) {
-            self.greet(desk);
-        }
         if !self.stale && now >= self.heard_at + desk.limits.stale {
             self.stale = true;
             self.tell_state(desk);
@@ -367,7 +358,6 @@ impl Link {
         let limits = &desk.limits;
         let silence = if self.stale { limits.dead } else { limits.stale };
         let own = (self.heard_at + silence).min(self.sent_at + limits.heartbeat);
-        let own = self.greeting.as_ref().map_or(own, |greeting| own.min(greeting.until));
         self.outbox.timeout(limits).map_or(own, |at| own.min(at))
     }
 
@@ -401,9 +391,6 @@ impl Link {
         self.outbox.shift(now, back);
         self.talk.shift(now, back);
         self.heard_at -= back;
-        if let Some(greeting) = &mut self.greeting {
-            greeting.until = greeting.until.max(now) - back;
-        }
         self.sent_at -= back;
     }
 }

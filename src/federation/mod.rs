@@ -263,3 +263,26 @@ impl Links {
         self.ended = true;
     }
 }
+
+#[cfg(test)]
+impl Links {
+    /// Moves everything back in time: for comparing states that differ in nothing else.
+    fn shift(&mut self, now: Instant, back: std::time::Duration) {
+        self.pairs.values_mut().for_each(|pair| pair.shift(now, back));
+        self.desk.tombs.shift(now, back);
+        self.opens.shift(now, back);
+        self.requests.shift(now, back);
+    }
+
+    /// All that decides what happens next, as a text.
+    fn digest(&self) -> String {
+        let Self {
+            desk,
+            pairs,
+            opens,
+            requests,
+            ended,
+        } = self;
+        format!("{pairs:?} {opens:?} {requests:?} {ended} {}", desk.digest())
+    }
+}

@@ -226,3 +226,18 @@ impl Pair {
         }
     }
 }
+
+#[cfg(test)]
+impl Pair {
+    pub(super) fn shift(&mut self, now: Instant, back: std::time::Duration) {
+        if let Some(attempt) = &mut self.attempt {
+            attempt.shift(now, back);
+        }
+        if let Some(knock) = &mut self.knock {
+            knock.shift(back);
+        }
+        if let Some(link) = &mut self.link {
+            link.shift(now, back);
+        }
+    }
+}

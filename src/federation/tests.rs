@@ -2,10 +2,12 @@
 
 #![allow(clippy::wildcard_enum_match_arm, reason = "a test looks for one event among many")]
 
+mod exhaustive;
 pub(crate) mod fault;
 mod host;
 mod opening;
+mod planted;
 mod simulation;
-mod talking;
 pub(crate) mod support;
+mod talking;
 mod world;

@@ -18,15 +18,15 @@ pub(super) enum Epitaph {
 }
 
 #[derive(Clone, Debug)]
-pub(super) struct Tomb {
+struct Tomb {
     link: LinkId,
     epitaph: Epitaph,
-    pub(super) until: Instant,
+    until: Instant,
 }
 
 /// Bounded: the oldest are forgotten first.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Tombs(pub(super) VecDeque<Tomb>);
+pub(super) struct Tombs(VecDeque<Tomb>);
 
 impl Epitaph {
     pub(super) const fn body(self) -> LinkBody {
@@ -52,5 +52,13 @@ impl Tombs {
     pub(super) fn get(&self, now: Instant, link: &LinkId) -> Option<Epitaph> {
         let tomb = self.0.iter().find(|tomb| tomb.link == *link && tomb.until > now)?;
         Some(tomb.epitaph)
+    }
+}
+
+#[cfg(test)]
+impl Tombs {
+    pub(super) fn shift(&mut self, now: Instant, back: std::time::Duration) {
+        self.0.retain(|tomb| tomb.until > now);
+        self.0.iter_mut().for_each(|tomb| tomb.until -= back);
     }
 }

@@ -240,6 +240,7 @@ impl Room {
     }
 
     /// From a socket that is nobody's session.
+    #[expect(clippy::wildcard_enum_match_arm, reason = "everything else is for those inside")]
     pub(super) fn handle_waiter(&mut self, socket: SocketKey, message: Result<Envelope, SignalError>) {
         let Some(key) = self.lobby.by_socket.get(&socket).copied() else {
             return;
@@ -254,7 +255,6 @@ impl Room {
                     let (code, reason) = (close::NORMAL, "left");
                     return self.outputs.push_back(Output::CloseSocket { socket, code, reason });
                 }
-                #[expect(clippy::wildcard_enum_match_arm, reason = "everything else is for those inside")]
                 _ => {
                     let sentence = "you wait to be let in; until then there is only leave";
                     (Some(id), SignalError::new(ErrorCode::JoinFirst, sentence).to_message())

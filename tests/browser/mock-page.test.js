@@ -45,10 +45,16 @@ for (const [name, path] of [['chromium', CHROMIUM], ['firefox', FIREFOX]]) {
       mock.scene.refuse = 'room-full';
       await page.click('#join');
       await until('the refusal', () => text('#join-error'), (t) => /full/.test(t));
+      // A room with a password asks for it.
+      mock.scene.refuse = 'password-required';
+      await page.click('#join');
+      await until('a password is asked for', () => page.evaluate(() => document.activeElement?.id), (id) => id === 'password');
       mock.scene.refuse = null;
+      await page.type('#password', 'open sesame');
 
       await page.click('#join');
       await until('in the call', () => shown('#call'), Boolean);
+      assert.equal(mock.scene.joins.at(-1).password, 'open sesame');
       await until('four tiles', () => page.$$eval('.tile', (t) => t.length), (n) => n === 4);
       assert.equal(await text('#count'), '4 people');
       assert.equal(await page.evaluate(() => localStorage.getItem('enfilade.name')), 'Ann');

@@ -12,6 +12,7 @@ mod publish;
 mod reference;
 mod repair;
 mod resume;
+mod rooms;
 mod seats;
 mod stage;
 mod transport;

@@ -185,7 +185,7 @@ async fn tokens_are_checked_and_their_refusal_is_coded() {
     expect(good.clone(), json!({"participant": "another"}), &["token-participant"]).await;
     expect(good.clone(), json!({"versions": [99]}), &["unsupported-version"]).await;
     let asks = super::stage::token_for(super::stage::ROOM, "ann", &["ask_join"]);
-    expect(asks, json!({}), &["token-permissions", "forbidden"]).await;
+    expect(asks, json!({"intent": "open"}), &["forbidden"]).await;
     let mut ann = Participant::join(&stage.server.url, &good, json!({})).await.unwrap();
     eventually("ann is in", || Some(())).await.unwrap();
     ann.signal.request("ping", json!({})).await.unwrap();

@@ -88,7 +88,8 @@
  *   'resumed-all-streams': [{kind: StreamKind | null}],
  *   'video-state-changed': [import('./shared-video.js').VideoState],
  *   'video-seeked': [{currentTime: number}],
- *   'quality-limitation': [{type: 'bandwidth' | 'cpu', state: 'detected' | 'resolved', timestamp: number}],
+ *   'quality-limitation': [import('./upload-watch.js').Limitation],
+ *   'audio-input-silence': [import('./upload-watch.js').Silence],
  *   'autoplay-blocked': [],
  *   error: [import('./errors.js').ErrorEvent],
  * }} MeetingEvents

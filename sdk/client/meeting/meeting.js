@@ -5,7 +5,6 @@ import { MeetingControls } from './controls.js';
 import { MeetingData } from './data.js';
 import { errorEvent, isReported, meetingError } from './errors.js';
 import { leaveReason, reasonOfOurs } from './leave-reasons.js';
-import { LimitationWatch } from './limitation.js';
 import { makeRoom, requireKind, requireOptions } from './options.js';
 import { requireSwitch } from './participant.js';
 import { People } from './people.js';
@@ -14,6 +13,7 @@ import { RealtimeStore } from './realtime-store.js';
 import { SharedVideo } from './shared-video.js';
 import { MeetingStates } from './state.js';
 import { Stats } from './stats.js';
+import { UploadWatch } from './upload-watch.js';
 
 /** @typedef {import('../core/connection.js').ConnectionState} ConnectionState */
 /** @typedef {import('../core/room.js').Room} Room */
@@ -45,7 +45,7 @@ export class Meeting extends MeetingControls {
   #stats = new Stats();
   #data;
   #video;
-  #limitation;
+  #upload;
   /** @type {WeakSet<EnfiladeError>} */
   #told = new WeakSet();
 
@@ -65,7 +65,10 @@ export class Meeting extends MeetingControls {
     this.realtimeStore = new RealtimeStore(current, guard);
     this.#data = new MeetingData(current, (message) => this.emit('data', message));
     this.#video = new SharedVideo(this.realtimeStore, (state) => this.emit('video-state-changed', state), (at) => this.emit('video-seeked', at));
-    this.#limitation = new LimitationWatch(current, (limitation) => this.emit('quality-limitation', limitation));
+    this.#upload = new UploadWatch(current, {
+      limitation: (limitation) => this.emit('quality-limitation', limitation),
+      silence: (silence) => this.emit('audio-input-silence', silence),
+    });
     this.#stage = this.#set(room);
     this.pubSub.attach(room, false);
     this.realtimeStore.attach(room);
@@ -283,7 +286,8 @@ export class Meeting extends MeetingControls {
 
   /**
    * A listener of `connection-open` that comes after `meeting-joined` gets what is open already, once and later in the same
-   * turn. Some events cost something, which begins with their first listener: `data`, `quality-limitation`, `video-…`.
+   * turn. Some events cost something, which begins with their first listener: `data`, `quality-limitation`,
+   * `audio-input-silence`, `video-…`.
    * @override
    * @template {keyof MeetingEvents} K
    * @param {K} event
@@ -295,7 +299,7 @@ export class Meeting extends MeetingControls {
     if (event === 'connection-open' && !known) this.#stage.connections.replay(listener);
     if (this.room.state === 'closed' || this.room.state === 'leaving') return off;
     if (event === 'data') this.#data.open();
-    if (event === 'quality-limitation') this.#limitation.start();
+    if (event === 'quality-limitation' || event === 'audio-input-silence') this.#upload.start();
     if ((event === 'video-state-changed' || event === 'video-seeked') && this.#entered) void this.#video.catchUp();
     return off;
   }

@@ -3,6 +3,7 @@ import { modeName, STREAM_KIND } from './constants.js';
 import { reasonOfOthers } from './leave-reasons.js';
 import { Participant } from './participant.js';
 import { Stream } from './stream.js';
+import { StreamWatch } from './stream-watch.js';
 
 /** @typedef {import('../core/participant.js').LocalParticipant} LocalParticipant */
 /** @typedef {import('../core/participant.js').RemoteParticipant} RemoteParticipant */
@@ -21,8 +22,9 @@ export class People {
   /** @type {Set<StreamKind>} what `pauseAllStreams` holds back */
   #paused = new Set();
   #adaptive = false;
+  #watch;
   /** @type {WeakSet<LocalPublication>} */
-  #watched = new WeakSet();
+  #minded = new WeakSet();
   /** The others. @type {Map<string, Participant>} */
   others;
   /** @type {Participant | null} */
@@ -48,6 +50,7 @@ export class People {
     this.others = others;
     this.report = report;
     const { room } = surroundings;
+    this.#watch = new StreamWatch(room);
     room.on('participant-joined', (who) => this.#join(who));
     room.on('participant-left', (who, reason) => this.#leave(who.id, reasonOfOthers(reason)));
     room.on('participant-updated', (who) => this.#update(who));
@@ -159,7 +162,7 @@ export class People {
         if (!p.track) return [];
         const known = participant.streams.get(String(p.id));
         if (known?.track === p.track) return [known];
-        return [new Stream(p, String(p.id), p.track, (paused) => this.#pause(participant, p.source, paused))];
+        return [new Stream(p, String(p.id), p.track, this.#hooks(participant, p.source))];
       }),
     );
     participant.status(new Set(publications.map((p) => STREAM_KIND[p.source])));
@@ -168,7 +171,7 @@ export class People {
 
   #showLocal() {
     const publications = this.#in.room.publications.filter((p) => !p.muted && p.track);
-    this.#watch(this.#in.room.publications);
+    this.#mind(this.#in.room.publications);
     this.self?.show(
       publications.flatMap((p) => {
         const track = /** @type {MediaStreamTrack} */ (p.track);
@@ -181,18 +184,22 @@ export class People {
   }
 
   /** Devices that go away by themselves are told as errors. @param {LocalPublication[]} publications */
-  #watch(publications) {
+  #mind(publications) {
     for (const publication of publications) {
       const { source } = publication;
-      if (this.#watched.has(publication) || (source !== 'camera' && source !== 'microphone')) continue;
-      this.#watched.add(publication);
+      if (this.#minded.has(publication) || (source !== 'camera' && source !== 'microphone')) continue;
+      this.#minded.add(publication);
       publication.on('ended', () => this.report(new EnfiladeError(`${source}-ended`, `The ${source} stopped by itself; perhaps it was unplugged.`), source));
     }
   }
 
-  /** @param {Participant} participant @param {import('../core/protocol.js').Source} source @param {boolean} paused */
-  #pause(participant, source, paused) {
-    return this.#in.guard(paused ? 'pause' : 'resume', () => participant.pause(source, paused, 'manual'));
+  /** @param {Participant} participant @param {import('../core/protocol.js').Source} source @returns {import('./stream.js').StreamHooks} */
+  #hooks(participant, source) {
+    return {
+      pause: (paused) => this.#in.guard(paused ? 'pause' : 'resume', () => participant.pause(source, paused, 'manual')),
+      watch: (stream) => this.#watch.watch(stream),
+      date: () => this.#in.platform.date?.() ?? 0,
+    };
   }
 
   /** @param {string | null} id */

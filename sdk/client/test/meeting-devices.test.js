@@ -205,6 +205,22 @@ test('what holds our picture back is told while somebody listens', async () => {
   assert.deepEqual(s.log.map(([, { type, state }]) => [type, state]), [['bandwidth', 'detected'], ['bandwidth', 'resolved'], ['cpu', 'detected'], ['cpu', 'resolved']]);
 });
 
+test('a microphone without any sound is told of, and when it has some again; a muted one is not', async () => {
+  const s = await meetingScene({ micEnabled: true }).joined();
+  s.hear('audio-input-silence');
+  const { track } = s.meeting.room.publications[0];
+  track.label = 'Headset';
+  const hear = async (totalAudioEnergy) => {
+    s.platform.peers[0].stats = [{ id: 'm', type: 'media-source', trackIdentifier: track.id, totalAudioEnergy }];
+    await s.platform.advance(4000);
+  };
+  for (const energy of [1, 2, 2, 2, 2, 3]) await hear(energy);
+  assert.deepEqual(s.log.map(([, { deviceLabel, state }]) => [deviceLabel, state]), [['Headset', 'detected'], ['Headset', 'resolved']]);
+  await s.meeting.muteMic();
+  for (let i = 0; i < 5; i++) await hear(3);
+  assert.equal(s.log.length, 2);
+});
+
 test('hosted services reject with not-supported and the number of their failure', async () => {
   const { meeting } = meetingScene();
   const numbers = {

@@ -77,6 +77,19 @@ test('a stream pauses and resumes on our side; its participant and itself tell',
   assert.deepEqual([stream.state, stream.codec, stream.id], ['ended', 'vp8', '3']);
 });
 
+test('a stream that gets stuck or freezes says so, and when it is well again', async () => {
+  const s = await withBob();
+  const stream = [...s.bob.streams.values()].find((x) => x.kind === 'video');
+  stream.on('stream-state-changed', ({ state, timestamp }) => s.log.push([state, timestamp > 0]));
+  for (const [packetsReceived, framesDecoded] of [[10, 5], [20, 10], [20, 10], [30, 20], [40, 20], [50, 20], [60, 30]]) {
+    s.platform.peers[0].stats = [{ id: 'i', type: 'inbound-rtp', packetsReceived, framesDecoded }];
+    await s.platform.advance(2000);
+  }
+  assert.deepEqual(s.log, [['stuck', true], ['active', true], ['freeze-detected', true], ['freeze-resolved', true], ['active', true]]);
+  seated(s, 4, null);
+  assert.equal(stream.state, 'ended');
+});
+
 test('our own stream cannot be paused', async () => {
   const s = await withBob();
   await s.meeting.enableWebcam();

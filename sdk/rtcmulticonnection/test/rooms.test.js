@@ -227,10 +227,35 @@ test('changeUserId comes under the new name before it goes under the old, with t
   assert.deepEqual(s.server.log.filter(({ type }) => type === 'join' || type === 'leave').map(({ type, participant }) => participant ?? type), ['me', 'ann', 'leave']);
   assert.equal(s.server.requests('offer').at(-1).publish.length, 2);
   assert.equal(s.of('onstream').length, 1);
+  assert.equal(s.connection.streamEvents.selectFirst('local').userid, 'ann');
 
   refuse(s, 'room-full');
   assert.deepEqual((await s.ask('changeUserId', 'eve')).slice(0, 3), [false, 'ann', 'Room full']);
   assert.deepEqual([s.connection.userid, s.connection.isOnline], ['ann', true]);
+});
+
+test('leave while the id is being changed, at whatever point, leaves under both', async () => {
+  for (let moment = 0; moment < 100; moment++) {
+    const s = scene();
+    await s.opened();
+    let answer;
+    s.connection.changeUserId('ann', (...args) => (answer = args));
+    await settle(moment);
+    s.connection.leave();
+    await settle(300);
+    assert.equal(s.connection.isOnline, false, `after ${moment}`);
+    assert.ok(answer, `after ${moment}`);
+    const count = (type) => s.server.requests(type).length;
+    assert.equal(count('join') - count('leave'), 0, `after ${moment}`);
+  }
+});
+
+test('the owner of a room that closes with its owner keeps their id', async () => {
+  const s = scene();
+  s.server.about.settings = { closeWithOwner: true };
+  await s.opened();
+  assert.deepEqual((await s.ask('changeUserId', 'ann')).slice(0, 2), [false, 'me']);
+  assert.equal(s.server.requests('join').length, 1);
 });
 
 test('whose id is taken over joins again under another one', async () => {

@@ -292,6 +292,33 @@ test('a limit of bandwidth is kept by one encoding, and the codec is preferred',
   assert.equal(picture.codecs[0], 'video/VP9');
 });
 
+test('without handlers elements are put into the container and taken out, and a muted picture of another is hidden', async () => {
+  const s = scene();
+  for (const name of ['onstream', 'onstreamended', 'onmute', 'onunmute']) delete s.connection[name];
+  const container = {
+    children: [],
+    firstChild: null,
+    insertBefore(element) {
+      element.parentNode = container;
+      container.children.unshift(element);
+    },
+    removeChild: (element) => (container.children = container.children.filter((other) => other !== element)),
+  };
+  s.connection.videosContainer = container;
+  s.server.participants = [person('bob', pair())];
+  await s.opened();
+  seat(s, 4, 3);
+  const [theirs, ours] = container.children;
+  assert.deepEqual([theirs.id, ours.muted], ['their-stream', true]);
+  const say = (muted) => s.server.event('publication.updated', { participant: 'bob', publication: { ...pair()[0], muted } });
+  say(true);
+  assert.equal(theirs.style.visibility, 'hidden');
+  say(false);
+  assert.equal(theirs.style.visibility, '');
+  s.server.event('participant.left', { participant: 'bob', reason: 'left' });
+  assert.deepEqual(container.children, [ours]);
+});
+
 test('streamEvents are selected by where they come from and what they are', async () => {
   const s = scene();
   s.server.participants = [person('bob', pair())];

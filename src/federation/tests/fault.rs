@@ -8,7 +8,7 @@ thread_local! {
     static PLANTED: Cell<Option<Fault>> = const { Cell::new(None) };
 }
 
-pub(crate) fn planted() -> Option<Fault> {
+pub(in crate::federation) fn planted() -> Option<Fault> {
     PLANTED.get()
 }
 

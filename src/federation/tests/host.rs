@@ -10,7 +10,7 @@ use crate::{
     federation::{Ask, LinkEvent, LinkInput, LinkLimits, LinkOutput, Links, RequestId},
     wire::{
         ErrorCode, ParticipantId, RoomId,
-        link::{LinkFrame, Person, Rights},
+        link::{LinkFrame, LinkId, Person, Rights},
     },
 };
 
@@ -80,10 +80,13 @@ pub(super) struct Host {
     last_ask: u64,
 }
 
+/// With this seed every room gives every right.
+pub(super) const OPEN_HANDED: u64 = u64::MAX;
+
 /// What a room may do to another, by the other's name: odd rooms are less open.
 pub(super) fn rights_of(name: &RoomId, seed: u64) -> Rights {
     let mut dice = Dice(seed ^ u64::from(name.as_str().as_bytes()[0]));
-    if dice.percent(60) {
+    if seed == OPEN_HANDED || dice.percent(60) {
         return Rights::ALL;
     }
     Rights {
@@ -152,13 +155,7 @@ impl Host {
     fn hear(&mut self, event: LinkEvent, said: &mut [Said], seed: u64) -> Result<Option<LinkInput>, String> {
         let own = self.name.clone();
         let given = self.given;
-        let reply = |room, question, result| {
-            Ok(Some(LinkInput::Reply {
-                room,
-                question,
-                result,
-            }))
-        };
+        let reply = |room, question, result| Ok(Some(LinkInput::Reply { room, question, result }));
         match event {
             LinkEvent::Answered { ask, result } => {
                 let Some(asked) = self.asks.remove(&ask) else {
@@ -190,11 +187,25 @@ impl Host {
             LinkEvent::RequestEnded { request, .. } => {
                 ensure!(self.undecided.remove(&request), "{own}: ended twice");
             }
-            LinkEvent::Opened { room, rights, .. } => {
+            LinkEvent::Opened {
+                room,
+                rights,
+                participants,
+                ..
+            } => {
                 ensure!(!self.told.contains_key(&room), "{own}: opened twice");
                 ensure!(rights == rights_of(&room, seed), "{own}: rights that were not given");
+                ensure!(
+                    rights.roster || participants.is_empty(),
+                    "{own}: sees people without the right"
+                );
+                let third = participants
+                    .iter()
+                    .find(|one| !one.id.as_str().starts_with(room.as_str()));
+                ensure!(third.is_none(), "{own}: {third:?} is of a third room (I2)");
                 let told = Told {
                     held: rights,
+                    people: participants.into_iter().map(|one| (one.id.clone(), one)).collect(),
                     ..Told::default()
                 };
                 self.told.insert(room, told);
@@ -219,14 +230,24 @@ impl Host {
                 let told = self.told.get_mut(&room).ok_or_else(|| format!("{own}: no link"))?;
                 ensure!(given.chat, "{own}: hears what it does not let in (I8)");
                 let n: usize = chat.message.parse().map_err(|_| "no number".to_owned())?;
-                ensure!(said[n].from == room && said[n].to == own, "{own}: of or for a third room (I2)");
+                ensure!(
+                    said[n].from == room && said[n].to == own,
+                    "{own}: of or for a third room (I2)"
+                );
                 ensure!(said[n].delivered == 0, "{own}: came again (I3)");
+                let link = self.links.pairs.get(&room).and_then(|pair| pair.link.as_ref());
+                let same = link.is_some_and(|link| *link.terms.session == said[n].session);
+                ensure!(same, "{own}: of another session than the link is with");
                 said[n].delivered += 1;
                 let last = told.last.insert(chat.from.id.clone(), n);
                 ensure!(last.is_none_or(|last| last < n), "{own}: out of order (I4)");
-                let in_order = self.limits == LinkLimits::default() && told.held.roster;
+                let in_order = self.limits.queue == LinkLimits::default().queue && told.held.roster;
                 let known = told.people.contains_key(&chat.from.id);
-                ensure!(!in_order || known, "{own}: {} speaks and is not there (I4)", chat.from.id);
+                ensure!(
+                    !in_order || known,
+                    "{own}: {} speaks and is not there (I4)",
+                    chat.from.id
+                );
                 return reply(room, question, Ok(()));
             }
             LinkEvent::Gap { room, .. } => {
@@ -262,7 +283,10 @@ impl Host {
             let Some(told) = self.told.get(view.room) else {
                 return Err(format!("{own}: an open link to {} that nobody was told of", view.room));
             };
-            ensure!(told.stale == view.stale && told.held == view.rights, "{own}: another state");
+            ensure!(
+                told.stale == view.stale && told.held == view.rights,
+                "{own}: another state"
+            );
             ensure!(view.participants().eq(told.people.values()), "{own}: other people");
             let load = view.load();
             let most = limits.queue + limits.questions;
@@ -276,8 +300,56 @@ impl Host {
         Ok(())
     }
 
+    /// The ids of the open links, and whether we asked for them.
+    pub(super) fn open_ids(&self) -> impl Iterator<Item = (LinkId, bool)> {
+        let own = format!("{}.", self.session);
+        let links = self.links.pairs.values().filter_map(|pair| pair.link.as_ref());
+        links.map(move |link| (link.terms.id.clone(), link.terms.id.0.starts_with(&own)))
+    }
+
+    /// The session of the other room that a link is with.
+    fn linked_session(&self, room: &RoomId) -> Option<&str> {
+        let link = self.links.pairs.get(room)?.link.as_ref()?;
+        Some(&link.terms.session)
+    }
+
     /// The far end of time for a link of this room.
     pub(super) fn patience(&self) -> Duration {
         self.limits.give_up + self.limits.dead
     }
+}
+
+/// Rooms that are open to each other see each other as they are (I5); with `healed`, nothing else is left of bad times.
+pub(super) fn agree(hosts: &BTreeMap<RoomId, Host>, healed: bool) -> Checked {
+    for host in hosts.values() {
+        for (room, told) in &host.told {
+            let other = hosts.get(room).filter(|other| other.told.contains_key(&host.name));
+            let Some(other) = other else {
+                ensure!(!healed, "{} still sees {room}, which does not (I6)", host.name);
+                continue;
+            };
+            let nobody = BTreeMap::new();
+            let people = if told.held.roster { &other.people } else { &nobody };
+            ensure!(
+                *people == told.people,
+                "{} sees in {room} {:?} (I5)",
+                host.name,
+                told.people.keys()
+            );
+            let same = host.linked_session(room) == Some(&other.session);
+            ensure!(
+                !healed || same,
+                "{} is linked with a session of {room} that is over",
+                host.name
+            );
+        }
+        if healed {
+            let open = host.told.len();
+            ensure!(host.links.len() == open, "{}: something is still being made", host.name);
+            ensure!(host.asks.is_empty(), "{}: never answered: {:?}", host.name, host.asks);
+            ensure!(host.undecided.is_empty(), "{}: never settled", host.name);
+            ensure!(host.told.values().all(|told| !told.stale), "{}: stale", host.name);
+        }
+    }
+    Ok(())
 }

@@ -177,7 +177,13 @@ fn ending_a_room_is_done_when_that_room_has_ended() {
     let told = bench.told("a");
     assert_eq!(answers(&told), [(ask, Ok(()))]);
     let reason = LinkCloseReason::RemoteEnded;
-    assert_eq!(told.last(), Some(&LinkEvent::Closed { room: room("b"), reason }));
+    assert_eq!(
+        told.last(),
+        Some(&LinkEvent::Closed {
+            room: room("b"),
+            reason
+        })
+    );
 }
 
 #[test]
@@ -235,7 +241,10 @@ fn an_overfull_queue_tells_everybody_anew_and_counts_the_chat_it_dropped() {
     bench.wait(Duration::from_secs(3));
     let told = bench.told("b");
     assert_eq!(texts(&told), ["on the way", "3", "4"]);
-    assert!(told.contains(&LinkEvent::Gap { room: room("a"), lost: 3 }));
+    assert!(told.contains(&LinkEvent::Gap {
+        room: room("a"),
+        lost: 3
+    }));
     assert_eq!(bench.seen("b", "a").unwrap().len(), 5);
 }
 
@@ -256,7 +265,10 @@ fn a_stream_that_stands_still_ends_the_link() {
         bench.put("a", LinkInput::Frame { frame: ack.clone() });
     }
     let reason = LinkCloseReason::Limit;
-    assert!(bench.told("a").contains(&LinkEvent::Closed { room: room("b"), reason }));
+    assert!(bench.told("a").contains(&LinkEvent::Closed {
+        room: room("b"),
+        reason
+    }));
     assert!(bench.sent.iter().any(|frame| frame.body
         == LinkBody::Close {
             reason: LinkEnd::Overflow
@@ -348,9 +360,18 @@ fn what_is_too_long_is_refused_here_and_there() {
     let ask = bench.chat("a", "b", &long);
     assert_eq!(answers(&bench.told("a")), [(ask, Err(ErrorCode::MessageTooLarge))]);
     bench.chat("a", "b", "x");
-    let mut frame = bench.sent.iter().find(|frame| matches!(frame.body, LinkBody::Data { .. })).unwrap().clone();
+    let mut frame = bench
+        .sent
+        .iter()
+        .find(|frame| matches!(frame.body, LinkBody::Data { .. }))
+        .unwrap()
+        .clone();
     let message = LinkMessage::Chat(chat(person("ann"), &long));
-    frame.body = LinkBody::Data { seq: 3, ack: 0, message };
+    frame.body = LinkBody::Data {
+        seq: 3,
+        ack: 0,
+        message,
+    };
     bench.told("b");
     bench.put("b", LinkInput::Frame { frame });
     assert_eq!(bench.told("b"), []);
@@ -360,13 +381,28 @@ fn what_is_too_long_is_refused_here_and_there() {
 fn frames_of_another_session_end_the_link_and_touch_nothing_else() {
     let mut bench = linked(&LinkLimits::default());
     bench.chat("a", "b", "x");
-    let mut frame = bench.sent.iter().find(|frame| matches!(frame.body, LinkBody::Data { .. })).unwrap().clone();
+    let mut frame = bench
+        .sent
+        .iter()
+        .find(|frame| matches!(frame.body, LinkBody::Data { .. }))
+        .unwrap()
+        .clone();
     bench.told("b");
     frame.from.session = "a-0".into();
     let message = LinkMessage::Chat(chat(person("ann"), "forged"));
-    frame.body = LinkBody::Data { seq: 3, ack: 0, message };
+    frame.body = LinkBody::Data {
+        seq: 3,
+        ack: 0,
+        message,
+    };
     bench.put("b", LinkInput::Frame { frame });
     let reason = LinkCloseReason::RemoteEnded;
-    assert_eq!(bench.told("b"), [LinkEvent::Closed { room: room("a"), reason }]);
+    assert_eq!(
+        bench.told("b"),
+        [LinkEvent::Closed {
+            room: room("a"),
+            reason
+        }]
+    );
     assert!(!bench.links("a").is_open(&room("b")));
 }

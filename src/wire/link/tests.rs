@@ -10,7 +10,10 @@ fn fixtures() -> BTreeMap<String, serde_json::Value> {
     let files = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap());
     let read = |file: std::fs::DirEntry| {
         let text = std::fs::read_to_string(file.path()).unwrap();
-        (file.file_name().into_string().unwrap(), serde_json::from_str(&text).unwrap())
+        (
+            file.file_name().into_string().unwrap(),
+            serde_json::from_str(&text).unwrap(),
+        )
     };
     files.map(read).collect()
 }
@@ -35,8 +38,8 @@ fn there_is_a_fixture_for_every_body_and_message_and_both_are_on_the_page() {
         }
     }
     let expected = [
-        "request", "pending", "accept", "refuse", "data", "ack", "close", "snapshot", "roster", "chat", "gap", "switch",
-        "end", "reply",
+        "request", "pending", "accept", "refuse", "data", "ack", "close", "snapshot", "roster", "chat", "gap",
+        "switch", "end", "reply",
     ];
     assert_eq!(types, expected.map(str::to_owned).into());
     for name in expected {
@@ -72,7 +75,10 @@ fn what_is_too_long_too_deep_or_no_frame_does_not_pass_the_door() {
         ))
     };
     assert!(decode(&request(PAYLOAD_BYTES_MAX - 2, limits::DISPLAY_NAME_BYTES_MAX)).is_ok());
-    assert_eq!(refused(&request(PAYLOAD_BYTES_MAX - 1, 1)), FrameError::TooLong("payload"));
+    assert_eq!(
+        refused(&request(PAYLOAD_BYTES_MAX - 1, 1)),
+        FrameError::TooLong("payload")
+    );
     assert_eq!(refused(&request(1, 257)), FrameError::TooLong("displayName"));
     let long = frame(r#"{"type":"pending"}"#).replace("a-1.1", &"x".repeat(NAME_BYTES_MAX + 1));
     assert_eq!(refused(&long), FrameError::TooLong("link"));
