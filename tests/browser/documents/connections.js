@@ -143,7 +143,7 @@ export async function chat(scene, block) {
 /** @type {Scenario} */
 export async function switchTo(scene, block) {
   const [a, b] = [scene.room('A'), scene.room('B')];
-  const token = await scene.token(a);
+  const token = scene.token(a);
   const fill = (other, participant) => filled(block, { '<meeting-B-id>': other, '<participant-id>': participant, '<meeting-A-id>': a, JWT: token });
   const [p1, p2, p3, p4] = await scene.people([a, 'P1', fill(b, 'P2')], [b, 'P2', fill(a, 'P1')], [a, 'P3'], [b, 'P4']);
   await p1.connectTo(b);

@@ -20,7 +20,8 @@ export function begin({ MeetingProvider, useMeeting, usePubSub }, Block) {
     Object.assign(person, {
       leave: () => meeting.leave(),
       connections: () => [...meeting.connections.keys()],
-      participants: () => [...meeting.participants.keys()],
+      // The hook counts us among them, the Meeting does not.
+      participants: () => [...meeting.participants.keys()].filter((id) => id !== meeting.localParticipant?.id),
       connectTo: (id) => meeting.connectTo({ meetingId: id, payload: 'for the test' }).then(() => null),
       settle: () => publish('settle'),
     });

@@ -10,13 +10,12 @@ const CREATED = 'Successfully created the room.';
 const JOINED = 'Successfully joined the room.';
 const NOT_AVAILABLE = 'Room not available';
 
-/** The block with the ids of this scenario's room, of our script and of our server. @param {Scene} scene @param {string} source */
+/** The block with the id of this scenario's room, and the addresses of our script and our server. @param {Scene} scene @param {string} source */
 const filled = (scene, source) =>
   source
     .replaceAll(/'(your-)?room-id'/g, JSON.stringify(scene.room('room')))
     .replace('https://rtcmulticonnection.herokuapp.com/dist/RTCMultiConnection.min.js', '/sdk/rtcmulticonnection.js')
-    // Its signalling is socket.io's no more.
-    .replace('<script src="https://rtcmulticonnection.herokuapp.com/socket.io/socket.io.js"></script>', '')
+    .replace('https://rtcmulticonnection.herokuapp.com/socket.io/socket.io.js', '/socket.io/socket.io.js')
     .replace('https://rtcmulticonnection.herokuapp.com:443/', `${scene.server.url}/`);
 
 /** Notes what is shown, and what callbacks are given. */
@@ -148,17 +147,23 @@ export async function bestPractice(scene, block) {
   assert.deepEqual(await presence(bob), [['checkPresence', true, room]]);
 }
 
+/** By the mouse, which reaches only the page in front. @param {Page} page @param {string} button */
+async function press(page, button) {
+  await page.bringToFront();
+  await page.click(button);
+}
+
 /** @type {Scenario} */
 export async function openDemo(scene, { source }) {
   const room = scene.room('room');
   const [ann, bob] = [await somebodyOn(scene, source), await somebodyOn(scene, source)];
   const told = (page, count) => until(`told ${count} times`, () => view(page), (v) => v.alerts.length === count);
-  await bob.click('#btnJoinRoom');
+  await press(bob, '#btnJoinRoom');
   assert.deepEqual((await told(bob, 1)).alerts, [NOT_AVAILABLE], 'nobody has opened it yet');
-  await ann.click('#btnOpenRoom');
+  await press(ann, '#btnOpenRoom');
   assert.deepEqual((await told(ann, 1)).alerts, [CREATED]);
   await isIn(ann, room, true, 0);
-  await bob.click('#btnJoinRoom');
+  await press(bob, '#btnJoinRoom');
   assert.deepEqual((await told(bob, 2)).alerts, [NOT_AVAILABLE, JOINED]);
   await isIn(bob, room, false, 1);
   for (const page of [ann, bob]) await plays(page, 2);

@@ -3,6 +3,7 @@ import { launchChromium } from '../support/browsers.js';
 import { until } from '../support/caller.js';
 import { startProxy } from '../support/proxy.js';
 import { startServer } from '../support/server.js';
+import { token } from '../support/token.js';
 import { asFunction, page as bundle } from './bundle.js';
 
 /** @typedef {'js' | 'react' | 'reactnative'} Tab */
@@ -61,13 +62,9 @@ export class Scene {
     return `${name}-${this.#number}`;
   }
 
-  /** A development token. @param {string} room @returns {Promise<string>} */
-  async token(room) {
-    const answer = await fetch(`${this.server.url}/v1/dev/token`, {
-      method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify({ room }),
-    });
-    assert.ok(answer.ok, `a development token: ${answer.status}`);
-    return (await answer.json()).token;
+  /** A token of somebody who may join, and is no moderator. @param {string} room */
+  token(room) {
+    return token({ room, permissions: ['allow_join'] });
   }
 
   /**
@@ -89,6 +86,9 @@ export class Scene {
     const faults = [];
     this.#open.push({ page, faults });
     page.on('pageerror', (error) => faults.push(String(error)));
+    // A listener that throws harms nobody else: the SDK writes it to the console. What the browser itself writes there has no
+    // arguments.
+    page.on('console', (message) => message.type() === 'error' && message.args().length > 0 && faults.push(message.text()));
     await page.goto(`${url}/sdk/client.js`); // a document without scripts of its own
     await page.evaluate(() => document.body.replaceChildren());
     return page;
@@ -102,7 +102,7 @@ export class Scene {
    */
   async person(meetingId, id, how = {}) {
     const person = await this.page(how);
-    await person.ask('enter', { meetingId, participantId: id, name: id, token: await this.token(meetingId) });
+    await person.ask('enter', { meetingId, participantId: id, name: id, token: this.token(meetingId) });
     return Object.assign(person, { id });
   }
 
@@ -111,7 +111,7 @@ export class Scene {
     return Promise.all(them.map((one) => this.person(...one)));
   }
 
-  /** Nothing was thrown that nobody caught. */
+  /** Nothing was thrown that nobody caught, and nothing complained of. */
   assertFaultless() {
     assert.deepEqual(this.#open.flatMap(({ faults }) => faults), []);
   }

@@ -18,7 +18,7 @@ export async function states(scene, { source: asItStands }) {
     assert.deepEqual(printed, lines.map((line) => [line]));
   };
 
-  const ann = await begin(await scene.token(room));
+  const ann = await begin(scene.token(room));
   await ann.page.evaluate(() => window.meeting.join());
   const lines = ['Meeting is Connecting', 'Meeting is Connected'];
   await prints(ann, lines);
