@@ -15,6 +15,7 @@ mod fill;
 mod grant;
 mod http;
 mod io;
+mod link_requests;
 mod links;
 mod lobby;
 mod lookup;
@@ -38,6 +39,7 @@ mod settings;
 mod speaker;
 mod store;
 mod subscription;
+mod switch;
 #[cfg(test)]
 mod tests;
 mod topic;
