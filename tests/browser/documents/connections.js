@@ -168,8 +168,8 @@ export async function switchTo(scene, block) {
     await p2.leave();
     await p2.ask('enter', { meetingId: event.meetingId, token: event.token, participantId: 'P2', name: 'P2' });
   }
-  for (const person of [p1, p3]) await until(`${person.id} sees P2 in meeting A`, () => person.ask('participants'), (ids) => ids.includes('P2'), 10_000);
-  await until('P2 left meeting B', () => p4.ask('participants'), (ids) => !ids.includes('P2'), 10_000);
+  for (const person of [p1, p3]) await until(`${person.id} sees P2 in meeting A`, () => person.ask('participants'), (ids) => ids.includes('P2'));
+  await until('P2 left meeting B', () => p4.ask('participants'), (ids) => !ids.includes('P2'));
   await each([p1, p3, p4], async (person) => {
     await person.settle();
     assert.deepEqual(await person.events('switch-meeting'), [], `${person.id} was not asked`);
