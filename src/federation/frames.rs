@@ -62,17 +62,15 @@ impl Links {
         if let Some(pair) = pairs.get_mut(room) {
             let knock = pair.knock.as_ref().filter(|knock| knock.link == *id);
             match knock.map(|knock| same(&knock.session)) {
-                Some(true) => {
-                    if !pair.open_accepted(now, desk, room) {
-                        return desk.counters.drop(FrameDrop::Impossible);
-                    }
+                Some(true) if !pair.open_accepted(now, desk, room) => {
+                    return desk.counters.drop(FrameDrop::Impossible);
                 }
                 Some(false) => {
                     desk.counters.drop(FrameDrop::OtherSession);
                     pair.withdraw(now, desk, room);
                     return desk.disown(now, room, id);
                 }
-                None => {}
+                Some(true) | None => {}
             }
             if let Some(link) = pair.link.as_mut().filter(|link| link.terms.id == *id) {
                 let over = if !same(&link.terms.session) {

@@ -177,8 +177,7 @@ pub enum LinkEvent {
         /// Did it become a link?
         accepted: bool,
     },
-    /// There is a link. Its roster follows in [`LinkEvent::Roster`] if the right is there, the first page in the same turn where
-    /// that is known.
+    /// There is a link, and it is known who is there.
     Opened {
         /// With which room.
         room: RoomId,

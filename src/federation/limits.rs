@@ -36,7 +36,7 @@ pub struct LinkLimits {
     /// Longest pause before that.
     pub resend_max: Duration,
 
-    /// A side that has said nothing for so long says that it is there.
+    /// A side that has said nothing for so long says that it is there; sooner, if `stale` is short.
     pub heartbeat: Duration,
     /// Nothing heard for so long: the link is stale.
     pub stale: Duration,
@@ -67,6 +67,13 @@ pub struct LinkLimits {
     pub tombs: usize,
     /// How long they are known.
     pub tomb: Duration,
+}
+
+impl LinkLimits {
+    /// One sign of life may get lost before the other side takes the link for stale.
+    pub(super) fn heartbeat(&self) -> Duration {
+        self.heartbeat.min(self.stale * 2 / 5)
+    }
 }
 
 impl Default for LinkLimits {

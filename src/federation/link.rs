@@ -335,7 +335,7 @@ impl Link {
             }
             self.send(now, desk, seq, message);
         }
-        if self.ack_due || now >= self.sent_at + desk.limits.heartbeat {
+        if self.ack_due || now >= self.sent_at + desk.limits.heartbeat() {
             let ack = self.inbox.ack();
             desk.send(&self.terms.room, &self.terms.id, LinkBody::Ack { ack });
             self.said_something(now);
@@ -357,7 +357,7 @@ impl Link {
     pub(super) fn timeout(&self, desk: &Desk) -> Instant {
         let limits = &desk.limits;
         let silence = if self.stale { limits.dead } else { limits.stale };
-        let own = (self.heard_at + silence).min(self.sent_at + limits.heartbeat);
+        let own = (self.heard_at + silence).min(self.sent_at + limits.heartbeat());
         self.outbox.timeout(limits).map_or(own, |at| own.min(at))
     }
 

@@ -1,47 +1,35 @@
 //! What a room makes of its links: who here may do what, and who is told. What crosses is decided in [`crate::federation`].
 
 use std::{
-    collections::{BTreeMap, VecDeque},
+    collections::BTreeMap,
     sync::Arc,
     time::{Duration, Instant},
 };
 
-use super::{
-    LinksConfig, Output, Room,
-    rate::Talk,
-    requests::{Answer, Refusal, ok},
-    roster::MemberKey,
-};
+use super::{LinksConfig, Output, Room, link_requests::sentence, requests::ok, roster::MemberKey, switch::Switches};
 use crate::{
     federation::{Ask, Decision, LinkEvent, LinkInput, LinkLimits, LinkOutput, Links, Question, RequestId},
     wire::{
         ErrorCode, Json, ParticipantId, RoomId,
-        link::{LinkChat, LinkSwitch, Person, RoomAddress},
-        signal::{self, LinkChatInfo, LinkInfo, LinkPolicy, OkFields, ServerMessage, Switch, SwitchRequest, Token},
+        link::{LinkChat, Person, RoomAddress},
+        signal::{self, LinkChatInfo, LinkInfo, LinkPolicy, OkFields, ServerMessage, Token},
     },
 };
 
 /// Judges a token that somebody is to be handed: is it good for joining this room at this time (milliseconds since 1970)?
 pub type Verify = Arc<dyn Fn(&Token, &RoomId, u64) -> Result<(), (ErrorCode, String)> + Send + Sync>;
 
-/// One addressee is asked to switch so often by one room or sender.
-const SWITCHES_MAX: usize = 3;
-/// In this time.
-const SWITCHES_WINDOW: Duration = Duration::from_secs(60);
-/// Addressees and askers that are counted at the same time; the longest silent are forgotten first.
-const SWITCHERS_MAX: usize = 1_000;
-
 /// The links of a room, and who here waits for what.
 pub(super) struct Linking {
-    links: Links,
-    verify: Verify,
+    pub(super) links: Links,
+    pub(super) verify: Verify,
     /// How long a request waits for its answer.
     decide: Duration,
     last_ask: u64,
     asks: BTreeMap<Ask, Asked>,
     /// Rooms that ask for a link and wait for somebody here to answer; whoever comes meanwhile is told as well.
-    requests: BTreeMap<RequestId, Requested>,
-    switches: Switches,
+    pub(super) requests: BTreeMap<RequestId, Requested>,
+    pub(super) switches: Switches,
     is_over: bool,
 }
 
@@ -52,49 +40,17 @@ struct Asked {
     what: Wanted,
 }
 
-enum Wanted {
+pub(super) enum Wanted {
     Open(RoomId),
     Chat { sent: LinkChatInfo, echo: bool },
     Switch,
     End,
 }
 
-struct Requested {
+pub(super) struct Requested {
     message: ServerMessage,
     expires_at: Instant,
-    by: Option<ParticipantId>,
-}
-
-/// Who asked whom to switch, and when.
-#[derive(Default)]
-struct Switches(BTreeMap<(Asker, ParticipantId), VecDeque<Instant>>);
-
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
-enum Asker {
-    Here(ParticipantId),
-    Linked(RoomId),
-}
-
-impl Switches {
-    fn allow(&mut self, now: Instant, asker: Asker, whom: &ParticipantId) -> bool {
-        let is_recent = |at: &Instant| now.saturating_duration_since(*at) < SWITCHES_WINDOW;
-        if self.0.len() >= SWITCHERS_MAX {
-            self.0.retain(|_, times| times.back().is_some_and(is_recent));
-        }
-        let key = (asker, whom.clone());
-        if self.0.len() >= SWITCHERS_MAX && !self.0.contains_key(&key) {
-            return false;
-        }
-        let times = self.0.entry(key).or_default();
-        while times.front().is_some_and(|at| !is_recent(at)) {
-            times.pop_front();
-        }
-        let allowed = times.len() < SWITCHES_MAX;
-        if allowed {
-            times.push_back(now);
-        }
-        allowed
-    }
+    pub(super) by: Option<ParticipantId>,
 }
 
 impl Linking {
@@ -138,7 +94,7 @@ impl Linking {
         self.links.views().count()
     }
 
-    fn ask(&mut self, member: MemberKey, request: u32, what: Wanted) -> Ask {
+    pub(super) fn ask(&mut self, member: MemberKey, request: u32, what: Wanted) -> Ask {
         self.last_ask += 1;
         let ask = Ask(self.last_ask);
         self.asks.insert(ask, Asked { member, request, what });
@@ -168,7 +124,7 @@ impl Room {
         }
     }
 
-    fn person(&self, member: MemberKey) -> Option<Person> {
+    pub(super) fn person(&self, member: MemberKey) -> Option<Person> {
         self.roster.get(member).map(|participant| Person {
             id: participant.id.clone(),
             display_name: participant.display_name.clone(),
@@ -342,222 +298,9 @@ impl Room {
         };
         self.tell_encoded(member, Some(request), signal::encode(&answer));
     }
-
-    /// `Ok(None)` of these: the answer comes when the other room has answered.
-    pub(super) fn link_open(
-        &mut self,
-        now: Instant,
-        (member, request): (MemberKey, u32),
-        room: RoomId,
-        payload: Option<Json>,
-        wait: Duration,
-    ) -> Result<Option<ServerMessage>, Refusal> {
-        let by = self.link_allowed(member)?;
-        let ask = self.linking.ask(member, request, Wanted::Open(room.clone()));
-        let rights = self.settings.link_rights;
-        let open = LinkInput::Open {
-            ask,
-            room,
-            payload,
-            by,
-            wait,
-            rights,
-        };
-        self.link_input(now, open);
-        Ok(None)
-    }
-
-    pub(super) fn link_close(&mut self, now: Instant, member: MemberKey, room: RoomId) -> Answer {
-        self.link_allowed(member)?;
-        self.link_there(&room)?;
-        self.link_input(now, LinkInput::Close { room });
-        Ok(ok())
-    }
-
-    pub(super) fn link_respond(&mut self, now: Instant, member: MemberKey, request: u32, accept: bool) -> Answer {
-        let judge = self.roster.get(member).filter(|one| one.grant.judge);
-        let Some(judge) = judge.map(|one| one.id.clone()) else {
-            let sentence = "the token does not allow answering rooms that ask for a link (link_accept)";
-            return Err(Refusal::new(ErrorCode::Forbidden, sentence));
-        };
-        let request = RequestId(request);
-        let Some(requested) = self.linking.requests.get_mut(&request) else {
-            let sentence = "there is no such request (any more)";
-            return Err(Refusal::field(ErrorCode::NoSuchRequest, "request", sentence));
-        };
-        requested.by = Some(judge);
-        let decision = if accept {
-            Decision::Accept {
-                rights: self.settings.link_rights,
-            }
-        } else {
-            Decision::Refuse {
-                code: ErrorCode::LinkDenied,
-            }
-        };
-        self.link_input(now, LinkInput::Decide { request, decision });
-        Ok(ok())
-    }
-
-    pub(super) fn link_chat(
-        &mut self,
-        now: Instant,
-        (member, request): (MemberKey, u32),
-        room: RoomId,
-        text: String,
-        echo: bool,
-    ) -> Result<Option<ServerMessage>, Refusal> {
-        self.talk_allowed(member)?;
-        self.link_there(&room)?;
-        self.pace(now, member, Talk::Link)?;
-        let Some(from) = self.person(member) else {
-            return Err(Refusal::new(ErrorCode::Forbidden, "you are not in the room"));
-        };
-        let chat = LinkChat {
-            message: self.next_message(),
-            from,
-            text,
-            timestamp_ms: self.unix_ms,
-        };
-        let sent = chat_info(&room, chat.clone());
-        let ask = self.linking.ask(member, request, Wanted::Chat { sent, echo });
-        self.link_input(now, LinkInput::Chat { ask, room, chat });
-        Ok(None)
-    }
-
-    pub(super) fn link_end(
-        &mut self,
-        now: Instant,
-        (member, request): (MemberKey, u32),
-        room: RoomId,
-    ) -> Result<Option<ServerMessage>, Refusal> {
-        let by = self.link_allowed(member)?;
-        self.link_there(&room)?;
-        let ask = self.linking.ask(member, request, Wanted::End);
-        self.link_input(now, LinkInput::End { ask, room, by });
-        Ok(None)
-    }
-
-    pub(super) fn switch(
-        &mut self,
-        now: Instant,
-        (member, request): (MemberKey, u32),
-        switch: SwitchRequest,
-    ) -> Result<Option<ServerMessage>, Refusal> {
-        let SwitchRequest {
-            participant,
-            link,
-            room,
-            token,
-            payload,
-        } = switch;
-        let check_token = |this: &Self| {
-            let refused = |(code, sentence): (ErrorCode, String)| Refusal::field(code, "token", sentence);
-            (this.linking.verify)(&token, &room, this.unix_ms).map_err(refused)
-        };
-        let Some(link) = link else {
-            let sender = self.roster.get(member).filter(|one| one.grant.moderate);
-            let Some(sender) = sender.map(|one| one.id.clone()) else {
-                let sentence = "the token does not allow asking others to switch (allow_mod)";
-                return Err(Refusal::new(ErrorCode::Forbidden, sentence));
-            };
-            check_token(self)?;
-            let switch = Switch {
-                room,
-                token,
-                payload,
-                participant: sender.clone(),
-                link: None,
-            };
-            self.hand_over(now, Asker::Here(sender), &participant, switch)
-                .map_err(|code| Refusal::field(code, "participant", sentence(code)))?;
-            return Ok(Some(ok()));
-        };
-        let by = self.link_allowed(member)?;
-        self.link_there(&link)?;
-        if room != self.id && room != link {
-            return Err(Refusal::field(
-                ErrorCode::SwitchRoom,
-                "room",
-                sentence(ErrorCode::SwitchRoom),
-            ));
-        }
-        check_token(self)?;
-        let ask = self.linking.ask(member, request, Wanted::Switch);
-        let switch = LinkSwitch {
-            participant,
-            by,
-            room,
-            token,
-            payload,
-        };
-        let input = LinkInput::Switch {
-            ask,
-            room: link,
-            switch,
-        };
-        self.link_input(now, input);
-        Ok(None)
-    }
-
-    /// Somebody over there asks somebody here. The far room checked all of this too; we trust only ourselves.
-    fn switch_here(&mut self, now: Instant, link: &RoomId, switch: LinkSwitch) -> Result<(), ErrorCode> {
-        let LinkSwitch {
-            participant,
-            by,
-            room,
-            token,
-            payload,
-        } = switch;
-        if room != self.id && room != *link {
-            return Err(ErrorCode::SwitchRoom);
-        }
-        (self.linking.verify)(&token, &room, self.unix_ms).map_err(|(code, _)| code)?;
-        let switch = Switch {
-            room,
-            token,
-            payload,
-            participant: by.id,
-            link: Some(link.clone()),
-        };
-        self.hand_over(now, Asker::Linked(link.clone()), &participant, switch)
-    }
-
-    /// To the addressee's session and nowhere else.
-    fn hand_over(&mut self, now: Instant, asker: Asker, whom: &ParticipantId, switch: Switch) -> Result<(), ErrorCode> {
-        let member = self.roster.find(whom).ok_or(ErrorCode::NoSuchParticipant)?;
-        if self.roster.get(member).is_none_or(|one| one.session.is_none()) {
-            // A WHIP publisher has nobody to ask.
-            return Err(ErrorCode::NoSuchParticipant);
-        }
-        if !self.linking.switches.allow(now, asker, whom) {
-            return Err(ErrorCode::RateLimited);
-        }
-        self.tell(member, &ServerMessage::Switch(switch));
-        Ok(())
-    }
-
-    fn link_allowed(&self, member: MemberKey) -> Result<Person, Refusal> {
-        let allowed = self.roster.get(member).is_some_and(|one| one.grant.link);
-        self.person(member).filter(|_| allowed).ok_or_else(|| {
-            let sentence = "the token does not allow linking rooms (link)";
-            Refusal::new(ErrorCode::Forbidden, sentence)
-        })
-    }
-
-    fn link_there(&self, room: &RoomId) -> Result<(), Refusal> {
-        if self.linking.links.is_open(room) {
-            return Ok(());
-        }
-        Err(Refusal::field(
-            ErrorCode::NoSuchLink,
-            "link",
-            sentence(ErrorCode::NoSuchLink),
-        ))
-    }
 }
 
-fn chat_info(link: &RoomId, chat: LinkChat) -> LinkChatInfo {
+pub(super) fn chat_info(link: &RoomId, chat: LinkChat) -> LinkChatInfo {
     let LinkChat {
         message,
         from,
@@ -571,26 +314,5 @@ fn chat_info(link: &RoomId, chat: LinkChat) -> LinkChatInfo {
         display_name: from.display_name,
         text,
         timestamp_ms,
-    }
-}
-
-/// What a person is told beside the code of something that another room or the link refused.
-const fn sentence(code: ErrorCode) -> &'static str {
-    match code {
-        ErrorCode::SameRoom => "a room is not linked with itself",
-        ErrorCode::RoomNotFound => "there is no such room",
-        ErrorCode::RoomNotLive => "nobody is in that room",
-        ErrorCode::LinkDenied => "that room does not want the link",
-        ErrorCode::LinkTimeout => "nobody in that room answered",
-        ErrorCode::LinkLimit => "one of the rooms has all the links it may have",
-        ErrorCode::NoSuchLink => "this room is not linked with that one",
-        ErrorCode::LinkRight => "that room does not allow this over a link",
-        ErrorCode::LinkClosed => "the link closed before the answer came",
-        ErrorCode::LinkOverflow => "the link carries no more at present; try again",
-        ErrorCode::SwitchRoom => "over a link one can only be asked into one of the two linked rooms",
-        ErrorCode::NoSuchParticipant => "there is no such participant in that room",
-        ErrorCode::RateLimited => "too many in a short time; slow down",
-        ErrorCode::NodeDraining => "that room's node is going away",
-        _ => "that room refused",
     }
 }

@@ -15,6 +15,7 @@ mod fill;
 mod grant;
 mod http;
 mod io;
+mod link_requests;
 mod links;
 mod lobby;
 mod lookup;
@@ -38,6 +39,7 @@ mod settings;
 mod speaker;
 mod store;
 mod subscription;
+mod switch;
 #[cfg(test)]
 mod tests;
 mod topic;
@@ -352,9 +354,10 @@ impl Room {
 
     /// Who a room is linked with learns of its end before the room is dropped.
     fn end_links_first(&mut self, now: Instant) {
-        if let Some(empty) = self.outputs.pop_back_if(|last| matches!(last, Output::Empty)) {
+        if matches!(self.outputs.back(), Some(Output::Empty)) {
+            self.outputs.pop_back();
             self.link_input(now, LinkInput::Ended);
-            self.outputs.push_back(empty);
+            self.outputs.push_back(Output::Empty);
         }
     }
 

@@ -51,8 +51,8 @@ fn limits() -> LinkLimits {
         resend_first: secs(1),
         resend_max: secs(1),
         heartbeat: secs(2),
-        stale: secs(3),
-        dead: secs(5),
+        stale: secs(5),
+        dead: secs(6),
         accept: secs(3),
         decide: secs(4),
         give_up: secs(5),
@@ -124,10 +124,19 @@ impl State {
                 let known = self.opened.contains(&id) || ours && self.opened.insert(id);
                 ensure!(known, "{name}: open before the side that asked for it (F10)");
             }
-            self.frames.extend(frames);
+            self.send(frames);
             inputs.extend(answers.into_iter().rev());
         }
         Ok(())
+    }
+
+    /// Of two like frames on the way one is enough: that one may come twice is seen to elsewhere.
+    fn send(&mut self, frames: Vec<LinkFrame>) {
+        for frame in frames {
+            if !self.frames.contains(&frame) {
+                self.frames.push(frame);
+            }
+        }
     }
 
     fn deliver(&mut self, now: Instant, frame: LinkFrame) -> Checked {
@@ -190,7 +199,7 @@ impl State {
                     host.links.handle(now, LinkInput::Ended);
                     while let Some(output) = host.links.poll_output() {
                         if let LinkOutput::Send { frame, .. } = output {
-                            self.frames.push(*frame);
+                            self.send(vec![*frame]);
                         }
                     }
                 }
@@ -229,10 +238,7 @@ impl State {
             .filter(|(_, plan)| !plan.is_empty())
             .map(|(name, _)| Next::Act(name))
             .collect();
-        for (n, frame) in self.frames.iter().enumerate() {
-            if self.frames[..n].contains(frame) {
-                continue;
-            }
+        for n in 0..self.frames.len() {
             nexts.push(Next::Deliver(n));
             if self.luck.lost > 0 {
                 nexts.push(Next::Lose(n));
@@ -328,13 +334,20 @@ fn explore(plans: &[(&'static str, &[Act])], luck: Luck) -> Result<(usize, usize
     Ok((seen.len(), healed))
 }
 
-fn all_states(name: &str, plans: &[(&'static str, &[Act])], luck: (u8, u8, u8)) {
-    let (lost, twice, ticks) = luck;
-    let started = Instant::now();
-    let (states, healed) = explore(plans, Luck { lost, twice, ticks }).unwrap_or_else(|what| panic!("{name}: {what}"));
-    let seconds = started.elapsed().as_secs_f64();
-    eprintln!("{name}: {states} states, {healed} of them healed, in {seconds:.1} s");
-    assert!(states > 500, "{name}: {states} states are hardly all");
+fn all_states(name: &str, plans: &[(&'static str, &[Act])], lucks: &[Luck]) {
+    let mut all = 0;
+    for luck in lucks {
+        let started = Instant::now();
+        let (states, healed) = explore(plans, *luck).unwrap_or_else(|what| panic!("{name}, {luck:?}: {what}"));
+        let seconds = started.elapsed().as_secs_f64();
+        eprintln!("{name}, {luck:?}: {states} states, {healed} of them healed, in {seconds:.1} s");
+        all += states;
+    }
+    assert!(all > 10_000, "{name}: {all} states are hardly all");
+}
+
+const fn luck(lost: u8, twice: u8, ticks: u8) -> Luck {
+    Luck { lost, twice, ticks }
 }
 
 use Act::{Chat, Close, End, Join, Leave, Open, Restart};
@@ -347,7 +360,7 @@ fn every_order_of_opening_talking_and_closing_is_right() {
             ("a", &[Join("a1"), Open("b"), Chat("b"), Close("b")]),
             ("b", &[Join("b1"), Leave("b1")]),
         ],
-        (1, 0, 2),
+        &[luck(1, 0, 0)],
     );
 }
 
@@ -356,7 +369,7 @@ fn every_order_of_both_asking_is_right() {
     all_states(
         "both ask",
         &[("a", &[Open("b")]), ("b", &[Open("a"), Join("b1")])],
-        (1, 1, 2),
+        &[luck(1, 1, 0), luck(1, 0, 1), luck(0, 0, 2)],
     );
 }
 
@@ -365,7 +378,7 @@ fn every_order_of_a_crash_and_a_return_is_right() {
     all_states(
         "crash and return",
         &[("a", &[Join("a1"), Open("b"), Chat("b")]), ("b", &[Restart, Open("a")])],
-        (0, 1, 2),
+        &[luck(0, 1, 0), luck(1, 0, 0), luck(0, 0, 1)],
     );
 }
 
@@ -374,7 +387,7 @@ fn every_order_of_an_end_while_a_link_is_made_is_right() {
     all_states(
         "end meanwhile",
         &[("a", &[Open("b"), Open("b")]), ("b", &[Open("a"), End])],
-        (1, 1, 2),
+        &[luck(1, 1, 1)],
     );
 }
 
@@ -387,6 +400,6 @@ fn every_order_of_three_rooms_in_a_row_is_right() {
             ("b", &[Join("b1"), Open("c")]),
             ("c", &[Join("c1")]),
         ],
-        (0, 0, 1),
+        &[luck(1, 1, 0)],
     );
 }

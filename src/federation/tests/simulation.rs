@@ -61,12 +61,16 @@ fn story(seed: u64) -> World {
 
 /// Some stories have rooms that come back at once, while what was meant for the old ones is still on its way.
 const fn is_restless(seed: u64) -> bool {
-    seed % 8 == 3
+    seed % 4 == 3
 }
 
 /// Most stories have few rooms: what goes wrong, goes wrong between two or three.
 const fn dice_sides(seed: u64) -> usize {
-    if seed.is_multiple_of(4) { 5 } else { 2 }
+    match seed % 4 {
+        0 => 5,
+        3 => 1,
+        _ => 2,
+    }
 }
 
 fn somebody(world: &mut World, name: &RoomId) -> Option<Person> {
@@ -192,6 +196,7 @@ fn step(world: &mut World) -> Checked {
         0..8 if restless => {
             world.crash(&name);
             world.start(&name);
+            come_or_go(world, &name)?;
         }
         8..20 if restless => open(world, &name, other)?,
         0..25 => come_or_go(world, &name)?,
@@ -222,7 +227,12 @@ fn step(world: &mut World) -> Checked {
         }
         _ => world.cuts.clear(),
     }
-    let pause = [0, 10, 100, 500, 3_000, 9_000][world.dice.roll(6)];
+    let pauses = if restless {
+        [0, 100, 300, 600, 1_000, 2_000]
+    } else {
+        [0, 10, 100, 500, 3_000, 9_000]
+    };
+    let pause = pauses[world.dice.roll(6)];
     let pause = if world.dice.percent(2) { 36_000 } else { pause };
     world.wait(Duration::from_millis(pause))
 }

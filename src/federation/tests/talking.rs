@@ -13,11 +13,11 @@ use crate::{
 };
 
 fn texts(events: &[LinkEvent]) -> Vec<&str> {
-    let text = |event| match event {
-        &LinkEvent::Chat { ref chat, .. } => Some(chat.text.as_str()),
+    let chats = events.iter().filter_map(|event| match event {
+        LinkEvent::Chat { chat, .. } => Some(chat.text.as_str()),
         _ => None,
-    };
-    events.iter().filter_map(text).collect()
+    });
+    chats.collect()
 }
 
 fn answers(events: &[LinkEvent]) -> Vec<(Ask, Result<(), ErrorCode>)> {
