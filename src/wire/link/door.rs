@@ -77,6 +77,11 @@ impl LinkFrame {
     pub fn check(&self) -> Result<(), FrameError> {
         at_most(NAME_BYTES_MAX, self.link.0.len(), "link")?;
         at_most(NAME_BYTES_MAX, self.from.session.len(), "session")?;
+        at_most(
+            NAME_BYTES_MAX,
+            self.to_session.as_ref().map_or(0, |session| session.len()),
+            "toSession",
+        )?;
         match &self.body {
             LinkBody::Request { payload: told, by, .. } => {
                 payload(told.as_ref())?;
