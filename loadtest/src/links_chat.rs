@@ -179,6 +179,7 @@ pub(crate) async fn run(arguments: LinksChat) -> anyhow::Result<Outcome> {
             *sent.refused.entry(code).or_default() += times;
         }
     }
+    let elapsed = plan.start.elapsed().as_secs_f64();
     let server = arguments
         .node
         .clock()?
@@ -201,24 +202,24 @@ pub(crate) async fn run(arguments: LinksChat) -> anyhow::Result<Outcome> {
     }
     leave(people).await;
 
-    let (chats, seconds) = (sent.answers.len(), arguments.seconds.max(1) as f64);
+    let chats = sent.answers.len();
     let json = json!({
         "scenario": "links-chat",
         "valid": lag.is_valid(),
         "pairs": arguments.pairs,
         "sendersPerPair": arguments.senders,
         "receiversPerPair": arguments.receivers,
-        "seconds": arguments.seconds,
+        "seconds": (elapsed * 100.0).round() / 100.0,
         "chats": chats,
-        "chatsPerSecond": (chats as f64 / seconds).round(),
+        "chatsPerSecond": (chats as f64 / elapsed).round(),
         "chatsRefused": sent.refused,
-        "deliveriesPerSecond": (delays.len() as f64 / seconds).round(),
+        "deliveriesPerSecond": (delays.len() as f64 / elapsed).round(),
         "deliveriesMissing": expected.saturating_sub(delays.len() as u64),
         "answerMilliseconds": quantiles(sent.answers.into_iter()),
         "deliveryMilliseconds": quantiles(delays.into_iter()),
         "server": server.map(|time| json!({
             "cpuSeconds": time.cpu_seconds,
-            "cores": time.cpu_seconds / seconds,
+            "cores": (time.cpu_seconds / elapsed * 1e3).round() / 1e3,
             "cpuMicrosecondsPerChat": (time.cpu_seconds * 1e6 / chats.max(1) as f64).round(),
             "residentMiB": time.resident_mib,
         })),
