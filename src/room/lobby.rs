@@ -12,7 +12,7 @@ use super::{
 };
 use crate::wire::{
     ErrorCode, ParticipantId,
-    signal::{self, ClientMessage, Envelope, JoinRequest, ServerMessage, SignalError},
+    signal::{self, ClientMessage, Envelope, Intent, JoinRequest, ServerMessage, SignalError},
 };
 
 /// Somebody who waits, by rank of coming; never used twice in a room.
@@ -226,14 +226,16 @@ impl Room {
         }
     }
 
-    /// The lobby is no more: who waits for it alone comes in, as far as there is place.
+    /// The lobby is no more: who waits for it alone comes in, as far as there is place and nothing else in the way.
     pub(super) fn open_lobby(&mut self, now: Instant, unix_ms: u64, by: MemberKey) {
         let by = self.roster.id(by);
         for key in self.lobby.keys() {
-            let Some(waiter) = self.lobby.waiters.get(&key) else {
+            let Some(Waiter { id, arrival, join, .. }) = self.lobby.waiters.get(&key) else {
                 continue;
             };
-            if !self.has_to_wait(waiter.arrival.grant) && self.is_place_for(Some(&waiter.id)) {
+            // The room may have got a password instead.
+            let entry = self.check_entry(Some(id), arrival.grant, Intent::Any, join.password.as_ref());
+            if !self.has_to_wait(arrival.grant) && entry.is_ok() {
                 self.let_in(now, unix_ms, key, by.clone());
             }
         }
