@@ -7,6 +7,7 @@ use super::{
     agenda::Timer,
     close,
     people::Arrival,
+    rate::Knocks,
     requests::{Answer, Refusal, ok},
     roster::MemberKey,
 };
@@ -33,6 +34,7 @@ struct Waiter {
 #[derive(Debug, Default)]
 pub(super) struct Lobby {
     last: u32,
+    knocks: Knocks,
     waiters: BTreeMap<WaiterKey, Waiter>,
     by_id: BTreeMap<ParticipantId, WaiterKey>,
     by_socket: BTreeMap<SocketKey, WaiterKey>,
@@ -97,6 +99,10 @@ impl Room {
     /// Somebody waits from now on.
     pub(super) fn wait(&mut self, now: Instant, arrival: Arrival, join: JoinRequest, version: u32) {
         let (socket, request) = (arrival.socket, arrival.request);
+        if !self.lobby.knocks.allow(now) {
+            let sentence = "too many ask to be let in within a short time; try again";
+            return self.refuse(socket, request, ErrorCode::RateLimited, sentence);
+        }
         let id = join.participant.clone().unwrap_or_else(|| self.make_up_id());
         if let Some(earlier) = self.lobby.by_id.get(&id).copied() {
             self.turn_away(

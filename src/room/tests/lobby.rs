@@ -314,3 +314,23 @@ fn a_password_in_place_of_the_lobby_keeps_those_out_who_do_not_know_it() {
     world.say(ann, respond("bob", true));
     assert_eq!(world.room.participants(), 3);
 }
+
+#[test]
+fn whoever_knocks_again_and_again_does_not_keep_everybody_inside_busy() {
+    let (mut world, ann) = with_lobby();
+    for _ in 0..100 {
+        world.join("eve");
+    }
+    assert_eq!(world.refused("eve", Grant::JOIN, |_| {}), "rate-limited");
+    let asked = |world: &World| {
+        let told = world.clients[ann].log.iter();
+        told.filter(|message| matches!(message, ServerMessage::EntryRequested { .. }))
+            .count()
+    };
+    world.read_all();
+    assert_eq!(asked(&world), 100);
+    world.pass(Duration::from_secs(1));
+    world.join("bob");
+    world.read_all();
+    assert_eq!(asked(&world), 101);
+}
