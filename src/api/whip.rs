@@ -14,7 +14,7 @@ use super::Api;
 use super::signal::room_grant;
 use super::token::{Grant, TokenError};
 use crate::node::{Closed, Place};
-use crate::room::{HttpOffer, HttpReply, Input};
+use crate::room::{HttpKey, HttpOffer, HttpReply, Input};
 use crate::wire::limits::SDP_BYTES_MAX;
 use crate::wire::signal::SignalError;
 use crate::wire::{ErrorCode, ParticipantId, RoomId};
@@ -52,7 +52,7 @@ pub(super) async fn publish(
                 local: place.local,
             }),
         };
-        Ok(api.node.ask(&room, true, make).await?)
+        enter(&api, &room, &grant, make).await
     };
     finish(&api, "whip", &location, result.await)
 }
@@ -81,7 +81,7 @@ pub(super) async fn watch(
                 local: place.local,
             }),
         };
-        Ok(api.node.ask(&room, true, make).await?)
+        enter(&api, &room, &grant, make).await
     };
     finish(&api, "whep", &location, result.await)
 }
@@ -116,6 +116,21 @@ pub(super) async fn patch_watching(
     headers: HeaderMap,
 ) -> Response {
     patch(&api, "whep", &room, resource, &headers).await
+}
+
+/// Asks a room to make a resource. A token that is good for one join is used up by it, unless nothing was made.
+async fn enter(
+    api: &Api,
+    room: &RoomId,
+    grant: &Grant,
+    make: impl Fn(HttpKey, Place) -> Input,
+) -> Result<HttpReply, Refusal> {
+    api.spent.spend(grant, SystemTime::now())?;
+    let reply = api.node.ask(room, true, make).await;
+    if !matches!(reply, Ok(HttpReply::Created { .. })) {
+        api.spent.give_back(grant);
+    }
+    Ok(reply?)
 }
 
 async fn end(api: &Arc<Api>, kind: &str, room: &str, resource: String, headers: &HeaderMap) -> Response {

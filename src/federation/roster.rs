@@ -136,6 +136,10 @@ impl Mirror {
     }
 
     fn take_out(&mut self, people: Vec<ParticipantId>) -> Vec<ParticipantId> {
+        // So that nobody is remembered longer than as one of the people, who are limited.
+        if let Some(seen) = &mut self.seen {
+            people.iter().for_each(|id| _ = seen.remove(id));
+        }
         people.into_iter().filter(|id| self.people.remove(id)).collect()
     }
 }
@@ -207,6 +211,23 @@ mod tests {
         };
         assert_eq!(mirror.change(vec![renamed.clone()], vec![]).joined, [renamed]);
         assert_eq!(mirror.change(vec![], vec![id("bob"), id("bob")]).left, [id("bob")]);
+    }
+
+    #[test]
+    fn whoever_goes_between_pages_is_forgotten() {
+        let mut mirror = Mirror::default();
+        for n in 0..100 {
+            let name = format!("p{n}");
+            mirror.page(vec![person(&name)], true);
+            mirror.change(vec![], vec![id(&name)]);
+        }
+        assert_eq!(
+            (mirror.people().len(), mirror.seen.as_ref().map(BTreeSet::len)),
+            (0, Some(0))
+        );
+        mirror.page(vec![person("ann")], true);
+        assert_eq!(mirror.page(vec![person("bob")], false).left, []);
+        assert_eq!(mirror.people().len(), 2);
     }
 
     #[test]

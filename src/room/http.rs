@@ -88,7 +88,7 @@ impl Room {
             return self.refuse_http(request, ErrorCode::SdpUnsupported, "the offer sends nothing");
         }
         if self.roster.len() == 0 {
-            self.begin(None);
+            self.begin(now, None);
         }
         self.replace_duplicate(now, &id);
         let key = MemberKey(next(&mut self.last.member));

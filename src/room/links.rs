@@ -226,7 +226,13 @@ impl Room {
     }
 
     fn link_reply(&mut self, now: Instant, room: RoomId, question: Question, result: Result<(), ErrorCode>) {
-        self.link_input(now, LinkInput::Reply { room, question, result });
+        self.link_input_inside(now, LinkInput::Reply { room, question, result });
+    }
+
+    /// The same while outputs are done: what comes of it is done when it is its turn. Many messages come at once when the first
+    /// of them is late, and must not lead into each other.
+    fn link_input_inside(&mut self, now: Instant, input: LinkInput) {
+        self.linking.links.handle(now, input);
     }
 
     fn link_requested(&mut self, now: Instant, request: RequestId, room: RoomId, by: Person, payload: Option<Json>) {
@@ -266,7 +272,7 @@ impl Room {
             };
             self.linking.requests.insert(request, requested);
         }
-        self.link_input(now, LinkInput::Decide { request, decision });
+        self.link_input_inside(now, LinkInput::Decide { request, decision });
     }
 
     fn link_answered(&mut self, ask: Ask, result: Result<(), ErrorCode>) {

@@ -7,12 +7,13 @@ use super::{
     agenda::Timer,
     close,
     people::Arrival,
+    rate::Knocks,
     requests::{Answer, Refusal, ok},
     roster::MemberKey,
 };
 use crate::wire::{
     ErrorCode, ParticipantId,
-    signal::{self, ClientMessage, Envelope, JoinRequest, ServerMessage, SignalError},
+    signal::{self, ClientMessage, Envelope, Intent, JoinRequest, ServerMessage, SignalError},
 };
 
 /// Somebody who waits, by rank of coming; never used twice in a room.
@@ -33,6 +34,7 @@ struct Waiter {
 #[derive(Debug, Default)]
 pub(super) struct Lobby {
     last: u32,
+    knocks: Knocks,
     waiters: BTreeMap<WaiterKey, Waiter>,
     by_id: BTreeMap<ParticipantId, WaiterKey>,
     by_socket: BTreeMap<SocketKey, WaiterKey>,
@@ -97,6 +99,10 @@ impl Room {
     /// Somebody waits from now on.
     pub(super) fn wait(&mut self, now: Instant, arrival: Arrival, join: JoinRequest, version: u32) {
         let (socket, request) = (arrival.socket, arrival.request);
+        if !self.lobby.knocks.allow(now) {
+            let sentence = "too many ask to be let in within a short time; try again";
+            return self.refuse(socket, request, ErrorCode::RateLimited, sentence);
+        }
         let id = join.participant.clone().unwrap_or_else(|| self.make_up_id());
         if let Some(earlier) = self.lobby.by_id.get(&id).copied() {
             self.turn_away(
@@ -226,14 +232,16 @@ impl Room {
         }
     }
 
-    /// The lobby is no more: who waits for it alone comes in, as far as there is place.
+    /// The lobby is no more: who waits for it alone comes in, as far as there is place and nothing else in the way.
     pub(super) fn open_lobby(&mut self, now: Instant, unix_ms: u64, by: MemberKey) {
         let by = self.roster.id(by);
         for key in self.lobby.keys() {
-            let Some(waiter) = self.lobby.waiters.get(&key) else {
+            let Some(Waiter { id, arrival, join, .. }) = self.lobby.waiters.get(&key) else {
                 continue;
             };
-            if !self.has_to_wait(waiter.arrival.grant) && self.is_place_for(Some(&waiter.id)) {
+            // The room may have got a password instead.
+            let entry = self.check_entry(Some(id), arrival.grant, Intent::Any, join.password.as_ref());
+            if !self.has_to_wait(arrival.grant) && entry.is_ok() {
                 self.let_in(now, unix_ms, key, by.clone());
             }
         }

@@ -74,14 +74,19 @@ impl Room {
 
     /// Somebody comes into a room where nobody is: nothing is left of what it was set to. What a private room kept goes too,
     /// since whoever begins it now may not know who was meant to read it.
-    pub(super) fn begin(&mut self, settings: Option<Settings>) {
+    pub(super) fn begin(&mut self, now: Instant, settings: Option<Settings>) {
         let before = std::mem::replace(&mut self.settings, super::settings::RoomSettings::new(&self.config));
-        if before.is_private() || !before.keep_empty {
+        let is_forgotten = before.is_private() || !before.keep_empty;
+        if is_forgotten {
             self.topics = super::topic::Topics::default();
             self.store = super::store::Store::default();
         }
         self.settings
             .change(settings.unwrap_or_default(), self.config.max_participants);
+        // Linked rooms see who is here, and do what they were allowed by whoever was here before.
+        if is_forgotten || self.settings.is_private() || !self.settings.links_as(&before) {
+            self.link_input(now, LinkInput::CloseAll);
+        }
         if self.settings.is_private() {
             // They came while it was open to all.
             for viewer in self.viewers.keys() {
@@ -152,8 +157,12 @@ impl Room {
             return Err(Refusal::new(ErrorCode::Forbidden, sentence));
         }
         self.pace(now, member, super::rate::Talk::State)?;
+        let denied = self.settings.denies_links();
         self.settings.change(settings, self.config.max_participants);
         self.tell_room(None);
+        if self.settings.denies_links() && !denied {
+            self.link_input(now, LinkInput::CloseAll);
+        }
         if !self.settings.lobby {
             self.open_lobby(now, unix_ms, member);
         }

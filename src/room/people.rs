@@ -88,7 +88,7 @@ impl Room {
         } = arrival;
         let created = self.roster.len() == 0;
         if created {
-            self.begin(join.settings.map(|settings| *settings));
+            self.begin(now, join.settings.map(|settings| *settings));
         }
         let id = join.participant.unwrap_or_else(|| self.make_up_id());
         self.replace_duplicate(now, &id);
@@ -99,7 +99,8 @@ impl Room {
             key: resume.to_string(),
             window_ms: millis(self.config.resume_window),
         };
-        let grant = if self.config.links.open_to_all {
+        // Who has to ask may not do to other rooms what it may not do here.
+        let grant = if self.config.links.open_to_all && !grant.ask {
             grant.with_links()
         } else {
             grant

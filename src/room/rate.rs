@@ -27,6 +27,10 @@ struct Bucket {
 #[derive(Debug)]
 pub(super) struct Rates([Bucket; 4]);
 
+/// How often people may ask to be let in, together: everybody inside is told each time.
+#[derive(Debug)]
+pub(super) struct Knocks(Bucket);
+
 impl Talk {
     /// Per second, and at most at once.
     const fn allowance(self) -> (f64, f64) {
@@ -39,12 +43,32 @@ impl Talk {
     }
 }
 
+impl Bucket {
+    const fn full((_, burst): (f64, f64)) -> Self {
+        Self {
+            tokens: burst,
+            counted_at: None,
+        }
+    }
+
+    /// Takes one token; false when there is none.
+    fn take(&mut self, now: Instant, (per_second, burst): (f64, f64)) -> bool {
+        let since = self
+            .counted_at
+            .map_or(0.0, |last| now.saturating_duration_since(last).as_secs_f64());
+        self.tokens = (self.tokens + since * per_second).min(burst);
+        self.counted_at = Some(now);
+        let allowed = self.tokens >= 1.0;
+        if allowed {
+            self.tokens -= 1.0;
+        }
+        allowed
+    }
+}
+
 impl Default for Rates {
     fn default() -> Self {
-        let full = |talk: Talk| Bucket {
-            tokens: talk.allowance().1,
-            counted_at: None,
-        };
+        let full = |talk: Talk| Bucket::full(talk.allowance());
         Self([full(Talk::Chat), full(Talk::Topic), full(Talk::State), full(Talk::Link)])
     }
 }
@@ -52,18 +76,23 @@ impl Default for Rates {
 impl Rates {
     /// Takes one token; false when there is none.
     pub(super) fn allow(&mut self, now: Instant, talk: Talk) -> bool {
-        let (per_second, burst) = talk.allowance();
-        let bucket = &mut self.0[talk as usize];
-        let since = bucket
-            .counted_at
-            .map_or(0.0, |last| now.saturating_duration_since(last).as_secs_f64());
-        bucket.tokens = (bucket.tokens + since * per_second).min(burst);
-        bucket.counted_at = Some(now);
-        let allowed = bucket.tokens >= 1.0;
-        if allowed {
-            bucket.tokens -= 1.0;
-        }
-        allowed
+        self.0[talk as usize].take(now, talk.allowance())
+    }
+}
+
+impl Knocks {
+    /// Per second, and at most at once.
+    const ALLOWANCE: (f64, f64) = (20.0, 100.0);
+
+    /// Takes one token; false when there is none.
+    pub(super) fn allow(&mut self, now: Instant) -> bool {
+        self.0.take(now, Self::ALLOWANCE)
+    }
+}
+
+impl Default for Knocks {
+    fn default() -> Self {
+        Self(Bucket::full(Self::ALLOWANCE))
     }
 }
 

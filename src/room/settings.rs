@@ -51,6 +51,16 @@ impl RoomSettings {
         self.password.is_some() || self.lobby
     }
 
+    /// Does it want no links?
+    pub(super) const fn denies_links(&self) -> bool {
+        matches!(self.link_policy, LinkPolicy::Deny)
+    }
+
+    /// Does it want the same of links as the room before it?
+    pub(super) fn links_as(&self, before: &Self) -> bool {
+        (self.link_policy, self.link_rights) == (before.link_policy, before.link_rights)
+    }
+
     /// Takes over what is there. More participants than the server allows are as many as it allows.
     pub(super) fn change(&mut self, change: Settings, participants_max: usize) {
         let Settings {

@@ -1,9 +1,11 @@
 //! WHIP publishers and WHEP viewers: HTTP and nothing else.
 
 use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
 
+use enfilade::config::Config;
 use testkit::endpoint::{Endpoint, Options, Player, Sending};
-use testkit::{Codec, Server, Shape, eventually, whip};
+use testkit::{Codec, Participant, Server, Shape, eventually, whip};
 
 use super::stage::{ROOM, Stage, frames, token_for};
 
@@ -241,4 +243,50 @@ async fn what_is_not_allowed_is_refused() {
     assert_eq!(nobody.status(), 401);
     let (viewer, _resource) = view(&stage.server, "studio", "viewer").await;
     sees(&viewer, 71, 3).await;
+}
+
+/// A token that was handed over with a request to switch rooms.
+fn good_for_one_join(participant: &str) -> String {
+    let key = &Config::development().keys[0];
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
+    let claims = serde_json::json!({
+        "apikey": key.id, "permissions": ["allow_join"], "version": 2, "roomId": ROOM, "participantId": participant,
+        "exp": now + 600, "jti": participant, "switch": true
+    });
+    let secret = jsonwebtoken::EncodingKey::from_secret(key.secret.expose());
+    jsonwebtoken::encode(&jsonwebtoken::Header::default(), &claims, &secret).unwrap()
+}
+
+#[tokio::test]
+async fn a_token_that_is_good_for_one_join_makes_one_resource() {
+    let stage = Stage::set().await;
+    let endpoint = Endpoint::new(Options::default()).await.unwrap();
+    endpoint.add_sending(Codec::Opus, &[], 1).unwrap();
+    let offer = endpoint.offer(false).unwrap();
+    let post = async |path: &str, token: &str, offer: &str| {
+        let made = whip::post(&stage.server.url, path, token, offer).await;
+        made.map_err(|error| error.to_string())
+    };
+    let whip = format!("/whip/{ROOM}");
+    let token = good_for_one_join("cam");
+    assert!(post(&whip, &token, "no sdp").await.unwrap_err().contains("sdp-"));
+    let made = post(&whip, &token, &offer).await.unwrap();
+    let refused = post(&whip, &token, &offer).await.unwrap_err();
+    assert!(refused.contains("token-used"), "{refused}");
+    let client = reqwest::Client::new();
+    let gone = client.delete(&made.url).bearer_auth(&token).send().await.unwrap();
+    assert_eq!(gone.status(), 200, "what it made is still its own");
+
+    let joined = good_for_one_join("ann");
+    let ann = Participant::join_with(&stage.server.url, &joined, serde_json::json!({}), Options::default());
+    let _ann = ann.await.unwrap();
+    let viewer = Endpoint::new(Options::default()).await.unwrap();
+    viewer.add_seats(1).unwrap();
+    for (path, offer) in [
+        (whip, offer),
+        (format!("/whep/{ROOM}/ann"), viewer.offer(false).unwrap()),
+    ] {
+        let refused = post(&path, &joined, &offer).await.unwrap_err();
+        assert!(refused.contains("token-used"), "{path}: {refused}");
+    }
 }

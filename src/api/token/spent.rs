@@ -28,7 +28,7 @@ impl Spent {
         let Some(name) = name(grant) else { return Ok(()) };
         let mut used = self.used.lock().unwrap_or_else(PoisonError::into_inner);
         if used.len() >= SPENT_MAX {
-            used.retain(|_, expires_at| *expires_at + LEEWAY > now);
+            used.retain(|_, expires_at| expires_at.checked_add(LEEWAY).is_none_or(|end| end > now));
         }
         if used.len() >= SPENT_MAX || used.contains_key(&name) {
             return Err(TokenError::Used);
@@ -98,5 +98,21 @@ mod tests {
         );
         let later = UNIX_EPOCH + Duration::from_secs(91);
         assert_eq!(spent.spend(&grant(Some("more"), true), later), Ok(()));
+    }
+
+    #[test]
+    fn a_token_that_ends_with_the_clock_can_be_remembered() {
+        let spent = Spent::default();
+        let forever = Grant {
+            expires_at: UNIX_EPOCH + Duration::from_secs(i64::MAX.unsigned_abs()),
+            ..grant(Some("forever"), true)
+        };
+        assert_eq!(spent.spend(&forever, UNIX_EPOCH), Ok(()));
+        for n in 1..SPENT_MAX {
+            assert_eq!(spent.spend(&grant(Some(&n.to_string()), true), UNIX_EPOCH), Ok(()));
+        }
+        let later = UNIX_EPOCH + Duration::from_secs(91);
+        assert_eq!(spent.spend(&grant(Some("more"), true), later), Ok(()));
+        assert_eq!(spent.spend(&forever, later), Err(TokenError::Used));
     }
 }

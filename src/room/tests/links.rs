@@ -573,3 +573,109 @@ fn no_publication_of_a_linked_room_can_be_subscribed_to() {
     }
     assert_eq!(house.told("a", ann, "publication.added"), Vec::<Value>::new());
 }
+
+/// Room `a` stays for a while when everybody has left, and is linked with `b`.
+fn linked_and_left(settings: Value) -> (House, usize) {
+    let kept = RoomConfig {
+        departure_timeout: Duration::from_secs(60),
+        ..config()
+    };
+    let mut house = House::of(&["b"]).with("a", kept);
+    let ann = house.join("a", "ann", LINKER);
+    let bob = house.join("b", "bob", LINKER);
+    house.link("a", ann, "b");
+    house.ask("a", ann, json!({"type":"room.update","settings":settings}));
+    house.room("a").go_away(ann);
+    house.pass(Duration::from_secs(1));
+    assert_eq!(house.told("b", bob, "link.closed"), Vec::<Value>::new());
+    (house, bob)
+}
+
+fn begin_anew(house: &mut House, settings: Value) -> Value {
+    let begun = json!({"id":1,"type":"join","versions":[1],"settings":settings}).to_string();
+    let settings = match crate::wire::signal::decode(&begun).unwrap().message {
+        crate::wire::signal::ClientMessage::Join(join) => join.settings,
+        other => panic!("{other:?}"),
+    };
+    let eve = house
+        .room("a")
+        .join_with("eve", LINKER, 0, |join| join.settings = settings);
+    house.pass(Duration::from_secs(1));
+    house.told("a", eve, "joined")[0]["links"].clone()
+}
+
+#[test]
+fn whoever_begins_a_room_anew_is_not_shown_to_rooms_that_others_linked_it_with() {
+    let nothing = json!({});
+    for (before, now) in [
+        (nothing.clone(), json!({"linkPolicy":"deny"})),
+        (nothing.clone(), json!({"linkRights":["roster"]})),
+        (nothing.clone(), json!({"password":"secret"})),
+        (nothing.clone(), json!({"lobby":true})),
+        (json!({"linkRights":[]}), nothing.clone()),
+        (json!({"password":"secret"}), nothing.clone()),
+    ] {
+        let (mut house, bob) = linked_and_left(before.clone());
+        assert_eq!(begin_anew(&mut house, now.clone()), json!([]), "{before} {now}");
+        let closed = house.told("b", bob, "link.closed");
+        assert_eq!(closed, [json!({"link":"a","reason":"policy"})], "{before} {now}");
+        let seen = house.told("b", bob, "link.roster");
+        assert!(
+            !seen.iter().any(|roster| roster.to_string().contains("eve")),
+            "{seen:?}"
+        );
+    }
+    let (mut house, bob) = linked_and_left(nothing.clone());
+    assert_eq!(
+        begin_anew(&mut house, nothing)[0]["link"],
+        "b",
+        "the same room, to all appearance"
+    );
+    let seen = house.told("b", bob, "link.roster");
+    assert_eq!(seen.last().unwrap()["joined"][0]["id"], "eve");
+}
+
+#[test]
+fn a_room_that_wants_no_links_any_more_has_none() {
+    let (mut house, ann, bob) = linked();
+    let deny = json!({"type":"room.update","settings":{"linkPolicy":"deny"}});
+    assert!(matches!(house.ask("b", bob, deny.clone()), Some(ServerMessage::Ok(_))));
+    assert_eq!(
+        house.told("a", ann, "link.closed"),
+        [json!({"link":"b","reason":"policy"})]
+    );
+    assert_eq!(
+        house.told("b", bob, "link.closed"),
+        [json!({"link":"a","reason":"policy"})]
+    );
+    // Opening one itself, it wants one.
+    house.link("b", bob, "a");
+    house.ask("b", bob, deny);
+    assert_eq!(house.told("b", bob, "link.closed").len(), 1);
+}
+
+#[test]
+fn messages_that_waited_for_the_first_come_in_order() {
+    let mut house = House::of(&["a", "b"]);
+    let talkers: Vec<usize> = (0..6).map(|n| house.join("a", &format!("ann{n}"), LINKER)).collect();
+    let bob = house.join("b", "bob", LINKER);
+    house.link("a", talkers[0], "b");
+    for n in 0..60 {
+        let world = house.room("a");
+        let text = json!({"id":n + 100,"type":"link.chat","link":"b","text":n.to_string()}).to_string();
+        let socket = world.clients[talkers[n % 6]].socket.unwrap();
+        world.clients[talkers[n % 6]].asked.insert(n as u32 + 100);
+        let message = crate::wire::signal::decode(&text);
+        world.input(Input::Message { socket, message });
+    }
+    // The first is late; then all of them are there at once.
+    house.room("a").to_rooms.rotate_left(1);
+    house.settle();
+    let heard: Vec<Value> = house
+        .told("b", bob, "link.chat")
+        .iter()
+        .map(|chat| chat["text"].clone())
+        .collect();
+    let said: Vec<Value> = (0..60).map(|n: u32| n.to_string().into()).collect();
+    assert_eq!(heard, said);
+}

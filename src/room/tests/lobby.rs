@@ -6,10 +6,10 @@ use serde_json::{Value, json};
 
 use super::support::{World, code, config, count, id, offer};
 use crate::{
-    room::{Grant, HttpReply, Input, RoomConfig},
+    room::{Grant, HttpReply, Input, LinksConfig, RoomConfig},
     wire::{
         ErrorCode,
-        signal::{ClientMessage, Intent, Mode, ServerMessage},
+        signal::{ClientMessage, Intent, Mode, ServerMessage, Token},
     },
 };
 
@@ -283,4 +283,54 @@ fn nobody_waits_for_a_room_that_closes_or_a_node_that_goes_away() {
         world.cut(ann, 9);
         assert_eq!(world.empty, 1);
     }
+}
+
+#[test]
+fn a_guest_links_no_rooms_even_where_links_are_open_to_all() {
+    let links = LinksConfig {
+        open_to_all: true,
+        ..config().links
+    };
+    let mut world = World::with_config(RoomConfig { links, ..config() });
+    let ann = world.join("ann");
+    let eve = world.join_with("eve", GUEST, 0, |_| {});
+    world.say(ann, respond("eve", true));
+    let open = json!({"type":"link.open","room":"elsewhere"});
+    assert_eq!(code(&world.say(eve, open)), Some(ErrorCode::Forbidden));
+}
+
+#[test]
+fn a_password_in_place_of_the_lobby_keeps_those_out_who_do_not_know_it() {
+    let (mut world, ann) = with_lobby();
+    let bob = world.join("bob");
+    let cem = world.join_with("cem", Grant::JOIN, 0, |join| {
+        join.password = Some(Token("new".to_owned()))
+    });
+    let settings = json!({"lobby":false,"password":"new"});
+    world.say(ann, json!({"type":"room.update","settings":settings}));
+    assert_eq!(responses(&world, ann), [(true, Some("ann".to_owned()))]);
+    assert_eq!((world.room.participants(), world.clients[cem].others.len()), (2, 1));
+    assert_eq!(turned_away(&world, bob), None, "somebody inside may still let bob in");
+    world.say(ann, respond("bob", true));
+    assert_eq!(world.room.participants(), 3);
+}
+
+#[test]
+fn whoever_knocks_again_and_again_does_not_keep_everybody_inside_busy() {
+    let (mut world, ann) = with_lobby();
+    for _ in 0..100 {
+        world.join("eve");
+    }
+    assert_eq!(world.refused("eve", Grant::JOIN, |_| {}), "rate-limited");
+    let asked = |world: &World| {
+        let told = world.clients[ann].log.iter();
+        told.filter(|message| matches!(message, ServerMessage::EntryRequested { .. }))
+            .count()
+    };
+    world.read_all();
+    assert_eq!(asked(&world), 100);
+    world.pass(Duration::from_secs(1));
+    world.join("bob");
+    world.read_all();
+    assert_eq!(asked(&world), 101);
 }
