@@ -3,14 +3,14 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, ensure};
-use serde_json::{Value, json};
+use serde_json::json;
 use testkit::endpoint::{Options, Player};
 use testkit::{Codec, Participant, Shape};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
-use crate::Arguments;
+use crate::MediaArguments;
+use crate::node::Node;
 
 /// How long one subscriber took.
 #[derive(Clone, Copy, Debug)]
@@ -44,43 +44,25 @@ pub(crate) struct Scene {
     joins: Vec<JoinTime>,
 }
 
-async fn token(arguments: &Arguments, participant: &str) -> anyhow::Result<String> {
-    let url = format!("{}/v1/dev/token", arguments.url);
-    let answer = reqwest::Client::new()
-        .post(&url)
-        .json(&json!({"room": arguments.room, "participant": participant}))
-        .send()
-        .await
-        .with_context(|| format!("asking {url} for a token"))?;
-    ensure!(
-        answer.status().is_success(),
-        "{url} says {}: is the node in development mode?",
-        answer.status()
-    );
-    let body: Value = answer.json().await?;
-    body["token"]
-        .as_str()
-        .map(str::to_owned)
-        .context("no token in the answer")
-}
-
-async fn client(arguments: &Arguments, id: &str) -> anyhow::Result<Participant> {
-    let token = token(arguments, id).await?;
+async fn client(arguments: &MediaArguments, node: &Node, id: &str) -> anyhow::Result<Participant> {
+    let token = node.token(&arguments.room, Some(id)).await?;
     let options = Options {
         keeps_log: false,
         ..Options::default()
     };
-    Participant::join_with(&arguments.url, &token, json!({}), options).await
+    Participant::join_with(&arguments.node.url, &token, json!({}), options).await
 }
 
-async fn subscriber(arguments: &Arguments, number: u32) -> anyhow::Result<(Participant, JoinTime)> {
-    let token = token(arguments, &format!("subscriber-{number}")).await?;
+async fn subscriber(arguments: &MediaArguments, node: &Node, number: u32) -> anyhow::Result<(Participant, JoinTime)> {
+    let token = node
+        .token(&arguments.room, Some(&format!("subscriber-{number}")))
+        .await?;
     let options = Options {
         keeps_log: false,
         ..Options::default()
     };
     let began = Instant::now();
-    let mut person = Participant::join_with(&arguments.url, &token, json!({}), options).await?;
+    let mut person = Participant::join_with(&arguments.node.url, &token, json!({}), options).await?;
     person.endpoint.add_seats(arguments.publishers as usize)?;
     person.negotiate().await?;
     let connected = began.elapsed();
@@ -104,7 +86,8 @@ async fn subscriber(arguments: &Arguments, number: u32) -> anyhow::Result<(Parti
 
 impl Scene {
     /// Brings everybody in: publishers first, then subscribers, a few at a time.
-    pub(crate) async fn join(arguments: &Arguments) -> anyhow::Result<Scene> {
+    pub(crate) async fn join(arguments: &MediaArguments) -> anyhow::Result<Scene> {
+        let node = Node::new(&arguments.node);
         let mut scene = Scene {
             publishers: Vec::new(),
             players: Vec::new(),
@@ -119,7 +102,7 @@ impl Scene {
             two_temporal_layers: false,
         };
         for number in 0..arguments.publishers {
-            let mut person = client(arguments, &format!("publisher-{number}")).await?;
+            let mut person = client(arguments, &node, &format!("publisher-{number}")).await?;
             let voice = person.send("microphone", Codec::Opus, &[], number * 2 + 1)?;
             let camera = person.send("camera", Codec::Vp8, &[], number * 2 + 2)?;
             person.negotiate().await?;
@@ -130,10 +113,10 @@ impl Scene {
         let gate = Arc::new(Semaphore::new(arguments.joining.max(1)));
         let mut joins = JoinSet::new();
         for number in 0..arguments.subscribers {
-            let (arguments, gate) = (arguments.clone(), Arc::clone(&gate));
+            let (arguments, node, gate) = (arguments.clone(), node.clone(), Arc::clone(&gate));
             joins.spawn(async move {
                 let _turn = gate.acquire().await?;
-                subscriber(&arguments, number).await
+                subscriber(&arguments, &node, number).await
             });
         }
         while let Some(joined) = joins.join_next().await {

@@ -1,25 +1,45 @@
-//! The load generator: publishers and subscribers of one room, and one JSON report of what came through.
+//! The load generator: many clients of one running node, and one JSON report of what it did for them.
 
 mod clients;
+mod links_chat;
+mod links_many;
 mod measure;
+mod node;
 mod report;
 
 use std::io::Write;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use clap::Parser;
+use clap::{Args, Parser, Subcommand};
 
 use clients::Scene;
 use measure::{LagMeter, ServerClock};
+use node::NodeArguments;
 
-/// Joins a running node with many clients and prints one JSON report.
-#[derive(Clone, Debug, Parser)]
-#[command(version, about)]
+/// Joins a running node with many clients and prints one JSON report. Without a command: media, from publishers to
+/// subscribers of one room.
+#[derive(Debug, Parser)]
+#[command(version, about, args_conflicts_with_subcommands = true)]
 struct Arguments {
-    /// Base URL of the node, which must accept the development key.
-    #[arg(long, default_value = "http://127.0.0.1:7880")]
-    url: String,
+    #[command(subcommand)]
+    scenario: Option<Scenario>,
+    #[command(flatten)]
+    media: MediaArguments,
+}
+
+#[derive(Debug, Subcommand)]
+enum Scenario {
+    /// Chat across links, without media: how long it takes, and how much of it there is.
+    LinksChat(links_chat::LinksChat),
+    /// Many linked rooms, without media: what a link costs a join, the memory and the processor.
+    LinksMany(links_many::LinksMany),
+}
+
+#[derive(Clone, Debug, Args)]
+struct MediaArguments {
+    #[command(flatten)]
+    node: NodeArguments,
     /// Room to join. It should be empty.
     #[arg(long, default_value = "loadtest")]
     room: String,
@@ -41,23 +61,23 @@ struct Arguments {
     /// Packets of 1100 bytes in each picture.
     #[arg(long, default_value_t = 4)]
     packets_per_frame: u16,
-    /// Process id of the server, to report its processor time.
-    #[arg(long)]
-    pid: Option<u32>,
 }
 
-async fn run(arguments: Arguments) -> anyhow::Result<(serde_json::Value, bool)> {
+/// A report, and whether it says something about the server.
+type Outcome = (serde_json::Value, bool);
+
+async fn media(arguments: MediaArguments) -> anyhow::Result<Outcome> {
     let mut scene = Scene::join(&arguments).await?;
     scene.everybody_has_media().await?;
 
     let lag = LagMeter::start();
-    let server_before = arguments.pid.map(ServerClock::read).transpose()?;
+    let server_before = arguments.node.clock()?;
     let own_before = ServerClock::read(std::process::id())?;
     let before = scene.count();
     tokio::time::sleep(Duration::from_secs(arguments.seconds)).await;
     let after = scene.count();
     let own_after = ServerClock::read(std::process::id())?;
-    let server_after = arguments.pid.map(ServerClock::read).transpose()?;
+    let server_after = arguments.node.clock()?;
     let lag = lag.stop().await;
 
     let report = report::Report {
@@ -71,9 +91,17 @@ async fn run(arguments: Arguments) -> anyhow::Result<(serde_json::Value, bool)> 
             .map(|(after, before)| after.since(before)),
         own_cpu: own_after.since(own_before),
     };
-    let (json, valid) = (report.json(), report.is_valid());
+    let json = report.json();
     scene.leave().await;
-    Ok((json, valid))
+    Ok((json, lag.is_valid()))
+}
+
+async fn run(arguments: Arguments) -> anyhow::Result<Outcome> {
+    match arguments.scenario {
+        None => media(arguments.media).await,
+        Some(Scenario::LinksChat(scenario)) => links_chat::run(scenario).await,
+        Some(Scenario::LinksMany(scenario)) => links_many::run(scenario).await,
+    }
 }
 
 fn main() -> ExitCode {

@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
+use serde_json::{Value, json};
 use tokio::sync::watch;
 
 /// How late a task of this process runs that wants to run every 5 ms. When the generator itself is late, it measures
@@ -34,12 +35,34 @@ impl LagMeter {
         LagMeter { stop, task }
     }
 
-    /// Every lag measured, sorted.
-    pub(crate) async fn stop(self) -> Vec<Duration> {
+    pub(crate) async fn stop(self) -> Lag {
         self.stop.send_replace(true);
         let mut lags = self.task.await.unwrap_or_default();
         lags.sort_unstable();
-        lags
+        Lag(lags)
+    }
+}
+
+/// A generator whose own tasks are later than this in one case of a hundred has measured itself.
+const LAG_MAX: Duration = Duration::from_millis(2);
+
+/// Every lag measured, sorted.
+pub(crate) struct Lag(Vec<Duration>);
+
+impl Lag {
+    /// Whether the generator kept up, so that the figures are the server's.
+    pub(crate) fn is_valid(&self) -> bool {
+        quantile(&self.0, 0.99) <= LAG_MAX
+    }
+
+    /// What the report says of the generator.
+    pub(crate) fn generator(&self, own: ProcessTime) -> Value {
+        json!({
+            "lagMilliseconds": quantiles(self.0.iter().copied()),
+            "lagLimitMilliseconds": milliseconds(LAG_MAX),
+            "cpuSeconds": own.cpu_seconds,
+            "residentMiB": own.resident_mib,
+        })
     }
 }
 
@@ -99,4 +122,19 @@ pub(crate) fn quantile(sorted: &[Duration], share: f64) -> Duration {
         .get(rank.clamp(1, sorted.len().max(1)) - 1)
         .copied()
         .unwrap_or_default()
+}
+
+pub(crate) fn milliseconds(duration: Duration) -> f64 {
+    (duration.as_secs_f64() * 1e6).round() / 1e3
+}
+
+/// Median, 99th percentile and maximum, in milliseconds.
+pub(crate) fn quantiles(durations: impl Iterator<Item = Duration>) -> Value {
+    let mut sorted: Vec<Duration> = durations.collect();
+    sorted.sort_unstable();
+    json!({
+        "p50": milliseconds(quantile(&sorted, 0.5)),
+        "p99": milliseconds(quantile(&sorted, 0.99)),
+        "max": milliseconds(sorted.last().copied().unwrap_or_default()),
+    })
 }

@@ -1,47 +1,23 @@
-//! The report.
-
-use std::time::Duration;
+//! The report of media.
 
 use serde_json::{Value, json};
 
-use crate::Arguments;
+use crate::MediaArguments;
 use crate::clients::{Counts, JoinTime};
-use crate::measure::{ProcessTime, quantile};
-
-/// A generator whose own tasks are later than this in one case of a hundred has measured itself.
-const LAG_MAX: Duration = Duration::from_millis(2);
+use crate::measure::{Lag, ProcessTime, quantiles};
 
 /// Everything that was measured.
 pub(crate) struct Report<'a> {
-    pub(crate) arguments: &'a Arguments,
+    pub(crate) arguments: &'a MediaArguments,
     pub(crate) joins: &'a [JoinTime],
     pub(crate) before: Counts,
     pub(crate) after: Counts,
-    pub(crate) lag: &'a [Duration],
+    pub(crate) lag: &'a Lag,
     pub(crate) server_cpu: Option<ProcessTime>,
     pub(crate) own_cpu: ProcessTime,
 }
 
-fn milliseconds(duration: Duration) -> f64 {
-    (duration.as_secs_f64() * 1e6).round() / 1e3
-}
-
-fn quantiles(durations: impl Iterator<Item = Duration>) -> Value {
-    let mut sorted: Vec<Duration> = durations.collect();
-    sorted.sort_unstable();
-    json!({
-        "p50": milliseconds(quantile(&sorted, 0.5)),
-        "p99": milliseconds(quantile(&sorted, 0.99)),
-        "max": milliseconds(sorted.last().copied().unwrap_or_default()),
-    })
-}
-
 impl Report<'_> {
-    /// Whether the generator kept up, so that the figures are the server's.
-    pub(crate) fn is_valid(&self) -> bool {
-        quantile(self.lag, 0.99) <= LAG_MAX
-    }
-
     pub(crate) fn json(&self) -> Value {
         let seconds = self.arguments.seconds.max(1) as f64;
         let sent = self.after.sent - self.before.sent;
@@ -57,7 +33,7 @@ impl Report<'_> {
             })
         });
         json!({
-            "valid": self.is_valid(),
+            "valid": self.lag.is_valid(),
             "publishers": self.arguments.publishers,
             "subscribers": self.arguments.subscribers,
             "seconds": self.arguments.seconds,
@@ -71,12 +47,7 @@ impl Report<'_> {
             "joinMilliseconds": quantiles(self.joins.iter().map(|join| join.connected)),
             "firstPictureMilliseconds": quantiles(self.joins.iter().map(|join| join.first_picture)),
             "server": server,
-            "generator": {
-                "lagMilliseconds": quantiles(self.lag.iter().copied()),
-                "lagLimitMilliseconds": milliseconds(LAG_MAX),
-                "cpuSeconds": self.own_cpu.cpu_seconds,
-                "residentMiB": self.own_cpu.resident_mib,
-            },
+            "generator": self.lag.generator(self.own_cpu),
         })
     }
 }

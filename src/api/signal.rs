@@ -23,6 +23,8 @@ use crate::wire::{ErrorCode, ResumeKey};
 const READ_BUFFER_BYTES: usize = 8 << 10;
 /// A client that does not take a frame for this long is gone.
 const WRITE_TIMEOUT: Duration = Duration::from_secs(20);
+/// How long a client may take to answer a close before the socket is dropped.
+const FAREWELL_TIMEOUT: Duration = Duration::from_secs(2);
 // WebSocket close codes (RFC 6455 section 7.4); ours from 4000.
 /// What a browser closes with when the page of the socket is closed, reloaded or left.
 const GOING_AWAY: u16 = 1001;
@@ -295,10 +297,8 @@ impl Socket {
                     };
                     let result = message.as_ref().map_or_else(|error| error.code.as_str(), |_| "ok");
                     self.api.node.metrics().messages.with_label_values(&[result]).inc();
-                    if attached.send(Input::Message { socket: self.key, message }).await.is_err() {
-                        self.close(RESTART, "the room has ended").await;
-                        return false;
-                    }
+                    // A room that takes no more has ended; what it said last, and why, is still to be written.
+                    let _ = attached.send(Input::Message { socket: self.key, message }).await;
                 }
                 _ = pings.tick() => {
                     silent_pings += 1;
@@ -353,6 +353,10 @@ impl Socket {
             reason: reason.into(),
         })))
         .await;
+        // What the client is still sending is read and thrown away: a socket that is dropped with unread bytes is reset, and
+        // what was written last may be lost with it.
+        let farewell = async { while matches!(self.read().await, Frame::Text(_) | Frame::Binary | Frame::Alive) {} };
+        let _ = timeout(FAREWELL_TIMEOUT, farewell).await;
     }
 }
 

@@ -70,4 +70,17 @@ impl LinkCounters {
     pub fn dropped(&self) -> impl Iterator<Item = (FrameDrop, u64)> {
         FrameDrop::ALL.into_iter().zip(self.dropped)
     }
+
+    /// Everything counted, by the label of the metric.
+    pub fn events(&self) -> impl Iterator<Item = (&'static str, u64)> {
+        let counted = [
+            ("sent", self.sent),
+            ("received", self.received),
+            ("resent", self.resent),
+            ("duplicate", self.duplicates),
+            ("chat-lost", self.lost),
+        ];
+        let dropped = self.dropped().map(|(reason, count)| (reason.as_str(), count));
+        counted.into_iter().chain(dropped)
+    }
 }

@@ -41,13 +41,20 @@ impl Desk {
         }
     }
 
+    /// To whoever has the name.
     pub(super) fn send(&mut self, to: &RoomId, link: &LinkId, body: LinkBody) {
+        self.send_to(to, None, link, body);
+    }
+
+    /// To one occurrence of a room.
+    pub(super) fn send_to(&mut self, to: &RoomId, session: Option<&Arc<str>>, link: &LinkId, body: LinkBody) {
         self.counters.sent += 1;
         let frame = Box::new(LinkFrame {
             v: LINK_VERSION,
             link: link.clone(),
             from: self.own.clone(),
             to: to.clone(),
+            to_session: session.cloned(),
             body,
         });
         self.outputs.push_back(LinkOutput::Send { to: to.clone(), frame });

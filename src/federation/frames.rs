@@ -17,7 +17,12 @@ impl Links {
             return self.desk.counters.drop(FrameDrop::Malformed);
         }
         let LinkFrame {
-            v, link, from, body, ..
+            v,
+            link,
+            from,
+            to_session,
+            body,
+            ..
         } = frame;
         if v != LINK_VERSION {
             self.desk.counters.drop(FrameDrop::Malformed);
@@ -26,6 +31,16 @@ impl Links {
                 self.desk.send(&from.room, &link, LinkBody::Refuse { code });
             }
             return;
+        }
+        let meant = to_session.is_none_or(|session| session == self.desk.own.session);
+        if !meant && !Fault::IgnoreSession.is_planted() {
+            self.desk.counters.drop(FrameDrop::OtherSession);
+            return match body {
+                LinkBody::Pending | LinkBody::Accept { .. } | LinkBody::Data { .. } | LinkBody::Ack { .. } => {
+                    self.desk.disown(now, &from.room, &link);
+                }
+                LinkBody::Request { .. } | LinkBody::Refuse { .. } | LinkBody::Close { .. } => {}
+            };
         }
         match body {
             LinkBody::Request { payload, by, rights } => {

@@ -112,10 +112,11 @@ impl Knock {
 
     /// They ask again, or ask for another while this one is not settled.
     pub(super) fn repeat_answer(&self, desk: &mut Desk, room: &RoomId) {
-        match self.phase {
-            Phase::Undecided { .. } => desk.send(room, &self.link, LinkBody::Pending),
-            Phase::Accepted { given, .. } => desk.send(room, &self.link, LinkBody::Accept { rights: given }),
-        }
+        let body = match self.phase {
+            Phase::Undecided { .. } => LinkBody::Pending,
+            Phase::Accepted { given, .. } => LinkBody::Accept { rights: given },
+        };
+        desk.send_to(room, Some(&self.session), &self.link, body);
     }
 
     /// They are heard on it: it is open, if we accepted it.

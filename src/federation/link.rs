@@ -116,9 +116,9 @@ impl Link {
 
     /// It is over.
     pub(super) fn end(self, now: Instant, desk: &mut Desk, over: Over) {
-        let Terms { id, room, .. } = self.terms;
-        if let Some(said) = over.said {
-            desk.close(&room, &id, said);
+        let Terms { id, room, session, .. } = self.terms;
+        if let Some(reason) = over.said {
+            desk.send_to(&room, Some(&session), &id, LinkBody::Close { reason });
         }
         desk.bury(now, id, Epitaph::Closed(over.said.unwrap_or(LinkEnd::Unknown)));
         for asked in self.talk.asked() {
@@ -337,18 +337,18 @@ impl Link {
         }
         if self.ack_due || now >= self.sent_at + desk.limits.heartbeat() {
             let ack = self.inbox.ack();
-            desk.send(&self.terms.room, &self.terms.id, LinkBody::Ack { ack });
-            self.said_something(now);
+            self.say(now, desk, LinkBody::Ack { ack });
         }
     }
 
     fn send(&mut self, now: Instant, desk: &mut Desk, seq: u64, message: LinkMessage) {
         let ack = self.inbox.ack();
-        desk.send(&self.terms.room, &self.terms.id, LinkBody::Data { seq, ack, message });
-        self.said_something(now);
+        self.say(now, desk, LinkBody::Data { seq, ack, message });
     }
 
-    const fn said_something(&mut self, now: Instant) {
+    fn say(&mut self, now: Instant, desk: &mut Desk, body: LinkBody) {
+        let Terms { id, room, session, .. } = &self.terms;
+        desk.send_to(room, Some(session), id, body);
         self.sent_at = now;
         self.ack_due = false;
     }

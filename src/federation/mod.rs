@@ -8,8 +8,8 @@
 //! A room owns its links: `room` knows this module, and this module knows nothing of rooms but their names. So what may be
 //! asked, who is told and what crosses is decided in one place, and a link is the same on one node and between two.
 //!
-//! Between two rooms there is at most one of three: an [`attempt::Attempt`] (we ask), a [`knock::Knock`] (they ask), a
-//! [`link::Link`]; or both of the first, when both ask. Nothing that is received is ever sent on.
+//! Between two rooms there is at most one of three: an `Attempt` (we ask), a `Knock` (they ask), a
+//! `Link`; or both of the first, when both ask. Nothing that is received is ever sent on.
 
 mod attempt;
 mod counters;

@@ -31,6 +31,8 @@ pub struct Metrics {
     pub link_ends: IntGauge,
     /// Frames from one room to another, by `result`: `handed`, `full` (lost, and sent again), `nobody`.
     pub link_frames: IntCounterVec,
+    /// What became of frames and messages at the receiving end of links, by `event`.
+    pub link_events: IntCounterVec,
     /// From the first datagram of a DTLS handshake to its keys.
     pub handshake_seconds: Histogram,
     /// DTLS handshakes that failed.
@@ -67,6 +69,11 @@ impl Metrics {
                 "Frames from one room to another by result",
                 &["result"],
             )?,
+            link_events: counter(
+                "enfilade_link_events_total",
+                "Frames and messages of links that were repeated, late, lost or refused",
+                &["event"],
+            )?,
             handshake_seconds: Histogram::with_opts(
                 HistogramOpts::new("enfilade_dtls_handshake_seconds", "First DTLS datagram to keys")
                     .buckets(vec![0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0]),
@@ -75,7 +82,7 @@ impl Metrics {
             panics: IntCounter::new("enfilade_panics_total", "Tasks that died; each one is a bug")?,
             registry,
         };
-        let collectors: [Box<dyn Collector>; 12] = [
+        let collectors: [Box<dyn Collector>; 13] = [
             Box::new(metrics.rooms.clone()),
             Box::new(metrics.sockets.clone()),
             Box::new(metrics.handshakes.clone()),
@@ -84,6 +91,7 @@ impl Metrics {
             Box::new(metrics.messages.clone()),
             Box::new(metrics.link_ends.clone()),
             Box::new(metrics.link_frames.clone()),
+            Box::new(metrics.link_events.clone()),
             Box::new(metrics.handshake_seconds.clone()),
             Box::new(metrics.handshake_failures.clone()),
             Box::new(metrics.panics.clone()),

@@ -11,6 +11,7 @@ use super::directory::RoomHandle;
 use super::frames::{FrameSender, NotTaken, SocketFrame};
 use super::handshake::{self, Handshake, Order};
 use super::{Inner, unix_ms};
+use crate::federation::LinkCounters;
 use crate::room::{HttpKey, HttpReply, Input, Output, Room, SocketKey};
 use crate::shard::{Mail, ShardEvent, ShardId, TransportKey};
 use crate::wire::link::{LinkBody, LinkFrame};
@@ -71,6 +72,7 @@ pub(super) fn start(node: Arc<Inner>, id: RoomId, number: u32, home: ShardId) ->
             inbox: inbox.downgrade(),
             participants,
             links: 0,
+            link_counters: LinkCounters::default(),
         };
         drop(inbox);
         // A room that panics is a bug, and costs this room alone.
@@ -100,6 +102,8 @@ struct RoomTask {
     participants: Arc<AtomicUsize>,
     /// Links as they were last counted.
     links: i64,
+    /// What they counted, as it was last added to the metrics.
+    link_counters: LinkCounters,
 }
 
 /// Whatever way a room ends, its links are no longer counted.
@@ -149,6 +153,17 @@ impl RoomTask {
         let links = i64::try_from(self.room.links()).unwrap_or(i64::MAX);
         self.node.metrics.link_ends.add(links - self.links);
         self.links = links;
+        let counters = self.room.link_counters();
+        if *counters != self.link_counters {
+            for ((event, now), (_, before)) in counters.events().zip(self.link_counters.events()) {
+                self.node
+                    .metrics
+                    .link_events
+                    .with_label_values(&[event])
+                    .inc_by(now - before);
+            }
+            self.link_counters = counters.clone();
+        }
     }
 
     fn register(&mut self, message: RoomMessage) -> Input {

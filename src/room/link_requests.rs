@@ -135,22 +135,33 @@ impl Room {
 }
 
 /// What a person is told beside the code of something that another room or the link refused.
-pub(super) const fn sentence(code: ErrorCode) -> &'static str {
-    match code {
-        ErrorCode::SameRoom => "a room is not linked with itself",
-        ErrorCode::RoomNotFound => "there is no such room",
-        ErrorCode::RoomNotLive => "nobody is in that room",
-        ErrorCode::LinkDenied => "that room does not want the link",
-        ErrorCode::LinkTimeout => "nobody in that room answered",
-        ErrorCode::LinkLimit => "one of the rooms has all the links it may have",
-        ErrorCode::NoSuchLink => "this room is not linked with that one",
-        ErrorCode::LinkRight => "that room does not allow this over a link",
-        ErrorCode::LinkClosed => "the link closed before the answer came",
-        ErrorCode::LinkOverflow => "the link carries no more at present; try again",
-        ErrorCode::SwitchRoom => "over a link one can only be asked into one of the two linked rooms",
-        ErrorCode::NoSuchParticipant => "there is no such participant in that room",
-        ErrorCode::RateLimited => "too many in a short time; slow down",
-        ErrorCode::NodeDraining => "that room's node is going away",
-        _ => "that room refused",
-    }
+const SENTENCES: [(ErrorCode, &str); 14] = [
+    (ErrorCode::SameRoom, "a room is not linked with itself"),
+    (ErrorCode::RoomNotFound, "there is no such room"),
+    (ErrorCode::RoomNotLive, "nobody is in that room"),
+    (ErrorCode::LinkDenied, "that room does not want the link"),
+    (ErrorCode::LinkTimeout, "nobody in that room answered"),
+    (ErrorCode::LinkLimit, "one of the rooms has all the links it may have"),
+    (ErrorCode::NoSuchLink, "this room is not linked with that one"),
+    (ErrorCode::LinkRight, "that room does not allow this over a link"),
+    (ErrorCode::LinkClosed, "the link closed before the answer came"),
+    (
+        ErrorCode::LinkOverflow,
+        "the link carries no more at present; try again",
+    ),
+    (
+        ErrorCode::SwitchRoom,
+        "over a link one can only be asked into one of the two linked rooms",
+    ),
+    (
+        ErrorCode::NoSuchParticipant,
+        "there is no such participant in that room",
+    ),
+    (ErrorCode::RateLimited, "too many in a short time; slow down"),
+    (ErrorCode::NodeDraining, "that room's node is going away"),
+];
+
+pub(super) fn sentence(code: ErrorCode) -> &'static str {
+    let known = SENTENCES.iter().find(|(known, _)| *known == code);
+    known.map_or("that room refused", |(_, sentence)| sentence)
 }

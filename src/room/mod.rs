@@ -62,7 +62,7 @@ use agenda::{Agenda, Timer};
 use roster::{MemberKey, Owner, Roster, ViewerKey};
 
 use crate::{
-    federation::LinkInput,
+    federation::{LinkCounters, LinkInput},
     media::SourceKey,
     shard::command::{ShardCommand, ShardId, TransportKey},
     wire::{
@@ -221,6 +221,11 @@ impl Room {
     /// How many participants are here (WHEP viewers are none).
     pub fn participants(&self) -> usize {
         self.roster.len()
+    }
+
+    /// What its links counted since the session began.
+    pub const fn link_counters(&self) -> &LinkCounters {
+        self.linking.links.counters()
     }
 
     /// With how many rooms it is linked.

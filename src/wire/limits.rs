@@ -92,6 +92,3 @@ pub const PAYLOAD_BYTES_MAX: usize = 4 * 1024;
 
 /// Milliseconds for which somebody may wait for a room to be linked with.
 pub const LINK_WAIT_MS_MAX: u32 = 60_000;
-
-/// Bytes of one frame between rooms.
-pub const LINK_FRAME_BYTES_MAX: usize = 64 * 1024;

@@ -65,6 +65,9 @@ pub struct LinkFrame {
     pub from: RoomAddress,
     /// Who is spoken to.
     pub to: RoomId,
+    /// Which occurrence of it, once that is known. Absent: whoever has the name now.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub to_session: Option<Arc<str>>,
     /// What.
     pub body: LinkBody,
 }

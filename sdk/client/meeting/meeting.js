@@ -24,6 +24,9 @@ import { UploadWatch } from './upload-watch.js';
 /** @typedef {import('./meeting-types.js').MeetingOptions} MeetingOptions */
 /** @typedef {import('./participant.js').Participant} Participant */
 
+/** Ends that are no errors: `meeting-left` says all there is to say. */
+const ORDERLY = new Set(['room-closed', 'removed']);
+
 /**
  * One room with what we see of it. After `switchTo` there is another.
  * @typedef {{room: Room, people: People, connections: Connections}} Stage
@@ -397,7 +400,7 @@ export class Meeting extends MeetingControls {
     const entered = this.#entered;
     this.#entered = false;
     if (error?.code === 'entry-denied') this.emit('entry-responded', this.#options.participantId ?? '', 'denied');
-    if (error) this.#report(error, entered ? 'other' : 'join');
+    if (error && !ORDERLY.has(error.code)) this.#report(error, entered ? 'other' : 'join');
     this.#states.follow('closed', error);
     this.#stage.people.end(null);
     this.#stage.connections.leave();

@@ -62,6 +62,11 @@ export class RealtimeStore {
     this.#observers.delete(observerId);
   }
 
+  /** For the meeting: a look that complains to nobody. @param {string} key @returns {Promise<string | null>} */
+  async peek(key) {
+    return this.#room().getStore(key).catch(() => null);
+  }
+
   /** For the meeting. @param {Room} room */
   attach(room) {
     room.on('store-changed', ({ key, value, participant }) => this.#tell(key, value, participant));

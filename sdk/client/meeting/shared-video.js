@@ -37,7 +37,7 @@ export class SharedVideo {
 
   /** What began before we came is told now. */
   async catchUp() {
-    const value = await this.#store.getValue(KEY).catch(() => null);
+    const value = await this.#store.peek(KEY);
     if (!this.#now) this.#read(value); // else it was told meanwhile
   }
 

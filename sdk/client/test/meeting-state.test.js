@@ -82,13 +82,13 @@ test('given up while connecting, the first time or on the way back: FAILED by ou
   assert.deepEqual(back.changes.at(-1), ['FAILED', 'left', 'left']);
 });
 
-for (const [code, reason] of [['room-closed', 1006], ['removed', 1002], ['duplicate-participant', 1011], ['token-expired', 1007]]) {
-  test(`the server says goodbye (${code}): CLOSING, CLOSED, meeting-left ${reason}`, async () => {
+for (const [code, reason, error] of [['room-closed', 1006], ['removed', 1002], ['duplicate-participant', 1011, 4005], ['token-expired', 1007, 4002]]) {
+  test(`the server says goodbye (${code}): CLOSING, CLOSED, meeting-left ${reason}, ${error ? `error ${error}` : 'no error'}`, async () => {
     const s = await watched().joined();
-    s.hear('meeting-left');
+    s.hear('meeting-left', 'error');
     s.server.event('bye', { code, message: 'Goodbye.', reconnect: false });
     assert.deepEqual(s.changes.slice(2), [['CLOSING', 'leaving', code], ['CLOSED', 'ended', code]]);
-    assert.deepEqual(s.log.map(([, r]) => r.code), [reason]);
+    assert.deepEqual(s.log.map(([event, r]) => [event, r.code]), [...(error ? [['error', error]] : []), ['meeting-left', reason]]);
   });
 }
 

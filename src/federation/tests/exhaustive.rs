@@ -340,7 +340,9 @@ fn all_states(name: &str, plans: &[(&'static str, &[Act])], lucks: &[Luck]) {
         let started = Instant::now();
         let (states, healed) = explore(plans, *luck).unwrap_or_else(|what| panic!("{name}, {luck:?}: {what}"));
         let seconds = started.elapsed().as_secs_f64();
-        eprintln!("{name}, {luck:?}: {states} states, {healed} of them healed, in {seconds:.1} s");
+        super::support::show(format_args!(
+            "{name}, {luck:?}: {states} states, {healed} of them healed, in {seconds:.1} s"
+        ));
         all += states;
     }
     assert!(all > 10_000, "{name}: {all} states are hardly all");

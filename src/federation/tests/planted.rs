@@ -16,7 +16,7 @@ macro_rules! found {
         $(#[test]
         fn $name() {
             let (seed, what) = found_by(Fault::$fault).expect("a defect that no story shows");
-            eprintln!("{:?}: seed {seed}: {what}", Fault::$fault);
+            super::support::show(format_args!("{:?}: seed {seed}: {what}", Fault::$fault));
         })*
     };
 }

@@ -279,5 +279,7 @@ fn ten_thousand_stories_end_well() {
         handled += replay(seed).unwrap_or_else(|what| panic!("seed {seed}: {what}"));
     }
     let seconds = started.elapsed().as_secs_f64();
-    eprintln!("{SEEDS} stories, {handled} steps checked in {seconds:.1} s");
+    super::support::show(format_args!(
+        "{SEEDS} stories, {handled} steps checked in {seconds:.1} s"
+    ));
 }

@@ -267,3 +267,10 @@ pub(crate) fn kind(body: &LinkBody) -> &'static str {
         LinkBody::Close { .. } => "close",
     }
 }
+
+/// Prints a line that is seen though the test passes: how much was tried is part of what it says.
+pub(crate) fn show(line: std::fmt::Arguments<'_>) {
+    use std::io::Write;
+    // Where standard error is closed nobody wants to know.
+    let _ = writeln!(std::io::stderr(), "{line}");
+}

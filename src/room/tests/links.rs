@@ -23,6 +23,14 @@ const LINKER: Grant = Grant {
     ..Grant::JOIN
 };
 
+fn with_policy(policy: LinkPolicy) -> RoomConfig {
+    let links = LinksConfig {
+        policy,
+        ..config().links
+    };
+    RoomConfig { links, ..config() }
+}
+
 /// Rooms of one node.
 #[derive(Default)]
 struct House {
@@ -429,13 +437,7 @@ fn both_rooms_asking_at_once_makes_one_link_and_answers_both() {
 
 #[test]
 fn opening_is_refused_by_name_of_the_reason() {
-    let denying = RoomConfig {
-        links: LinksConfig {
-            policy: LinkPolicy::Deny,
-            ..config().links
-        },
-        ..config()
-    };
+    let denying = with_policy(LinkPolicy::Deny);
     let mut house = House::of(&["a", "idle"]).with("closed", denying);
     let ann = house.join("a", "ann", LINKER);
     let al = house.join("a", "al", Grant::JOIN);
@@ -465,13 +467,7 @@ fn a_room_that_is_not_there_yet_can_be_waited_for() {
 
 #[test]
 fn a_room_that_asks_is_answered_by_somebody_who_may() {
-    let asking = RoomConfig {
-        links: LinksConfig {
-            policy: LinkPolicy::Ask,
-            ..config().links
-        },
-        ..config()
-    };
+    let asking = with_policy(LinkPolicy::Ask);
     let mut house = House::of(&["a"]).with("b", asking);
     let ann = house.join("a", "ann", LINKER);
     let bob = house.join("b", "bob", Grant::JOIN);
@@ -507,13 +503,7 @@ fn a_room_that_asks_is_answered_by_somebody_who_may() {
 
 #[test]
 fn a_room_that_asks_and_is_refused_or_forgotten_is_told_so() {
-    let asking = RoomConfig {
-        links: LinksConfig {
-            policy: LinkPolicy::Ask,
-            ..config().links
-        },
-        ..config()
-    };
+    let asking = with_policy(LinkPolicy::Ask);
     let mut house = House::of(&["a"]).with("b", asking);
     let ann = house.join("a", "ann", LINKER);
     let judge = house.join("b", "judge", Grant::MODERATE);

@@ -9,10 +9,10 @@ use crate::wire::{
     limits::{CHAT_BYTES_MAX, DISPLAY_NAME_BYTES_MAX, TOKEN_BYTES_MAX},
 };
 
+pub use crate::wire::limits::PAYLOAD_BYTES_MAX;
+
 /// Bytes of a frame, as JSON.
 pub const FRAME_BYTES_MAX: usize = 64 * 1024;
-/// Bytes of the payload of a link or of a request to switch, written as compact JSON.
-pub const PAYLOAD_BYTES_MAX: usize = 4 * 1024;
 /// People in one message.
 pub const PEOPLE_MAX: usize = 500;
 /// Bytes of the ids of links, room sessions and chat messages.
@@ -77,6 +77,11 @@ impl LinkFrame {
     pub fn check(&self) -> Result<(), FrameError> {
         at_most(NAME_BYTES_MAX, self.link.0.len(), "link")?;
         at_most(NAME_BYTES_MAX, self.from.session.len(), "session")?;
+        at_most(
+            NAME_BYTES_MAX,
+            self.to_session.as_ref().map_or(0, |session| session.len()),
+            "toSession",
+        )?;
         match &self.body {
             LinkBody::Request { payload: told, by, .. } => {
                 payload(told.as_ref())?;

@@ -1,5 +1,5 @@
 /** Runs in the browser: somebody whose application is a React component, below a MeetingProvider. */
-import { createElement, useState } from 'react';
+import { createElement, useEffect, useState } from 'react';
 import { createRoot } from 'react-dom/client';
 import { EVENTS, person } from './person.js';
 
@@ -12,6 +12,7 @@ const callback = (event) => `on${event.replace(/(^|-)(\w)/g, (_, _dash, letter) 
  */
 export function begin({ MeetingProvider, useMeeting, usePubSub }, Block) {
   let runBlock = () => {};
+  let mounted = () => {};
 
   /** Notes what happens, and keeps what the test asks for. */
   function Watcher() {
@@ -34,6 +35,10 @@ export function begin({ MeetingProvider, useMeeting, usePubSub }, Block) {
     const [meetingId, setMeetingId] = useState(firstMeetingId);
     const [runs, setRuns] = useState(false);
     runBlock = () => setRuns(true);
+    // After the effects of the block, which begin to listen.
+    useEffect(() => {
+      if (runs) mounted();
+    }, [runs]);
     return createElement(
       MeetingProvider,
       { config: { micEnabled: false, webcamEnabled: false, ...options, meetingId }, token, joinWithoutUserInteraction: true, reInitialiseMeetingOnConfigChange: true },
@@ -51,6 +56,11 @@ export function begin({ MeetingProvider, useMeeting, usePubSub }, Block) {
         await new Promise((resolve) => setTimeout(resolve, 20)); // a page behind another has no animation frames
       }
     },
-    run: () => runBlock(),
+    /** Returns when the component is mounted and listens. @returns {Promise<void>} */
+    run: () =>
+      new Promise((resolve) => {
+        mounted = resolve;
+        runBlock();
+      }),
   });
 }

@@ -155,12 +155,12 @@ export class Person {
 
   /** @param {string} event @param {number} [count] */
   async event(event, count = 1) {
-    return until(`${this.id}: ${event}`, () => this.events(event), (all) => all.length >= count, 10_000);
+    return until(`${this.id}: ${event}`, () => this.events(event), (all) => all.length >= count);
   }
 
   /** @param {string} meetingId */
   async connected(meetingId) {
-    await until(`${this.id} is connected with ${meetingId}`, () => this.connections(), (all) => all.includes(meetingId), 10_000);
+    await until(`${this.id} is connected with ${meetingId}`, () => this.connections(), (all) => all.includes(meetingId));
   }
 
   /** Connects the meeting this person is in with another. @param {string} meetingId */
