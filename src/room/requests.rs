@@ -150,7 +150,7 @@ impl Room {
             ClientMessage::RoomUpdate { settings } => self.room_update(now, unix_ms, member, *settings).map(|()| ok()),
             ClientMessage::RoomClose => self.room_close(member).map(|()| ok()),
             ClientMessage::Presence(asked) => {
-                self.look_up(now, member, id, Lookup::Presence(asked.room))?;
+                self.look_up_presence(now, member, id, asked)?;
                 return Ok(None);
             }
             ClientMessage::Rooms(asked) => {

@@ -426,7 +426,7 @@ fn those_outside_see_who_owns_the_room_and_whether_there_is_place() {
 fn questions_about_rooms_are_answered_in_their_place_and_not_without_end() {
     let mut world = World::new();
     let ann = world.join("ann");
-    let ask = json!({"type":"presence","room":"r2"});
+    let ask = json!({"type":"presence","room":"r2","token":"for-r2"});
     assert!(matches!(world.say(ann, ask.clone()), ServerMessage::Presence(presence) if !presence.exists));
     assert!(matches!(
         world.say(ann, json!({"type":"rooms","listing":"x"})),
@@ -437,4 +437,20 @@ fn questions_about_rooms_are_answered_in_their_place_and_not_without_end() {
         .count();
     assert_eq!(refused, 22, "forty at once");
     world.check();
+}
+
+#[test]
+fn of_another_room_as_much_is_told_inside_as_outside() {
+    let mut world = World::new();
+    let ann = world.join("ann");
+    for (token, expected) in [
+        (json!(null), Some(ErrorCode::TokenMissing)),
+        (json!("for-r1"), Some(ErrorCode::TokenRoom)),
+        (json!("for-r2"), None),
+    ] {
+        let ask = json!({"type":"presence","room":"r2","token":token});
+        assert_eq!(code(&world.say(ann, ask)), expected);
+    }
+    let own = json!({"type":"presence","room":"r1"});
+    assert_eq!(code(&world.say(ann, own)), None);
 }

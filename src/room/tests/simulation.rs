@@ -155,7 +155,7 @@ impl Story {
             },
             23 if self.dice.chance(6) => ClientMessage::RoomClose,
             23 => ClientMessage::Presence(PresenceRequest {
-                token: None,
+                token: Some(Token("for-r2".to_owned())),
                 room: RoomId::new("r2").unwrap(),
             }),
             _ => ClientMessage::Remove {
