@@ -160,10 +160,11 @@ pub(crate) async fn run(arguments: LinksChat) -> anyhow::Result<Outcome> {
     let server_before = arguments.node.clock()?;
     let own_before = ServerClock::read(std::process::id())?;
     let mut sending = JoinSet::new();
-    let count = scene.senders.len();
+    let (count, per_pair) = (scene.senders.len(), arguments.senders as usize);
     for (n, (mut sender, link)) in scene.senders.into_iter().enumerate() {
-        // Spread over one interval: a room full of people does not write in step.
-        let first = interval.mul_f64(n as f64 / count as f64);
+        // Spread over one interval, the people of one room as far apart as can be: they do not write in step.
+        let (pair, rank) = (n / per_pair, n % per_pair);
+        let first = interval.mul_f64((rank * arguments.pairs as usize + pair) as f64 / count as f64);
         sending.spawn(async move {
             let sent = send(&mut sender, &link, plan, first).await;
             (sender, sent)
