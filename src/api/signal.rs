@@ -384,6 +384,7 @@ pub(super) fn room_grant(grant: &Grant) -> room::Grant {
         ask: !permissions.allow_mod && !permissions.allow_join,
         link: permissions.link,
         judge: base.judge || permissions.link_accept,
+        named: grant.participant.is_some(),
         ..base
     }
 }

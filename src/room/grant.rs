@@ -19,6 +19,8 @@ pub struct Grant {
     pub link: bool,
     /// Answer rooms that ask for a link (`link_accept`, `allow_mod`).
     pub judge: bool,
+    /// The token names the participant: the id is that person's, and nobody else's.
+    pub named: bool,
 }
 
 impl Grant {
@@ -31,6 +33,7 @@ impl Grant {
         ask: false,
         link: false,
         judge: false,
+        named: false,
     };
     /// `allow_join` and `allow_mod`.
     pub const MODERATE: Grant = Grant {
@@ -41,6 +44,7 @@ impl Grant {
         ask: false,
         link: false,
         judge: true,
+        named: false,
     };
 
     /// The same with everything that needs `link` or `link_accept`.

@@ -60,10 +60,20 @@ impl Room {
                 Some(_) => {}
             }
         }
+        if id.is_some_and(|id| self.is_somebody_elses(id, grant)) {
+            let sentence = "this id is in the room by a token that names it, and yours does not";
+            return Err((ErrorCode::TokenParticipant, sentence));
+        }
         if there && !self.is_place_for(id) {
             return Err((ErrorCode::RoomFull, "the room has all the participants it may have"));
         }
         Ok(())
+    }
+
+    /// A token that names nobody takes nobody's place who was named: not the session, and not the room that is theirs.
+    fn is_somebody_elses(&self, id: &ParticipantId, grant: Grant) -> bool {
+        let there = self.roster.find(id).and_then(|member| self.roster.get(member));
+        !grant.named && there.is_some_and(|one| one.grant.named)
     }
 
     /// Who is in already comes in again.

@@ -185,10 +185,12 @@ async fn ending_a_linked_room_puts_all_of_it_out_and_ours_lives_on() {
     assert_eq!(bob.signal.closed().await.unwrap().0, Some(4010));
     assert_eq!(ann.event("link.closed").await["reason"], "remote-ended");
     ann.ask("chat", json!({"text":"still here"})).await.unwrap();
-    // The name is free again, and the link is not.
+    // The name is free again, without the link, which can be made anew.
     let mut bob = house.join("b", "bob").await;
     assert_eq!(bob.joined["links"], json!([]));
     bob.ask("chat", json!({"text":"alone"})).await.unwrap();
+    ann.link("b", json!("anew")).await;
+    assert_eq!(bob.event("link.opened").await["payload"], "anew");
 }
 
 #[tokio::test]

@@ -454,3 +454,24 @@ fn of_another_room_as_much_is_told_inside_as_outside() {
     let own = json!({"type":"presence","room":"r1"});
     assert_eq!(code(&world.say(ann, own)), None);
 }
+
+#[test]
+fn a_token_that_names_nobody_takes_neither_place_nor_room_of_somebody_who_is_named() {
+    let mut world = World::new();
+    let named = Grant {
+        named: true,
+        ..Grant::JOIN
+    };
+    let ann = world.join_with("ann", named, 0, |_| {});
+    world.join("bob");
+    assert_eq!(world.refused("ann", Grant::JOIN, |_| {}), "token-participant");
+    world.read_all();
+    assert_eq!(world.clients[ann].bye, None);
+    world.join_with("ann", named, 0, |_| {});
+    world.join("bob");
+    assert_eq!(
+        world.room.participants(),
+        2,
+        "the same token, or two that name nobody, go on as before"
+    );
+}
