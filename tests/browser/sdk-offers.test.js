@@ -17,7 +17,7 @@ for (const [name, path] of [['chromium', CHROMIUM], ['firefox', FIREFOX]]) {
       page.on('pageerror', (error) => console.log('page:', error.message));
       await page.goto(`${mock.url}dom.js`);
       await page.addScriptTag({ type: 'module', content: farEnd });
-      await page.waitForFunction(() => 'framesOf' in window);
+      await page.waitForFunction(() => 'framesOf' in window, { polling: 50 });
       const run = (f, ...args) => page.evaluate(f, ...args);
       const frames = (id) => run((p) => window.framesOf(p), id);
       const farFrames = (kind) => run((k) => window.farFrames(k), kind);

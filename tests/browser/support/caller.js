@@ -35,7 +35,7 @@ export class Caller {
     const page = await browser.newPage();
     await page.goto(`${url}/sdk/client.js`); // a document without scripts of its own
     await page.addScriptTag({ type: 'module', content: harness });
-    await page.waitForFunction(() => 'call' in window, { timeout: 10_000 });
+    await page.waitForFunction(() => 'call' in window, { timeout: 10_000, polling: 50 });
     return new Caller(page, name);
   }
 

@@ -15,7 +15,7 @@ export class Member {
     const page = await browser.newPage();
     await page.goto(`${url}/sdk/client.js`); // a document without scripts of its own
     await page.addScriptTag({ type: 'module', content: harness });
-    await page.waitForFunction(() => 'meet' in window, { timeout: 10_000 });
+    await page.waitForFunction(() => 'meet' in window, { timeout: 10_000, polling: 50 });
     return new Member(page, name);
   }
 

@@ -94,7 +94,7 @@ export async function openReact(browser, url, from, source) {
     };
     window.ready = true;`;
   await page.addScriptTag({ type: 'module', content: helpers });
-  await page.waitForFunction(() => window.ready, { timeout: 20_000 });
+  await page.waitForFunction(() => window.ready, { timeout: 20_000, polling: 50 }); // a page behind another has no animation frames
   await page.addScriptTag({ type: 'module', content: source });
   return page;
 }
