@@ -13,7 +13,8 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
-use axum::http::{HeaderMap, HeaderValue, Method, header};
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
+use axum::response::Response;
 use axum::routing::{delete, get, post};
 use tower_http::cors::{AllowOrigin, CorsLayer};
 use tower_http::set_header::SetResponseHeaderLayer;
@@ -70,7 +71,17 @@ pub fn router(node: Node, keys: &[Key], config: HttpConfig, development_key: Opt
         .layer(cors(&api.config))
         .merge(ingest)
         .layer(DefaultBodyLimit::max(api.config.max_body))
+        .layer(axum::middleware::map_response(close_after_unread_body))
         .with_state(api)
+}
+
+/// What is left of a body that is too large is not read, so nothing can follow it on its connection; the client has to know.
+async fn close_after_unread_body(mut response: Response) -> Response {
+    if response.status() == StatusCode::PAYLOAD_TOO_LARGE {
+        let close = HeaderValue::from_static("close");
+        response.headers_mut().insert(header::CONNECTION, close);
+    }
+    response
 }
 
 /// WHIP and WHEP are used from other origins; which ones is the operator's to say.

@@ -212,6 +212,7 @@ async fn what_is_not_allowed_is_refused() {
         .body("x".repeat(2 << 20));
     if let Ok(answer) = large.send().await {
         assert_eq!(answer.status(), 413);
+        assert_eq!(answer.headers()["connection"], "close");
     }
 
     // A client of its own: the connection of the refused body is closing, and must not be taken from the pool.
