@@ -5,6 +5,7 @@
 mod books;
 mod canned;
 mod client;
+mod house;
 mod http;
 mod links;
 mod lobby;
