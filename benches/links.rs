@@ -10,8 +10,8 @@
     reason = "a benchmark prints, and stops when it cannot go on"
 )]
 
-use std::alloc::{GlobalAlloc, Layout, System};
-use std::cell::Cell;
+mod heap;
+
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -27,35 +27,6 @@ const JOINS: u32 = 500;
 const LINKS: usize = 16;
 /// People of each room while the heap is counted.
 const PEOPLE: usize = 20;
-
-struct Counting;
-
-thread_local! {
-    /// Live bytes.
-    static LIVE: Cell<i64> = const { Cell::new(0) };
-}
-
-fn count(bytes: i64) {
-    LIVE.with(|live| live.set(live.get() + bytes));
-}
-
-// SAFETY: every call goes to the system allocator unchanged; the counter is a plain thread-local without a destructor.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        count(layout.size() as i64);
-        // SAFETY: the caller keeps alloc's contract.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
-        count(-(layout.size() as i64));
-        // SAFETY: the caller keeps dealloc's contract.
-        unsafe { System.dealloc(pointer, layout) }
-    }
-}
-
-#[global_allocator]
-static ALLOCATOR: Counting = Counting;
 
 fn room(n: usize) -> RoomId {
     RoomId::new(&format!("room-{n}")).unwrap()
@@ -207,23 +178,26 @@ fn join(links: usize) -> f64 {
 }
 
 /// Bytes that one side of a link keeps, with so many people on the other.
-fn heap(people: usize) -> f64 {
+fn kept_by_a_side(people: usize) -> f64 {
     let mut rooms = Rooms::new(1 + LINKS, false);
     for at in 0..=LINKS {
         for who in 0..people {
             rooms.join(at, who);
         }
     }
-    let before = LIVE.with(Cell::get);
-    for other in 1..=LINKS {
-        rooms.open(0, other);
-    }
+    let before = heap::live();
+    heap::counted(|| {
+        for other in 1..=LINKS {
+            rooms.open(0, other);
+        }
+    });
+    let kept = heap::live() - before;
     assert!(
         rooms.links[&room(0)]
             .views()
             .all(|view| view.participants().count() == people)
     );
-    (LIVE.with(Cell::get) - before) as f64 / (2 * LINKS) as f64
+    kept as f64 / (2 * LINKS) as f64
 }
 
 fn main() {
@@ -237,7 +211,7 @@ fn main() {
         "somebody joins: {none:.0} ns without a link, {one:.0} ns with one, {many:.0} ns with {LINKS} ({:.0} ns a link)",
         (many - none) / LINKS as f64
     );
-    let (empty, full) = (heap(0), heap(PEOPLE));
+    let (empty, full) = (kept_by_a_side(0), kept_by_a_side(PEOPLE));
     println!(
         "heap of one side of a link: {empty:.0} bytes, and {:.0} for each person over there",
         (full - empty) / PEOPLE as f64

@@ -10,8 +10,8 @@
     reason = "a benchmark prints, and stops when it cannot go on"
 )]
 
-use std::alloc::{GlobalAlloc, Layout, System};
-use std::cell::Cell;
+mod heap;
+
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -36,38 +36,6 @@ const PARTICIPANTS: usize = 200;
 /// What the SDK offers at first.
 const SEATS: u32 = 8;
 
-struct Counting;
-
-thread_local! {
-    /// Live bytes allocated while the server's side ran.
-    static LIVE: Cell<i64> = const { Cell::new(0) };
-    static SERVER: Cell<bool> = const { Cell::new(false) };
-}
-
-fn count(bytes: i64) {
-    if SERVER.with(Cell::get) {
-        LIVE.with(|live| live.set(live.get() + bytes));
-    }
-}
-
-// SAFETY: every call goes to the system allocator unchanged; the counters are plain thread-locals without a destructor.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        count(layout.size() as i64);
-        // SAFETY: the caller keeps alloc's contract.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
-        count(-(layout.size() as i64));
-        // SAFETY: the caller keeps dealloc's contract.
-        unsafe { System.dealloc(pointer, layout) }
-    }
-}
-
-#[global_allocator]
-static ALLOCATOR: Counting = Counting;
-
 /// Processor time of this thread.
 fn cpu() -> Duration {
     let time = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
@@ -77,9 +45,7 @@ fn cpu() -> Duration {
 /// Runs the server's side of something: its time and its heap are what is measured.
 fn server<T>(spent: &mut Duration, run: impl FnOnce() -> T) -> T {
     let started = cpu();
-    SERVER.with(|server| server.set(true));
-    let result = run();
-    SERVER.with(|server| server.set(false));
+    let result = heap::counted(run);
     *spent += cpu() - started;
     result
 }
@@ -167,7 +133,7 @@ fn main() {
     let identity = Arc::new(DtlsIdentity::generate().unwrap());
     let mut spent = Duration::ZERO;
     let transports: Vec<Box<Transport>> = (0..PARTICIPANTS).map(|_| connect(&identity, &mut spent)).collect();
-    let heap = LIVE.with(Cell::get) as f64 / transports.len() as f64;
+    let heap = heap::live() as f64 / transports.len() as f64;
     let each = spent.as_secs_f64() * 1_000.0 / transports.len() as f64;
     println!(
         "{PARTICIPANTS} transports with {SEATS} empty seats: {each:.3} ms of processor time a handshake, {heap:.0} bytes of heap each"
