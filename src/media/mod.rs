@@ -6,6 +6,7 @@
 //! [`keyframe`] merges requests, [`feedback`] tells publishers what arrived, [`speaker`] who is heard.
 
 pub mod drop_reason;
+pub mod estimate;
 pub mod feedback;
 pub mod flow;
 pub mod forwarder;
