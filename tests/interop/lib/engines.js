@@ -1,0 +1,29 @@
+import { fileURLToPath } from 'node:url';
+import { ProcessEngine } from './process-engine.js';
+
+const folder = (path) => fileURLToPath(new URL(`../${path}`, import.meta.url));
+const VENV_PYTHON = process.env.INTEROP_PYTHON ?? folder('../../target/venv/bin/python');
+/** The system's own: GStreamer's binding is a Debian package and belongs to no other. */
+const SYSTEM_PYTHON = '/usr/bin/python3';
+
+const SMALL = { width: 320, height: 240, fps: 15 };
+/** Large enough for the SDK to send two encodings. */
+const LARGE = { width: 640, height: 360, fps: 15 };
+
+/** The helper that encodes and decodes for those who cannot. */
+export const RECORDER = { program: VENV_PYTHON, args: [folder('drivers/recorder.py')] };
+
+/**
+ * The seven, each with a colour and a tone of its own. `encodes` and `decodes`: whether it has codecs.
+ * @type {Record<string, {way: string, picture: {width: number, height: number, fps: number, colour: number[]}, toneHz: number, encodes: boolean, decodes: boolean, make: () => any}>}
+ */
+export const ENGINES = {
+  aiortc: {
+    way: 'client protocol',
+    picture: { ...SMALL, colour: [20, 130, 150] },
+    toneHz: 800,
+    encodes: true,
+    decodes: true,
+    make: () => new ProcessEngine('aiortc', { program: VENV_PYTHON, args: [folder('drivers/aiortc_driver.py')], way: 'signal' }),
+  },
+};
