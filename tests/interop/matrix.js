@@ -72,12 +72,13 @@ async function cell({ server, running, recorder, publisher, from, to, room }) {
   try {
     session = await running[to].subscribe(place);
     const dump = `${SCRATCH}/${from}-to-${to}`;
-    const got = await session.watch({ from: publisher.dataId, pictures: PICTURES, limitMs: LIMIT_MS, dump });
+    const got = await session.watch({ from: { media: from, data: publisher.dataId }, pictures: PICTURES, limitMs: LIMIT_MS, dump });
     if (!ENGINES[to].decodes) {
       // What it took apart is put together by a decoder.
       const decoded = await recorder.order('decode', { video: got.video.file, audio: got.audio.file });
       for (const kind of ['video', 'audio']) got[kind] = decoded[kind] && { ...got[kind], ...decoded[kind] };
     }
+    if (got.audio?.recorded) got.audio = (await recorder.order('decode', { recorded: got.audio.recorded })).audio;
     return { ...verdict(sent, got), got };
   } catch (error) {
     return everythingWrong(error);

@@ -111,7 +111,7 @@ class Session:
         await asyncio.gather(
             within(self.see(seen, order["pictures"])),
             within(self.listen(heard)),
-            within(self.talk(order["from"], data)) if self.channel else asyncio.sleep(0),
+            within(self.talk(order["from"]["data"], data)) if self.channel else asyncio.sleep(0),
         )
         return {"video": seen.report(), "audio": heard.report(), "data": data if self.channel else None}
 

@@ -1,7 +1,9 @@
 """Encodes for engines that have no encoder and decodes for those that have no decoder, with the codecs of FFmpeg. What
 goes to and fro are IVF files, for Opus as well: a header of 32 bytes, then each frame behind its length and time."""
 
+import base64
 import fractions
+import io
 import struct
 
 import av
@@ -57,19 +59,30 @@ def record(order):
 
 
 def decode(order):
+    """What was taken apart (`video`, `audio`: IVF), or what a browser recorded (`recorded`: Ogg or WebM)."""
     seen, heard = scene.Seen(), scene.Heard()
-    video = av.CodecContext.create("vp8", "r")
-    for frame in read(order["video"]):
-        for picture in video.decode(av.Packet(frame)):
-            picture = picture.reformat(format="yuv420p")
-            seen.look(picture.width, picture.height, *((bytes(plane), plane.line_size) for plane in picture.planes))
-    audio = av.CodecContext.create("libopus", "r")
+    if "video" in order:
+        video = av.CodecContext.create("vp8", "r")
+        for frame in read(order["video"]):
+            for picture in video.decode(av.Packet(frame)):
+                picture = picture.reformat(format="yuv420p")
+                planes = ((bytes(plane), plane.line_size) for plane in picture.planes)
+                seen.look(picture.width, picture.height, *planes)
     resampler = av.AudioResampler(format="s16", layout="mono", rate=scene.SAMPLE_RATE)
-    for packet in read(order["audio"]):
-        for sound in audio.decode(av.Packet(packet)):
-            for mono in resampler.resample(sound):
-                heard.listen(bytes(mono.planes[0])[: mono.samples * 2], 1)
+    for sound in sounds(order):
+        for mono in resampler.resample(sound):
+            heard.listen(bytes(mono.planes[0])[: mono.samples * 2], 1)
     return {"video": seen.report(), "audio": heard.report()}
+
+
+def sounds(order):
+    if "recorded" in order:
+        with av.open(io.BytesIO(base64.b64decode(order["recorded"]))) as container:
+            yield from container.decode(audio=0)
+        return
+    audio = av.CodecContext.create("libopus", "r")
+    for packet in read(order["audio"]):
+        yield from audio.decode(av.Packet(packet))
 
 
 for order in orders():

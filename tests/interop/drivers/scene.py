@@ -9,10 +9,12 @@ import array
 import math
 
 SAMPLE_RATE = 48_000
-"""Luma above which a pixel belongs to the square; every background is darker."""
+# Luma above which a pixel belongs to the square; every background is darker.
 WHITE_FROM = 190
-"""Pixels that the square moves from one picture to the next."""
+# Pixels that the square moves from one picture to the next.
 STEP = 4
+# Samples nearer to zero than this are neither above nor below it.
+QUIET = 500
 
 
 class Scene:
@@ -91,15 +93,18 @@ class Heard:
     """Collects decoded sound: loudness and, by its zero crossings, pitch."""
 
     def __init__(self):
-        self.samples, self.squares, self.crossings, self.last = 0, 0.0, 0, 0
+        self.samples, self.squares, self.crossings, self.side = 0, 0.0, 0, 0
 
     def listen(self, pcm, channels):
         """Signed 16 bit samples of all channels in turn; the first channel is looked at."""
         values = array.array("h", pcm)[::channels]
         for value in values:
             self.squares += value * value
-            self.crossings += (value >= 0) != (self.last >= 0)
-            self.last = value
+            # Only what is louder than noise has a side, and the sound crosses when it changes it.
+            side = (value > QUIET) - (value < -QUIET)
+            if side:
+                self.crossings += side == -self.side
+                self.side = side
         self.samples += len(values)
 
     def seconds(self):
@@ -134,5 +139,5 @@ def opened(message):
 
 
 ECHO = b"echo:"
-"""What is sent to and fro: a short one, and one that does not fit a packet."""
+# What is sent to and fro: a short one, and one that does not fit a packet.
 MESSAGES = (b"hello", bytes(n * 7 % 256 for n in range(20_000)))

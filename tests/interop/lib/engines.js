@@ -1,4 +1,5 @@
 import { fileURLToPath } from 'node:url';
+import { BrowserEngine } from './browser-engine.js';
 import { ProcessEngine } from './process-engine.js';
 
 const folder = (path) => fileURLToPath(new URL(`../${path}`, import.meta.url));
@@ -18,6 +19,22 @@ export const RECORDER = { program: VENV_PYTHON, args: [folder('drivers/recorder.
  * @type {Record<string, {way: string, picture: {width: number, height: number, fps: number, colour: number[]}, toneHz: number, encodes: boolean, decodes: boolean, make: () => any}>}
  */
 export const ENGINES = {
+  chromium: {
+    way: 'SDK',
+    picture: { ...LARGE, colour: [180, 40, 40] },
+    toneHz: 500,
+    encodes: true,
+    decodes: true,
+    make: () => new BrowserEngine('chromium', { toneHz: 500 }),
+  },
+  firefox: {
+    way: 'SDK',
+    picture: { ...LARGE, colour: [190, 110, 20] },
+    toneHz: 600,
+    encodes: true,
+    decodes: true,
+    make: () => new BrowserEngine('firefox', { toneHz: 600 }),
+  },
   aiortc: {
     way: 'client protocol',
     picture: { ...SMALL, colour: [20, 130, 150] },

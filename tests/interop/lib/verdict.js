@@ -1,9 +1,9 @@
-/** Furthest that a colour may be off after encoding, decoding and two conversions, of 255. */
-const COLOUR_OFF_MAX = 32;
+/** Furthest that a colour may be off, of 255: some engines convert by BT.601, some by BT.709. */
+const COLOUR_OFF_MAX = 40;
 /** Furthest that a tone may be off. */
 const TONE_OFF_MAX = 0.04;
-/** Quietest tone, of full scale: it was sent at a quarter. */
-const LEVEL_MIN = 0.08;
+/** Quietest tone, of full scale: most send a quarter, Firefox's fake microphone a fourteenth. */
+const LEVEL_MIN = 0.04;
 /** The square must have been seen in so many places. */
 const PLACES_MIN = 5;
 
