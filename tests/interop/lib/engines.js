@@ -35,6 +35,14 @@ export const ENGINES = {
     decodes: true,
     make: () => new BrowserEngine('firefox', { toneHz: 600 }),
   },
+  wrtc: {
+    way: 'SDK',
+    picture: { ...LARGE, colour: [120, 140, 20] },
+    toneHz: 700,
+    encodes: true,
+    decodes: true,
+    make: () => new ProcessEngine('wrtc', { program: process.execPath, args: [folder('drivers/wrtc.js')], way: 'sdk' }),
+  },
   aiortc: {
     way: 'client protocol',
     picture: { ...SMALL, colour: [20, 130, 150] },

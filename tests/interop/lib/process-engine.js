@@ -12,8 +12,8 @@ export class ProcessEngine {
 
   /**
    * @param {string} name
-   * @param {{program: string, args: string[], env?: Record<string, string>, way: 'signal' | 'http'}} how `signal`: the
-   *   client protocol; `http`: WHIP and WHEP, and the client protocol for data alone
+   * @param {{program: string, args: string[], env?: Record<string, string>, way: 'signal' | 'http' | 'sdk'}} how `signal`: the
+   *   client protocol; `http`: WHIP and WHEP, and the client protocol for data alone; `sdk`: it goes to the server itself
    */
   constructor(name, how) {
     this.name = name;
@@ -46,6 +46,7 @@ export class ProcessEngine {
   }
 
   async #enter(role, place) {
+    if (this.how.way === 'sdk') return this.#bySdk(role, place);
     const parts = this.how.way === 'signal' ? [this.#bySignal(role, place, true)] : [this.#byHttp(role, place), this.#bySignal(role, { ...place, participant: `${place.participant}-data` }, false)];
     const settled = await Promise.allSettled(parts);
     const made = settled.flatMap((one) => (one.status === 'fulfilled' ? [one.value] : []));
@@ -62,6 +63,19 @@ export class ProcessEngine {
     /** Who answers data messages. */
     const dataId = this.how.way === 'signal' ? place.participant : `${place.participant}-data`;
     return { watch, end, dataId };
+  }
+
+  async #bySdk(role, { url, room, participant, picture, toneHz, limitMs }) {
+    const session = `${role}-${(this.#sessions += 1)}`;
+    const driver = this.#driver;
+    const end = () => driver.order('end', { session });
+    try {
+      await driver.order('enter', { session, role, url, room, participant, token: token({ permissions: ['allow_join'], room, participant }), picture, toneHz, limitMs });
+    } catch (error) {
+      await end().catch(() => {});
+      throw error;
+    }
+    return { dataId: participant, end, watch: (order) => driver.order('watch', { session, ...order }) };
   }
 
   /** Media and data, or data alone, by the client protocol. */
