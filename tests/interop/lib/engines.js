@@ -43,6 +43,14 @@ export const ENGINES = {
     decodes: true,
     make: () => new ProcessEngine('wrtc', { program: process.execPath, args: [folder('drivers/wrtc.js')], way: 'sdk' }),
   },
+  werift: {
+    way: 'client protocol',
+    picture: { ...SMALL, colour: [20, 140, 60] },
+    toneHz: 900,
+    encodes: false,
+    decodes: false,
+    make: () => new ProcessEngine('werift', { program: process.execPath, args: [folder('drivers/werift.js')], way: 'signal' }),
+  },
   aiortc: {
     way: 'client protocol',
     picture: { ...SMALL, colour: [20, 130, 150] },
