@@ -59,4 +59,12 @@ export const ENGINES = {
     decodes: true,
     make: () => new ProcessEngine('aiortc', { program: VENV_PYTHON, args: [folder('drivers/aiortc_driver.py')], way: 'signal' }),
   },
+  gstreamer: {
+    way: 'WHIP and WHEP; data by the client protocol',
+    picture: { ...SMALL, colour: [40, 60, 190] },
+    toneHz: 1_000,
+    encodes: true,
+    decodes: true,
+    make: () => new ProcessEngine('gstreamer', { program: SYSTEM_PYTHON, args: [folder('drivers/gstreamer_driver.py')], way: 'http' }),
+  },
 };
