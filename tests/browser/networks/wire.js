@@ -32,7 +32,6 @@ export const matrix = () => JSON.parse(execFileSync(emulator(), ['--matrix'], { 
 export class Wire {
   #child;
   #asked = [];
-  #lagMs = 0;
 
   /** @param {number} [seed] */
   static async start(seed = 1) {
@@ -61,17 +60,12 @@ export class Wire {
   async say(command) {
     const answered = new Promise((resolve, reject) => this.#asked.push({ resolve, reject }));
     this.#child.stdin.write(`${JSON.stringify(command)}\n`);
-    const { stats } = (await answered).done;
-    this.#lagMs = Math.max(this.#lagMs, stats.lag_p99_ms);
-    return stats;
+    return (await answered).done.stats;
   }
 
-  /** How late packets were since this was last asked: the worst of the 99th percentiles between any two commands. */
+  /** How late packets were since this was last asked, 99th percentile. */
   async lagMs() {
-    await this.stats();
-    const lag = this.#lagMs;
-    this.#lagMs = 0;
-    return lag;
+    return (await this.say({ forget_lag: true })).lag_p99_ms;
   }
 
   /** Both directions from now on. @param {{up: object, down: object}} path */
