@@ -16,6 +16,12 @@ export const none = { goal: 'none', met: Number.isFinite };
 /** What was measured: printed, and appended to the file that NETWORKS_FIGURES names, one JSON object per line. */
 export class Figures {
   missed = 0;
+  #before;
+
+  /** @param {string} [before] put before every name */
+  constructor(before = '') {
+    this.#before = before;
+  }
 
   /**
    * @param {string} figure case/what
@@ -27,7 +33,7 @@ export class Figures {
     const number = Number.isFinite(value) ? Number(/** @type {number} */ (value).toPrecision(4)) : null;
     const ok = number !== null && goal.met(number);
     if (!ok) this.missed += 1;
-    const line = JSON.stringify({ figure, value: number, unit, goal: goal.goal, ok });
+    const line = JSON.stringify({ figure: `${this.#before}${figure}`, value: number, unit, goal: goal.goal, ok });
     console.log(line);
     if (process.env.NETWORKS_FIGURES) appendFileSync(process.env.NETWORKS_FIGURES, `${line}\n`);
   }

@@ -10,9 +10,10 @@ const RECEIVED = [
 ];
 const SENT = ['packetsSent', 'bytesSent', 'retransmittedPacketsSent', 'nackCount', 'pliCount', 'framesEncoded', 'keyFramesEncoded'];
 
-const summed = (keys) => Object.fromEntries(keys.map((key) => [key, 0]));
+/** What this browser does not count stays undefined: a figure must not take it for nothing. */
+const summed = (keys) => Object.fromEntries(keys.map((key) => [key, undefined]));
 const add = (sums, report) => {
-  for (const key of Object.keys(sums)) sums[key] += report[key] ?? 0;
+  for (const key of Object.keys(sums)) if (report[key] !== undefined) sums[key] = (sums[key] ?? 0) + report[key];
 };
 
 const measure = {

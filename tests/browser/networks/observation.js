@@ -1,5 +1,5 @@
-/** Differences between two moments of one received kind. */
-const over = (first, last, kind, key) => last[kind][key] - first[kind][key];
+/** By how much a counter grew between two moments; not a number where the browser does not have it. */
+const over = (first, last, kind, key) => (last[kind][key] ?? NaN) - (first[kind][key] ?? 0);
 
 /** What a page counted over some time, from samples that `measure.watch` took. */
 export class Observation {
@@ -30,7 +30,7 @@ export class Observation {
   }
 
   sent(kind, key) {
-    return this.last.sent[kind][key] - this.first.sent[kind][key];
+    return (this.last.sent[kind][key] ?? NaN) - (this.first.sent[kind][key] ?? 0);
   }
 
   /** Share of the sound that was made up, silence inserted apart; 0..1. */
@@ -70,6 +70,7 @@ export class Observation {
 
   /** Of a single one; two in the same sample count as equally long. */
   get longestFreezeMs() {
+    if (this.last.video.freezeCount === undefined) return NaN;
     return this.#steps().reduce((most, [before, after]) => {
       const count = over(before, after, 'video', 'freezeCount');
       return count > 0 ? Math.max(most, (1000 * over(before, after, 'video', 'totalFreezesDuration')) / count) : most;

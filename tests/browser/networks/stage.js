@@ -1,10 +1,12 @@
 import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { connect, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import puppeteer from 'puppeteer-core';
-import { CHROMIUM } from '../support/browsers.js';
+import { CHROMIUM, FIREFOX } from '../support/browsers.js';
 import { Caller } from '../support/caller.js';
 import { binary } from '../support/server.js';
 import { Wire } from './wire.js';
@@ -24,15 +26,15 @@ export class Stage {
   #output = '';
   #addresses = 2;
 
-  /** @param {{seed?: number}} [options] */
-  static async open({ seed = 1 } = {}) {
+  /** @param {{seed?: number, far?: 'chromium' | 'firefox'}} [options] far: which browser is at the far end */
+  static async open({ seed = 1, far = 'chromium' } = {}) {
     const stage = new Stage();
     try {
       stage.wire = await Wire.start(seed);
       stage.#endings.push(() => stage.wire.stop());
       stage.url = `http://${stage.wire.near.address}:${HTTP}`;
       await stage.#startServer();
-      [stage.near, stage.far] = await Promise.all(['near', 'far'].map((side) => stage.#chromium(side)));
+      [stage.near, stage.far] = await Promise.all([stage.#chromium('near'), far === 'firefox' ? stage.#firefox('far') : stage.#chromium('far')]);
       return stage;
     } catch (error) {
       await stage.close();
@@ -111,12 +113,17 @@ export class Stage {
     throw new Error(`the server does not answer:\n${this.#output}`);
   }
 
-  /** A browser at one end. It is steered by a pipe, because its ports are at that end too. @param {'near' | 'far'} side */
+  /** A program that runs another at one end. @param {'near' | 'far'} side @param {string} program */
+  #wrapper(side, program) {
+    const wrapper = join(this.#scripts, `browser-${side}`);
+    writeFileSync(wrapper, `#!/bin/sh\nexec ip netns exec ${this.wire[side].namespace} ${program} "$@"\n`, { mode: 0o755 });
+    return wrapper;
+  }
+
+  /** It is steered by a pipe, because its ports are at its own end. @param {'near' | 'far'} side */
   async #chromium(side) {
-    const wrapper = join(this.#scripts, `chromium-${side}`);
-    writeFileSync(wrapper, `#!/bin/sh\nexec ip netns exec ${this.wire[side].namespace} ${CHROMIUM} "$@"\n`, { mode: 0o755 });
     const browser = await puppeteer.launch({
-      executablePath: wrapper,
+      executablePath: this.#wrapper(side, CHROMIUM),
       headless: true,
       pipe: true,
       args: [
@@ -133,6 +140,43 @@ export class Stage {
         // A page from a bare address is not secure by itself, and would get no camera.
         `--unsafely-treat-insecure-origin-as-secure=${this.url}`,
       ],
+    });
+    this.#endings.push(() => browser.close());
+    return browser;
+  }
+
+  /** It is steered through a port only, to which a relay leads. @param {'near' | 'far'} side */
+  async #firefox(side) {
+    const path = join(this.#scripts, `relay-${side}`);
+    const relays = createServer((near) => {
+      const far = connect(path);
+      for (const [one, other] of [[near, far], [far, near]]) one.on('error', () => other.destroy()).on('close', () => other.destroy()).pipe(other);
+    });
+    await once(relays.listen(0, '127.0.0.1'), 'listening');
+    this.#endings.push(() => void relays.close());
+    const { port } = /** @type {import('node:net').AddressInfo} */ (relays.address());
+    const script = fileURLToPath(new URL('./relay.js', import.meta.url));
+    const relay = spawn('ip', ['netns', 'exec', this.wire[side].namespace, process.execPath, script, path, String(port)], { stdio: ['pipe', 'pipe', 'inherit'] });
+    this.#endings.push(() => void relay.kill('SIGKILL'));
+    await once(relay.stdout, 'data');
+    const browser = await puppeteer.launch({
+      browser: 'firefox',
+      executablePath: this.#wrapper(side, FIREFOX),
+      headless: true,
+      debuggingPort: port,
+      extraPrefsFirefox: {
+        'media.navigator.streams.fake': true,
+        'media.navigator.permission.disabled': true,
+        'media.peerconnection.ice.obfuscate_host_addresses': false,
+        'media.autoplay.default': 0,
+        'media.gmp-manager.updateEnabled': false,
+        'network.captive-portal-service.enabled': false,
+        'network.connectivity-service.enabled': false,
+        'app.update.enabled': false,
+        'datareporting.policy.dataSubmissionEnabled': false,
+        // As for Chromium: a page from a bare address is not secure by itself.
+        'dom.securecontext.allowlist': this.wire.near.address,
+      },
     });
     this.#endings.push(() => browser.close());
     return browser;
