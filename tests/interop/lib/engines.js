@@ -7,6 +7,9 @@ const VENV_PYTHON = process.env.INTEROP_PYTHON ?? folder('../../target/venv/bin/
 /** The system's own: GStreamer's binding is a Debian package and belongs to no other. */
 const SYSTEM_PYTHON = '/usr/bin/python3';
 
+/** A member of the workspace: built with the tests. */
+const WEBRTC = `${process.env.CARGO_TARGET_DIR ?? folder('../../target')}/debug/interop-webrtc`;
+
 const SMALL = { width: 320, height: 240, fps: 15 };
 /** Large enough for the SDK to send two encodings. */
 const LARGE = { width: 640, height: 360, fps: 15 };
@@ -66,5 +69,13 @@ export const ENGINES = {
     encodes: true,
     decodes: true,
     make: () => new ProcessEngine('gstreamer', { program: SYSTEM_PYTHON, args: [folder('drivers/gstreamer_driver.py')], way: 'http' }),
+  },
+  webrtc: {
+    way: 'client protocol',
+    picture: { ...SMALL, colour: [150, 40, 170] },
+    toneHz: 1_100,
+    encodes: false,
+    decodes: false,
+    make: () => new ProcessEngine('webrtc', { program: WEBRTC, args: [], way: 'signal' }),
   },
 };
