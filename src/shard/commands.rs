@@ -155,6 +155,7 @@ impl Shard {
                 let seat = Seat::Empty(Box::new(forwarder));
                 entry.egresses.push(EgressEntry {
                     key: egress,
+                    kind,
                     ssrc,
                     rtx_ssrc,
                     cname,

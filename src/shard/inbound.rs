@@ -152,7 +152,7 @@ impl Shard {
                 let payload = payload.end - original_payload.len()..payload.end;
                 let original = Place { rtx: false, ..place };
                 let media = entry.receive.at(original).ok_or(DoorReason::UnknownStream)?;
-                let index = media.stream.repair(sequence).ok_or(DoorReason::Replayed)?;
+                let index = media.stream.repair(now, sequence).ok_or(DoorReason::Replayed)?;
                 header.sequence_number = sequence;
                 header.payload_type = payload_type;
                 header.ssrc = media.ssrc;

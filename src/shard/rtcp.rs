@@ -108,7 +108,7 @@ impl Shard {
         let ntp = self.clock.ntp(now);
         for block in reports {
             let path = &mut self.transports[slot.0 as usize].path;
-            path.report(ntp, &block);
+            path.report(now, ntp, &block);
             self.handle_report(ntp, slot, &block);
         }
     }

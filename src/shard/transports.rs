@@ -8,6 +8,7 @@ use super::receive::Receive;
 use super::ticks::PathStats;
 use crate::media::feedback::{ArrivalRecorder, Remb};
 use crate::media::{EgressKey, Forwarder, SourceKey};
+use crate::packet::Kind;
 use crate::packet::extension::ExtensionMap;
 use crate::transport::ice::IceLite;
 use crate::transport::srtp::Opener;
@@ -92,6 +93,7 @@ impl TransportEntry {
 /// One half of a seat.
 pub(super) struct EgressEntry {
     pub(super) key: EgressKey,
+    pub(super) kind: Kind,
     pub(super) ssrc: u32,
     pub(super) rtx_ssrc: Option<u32>,
     pub(super) cname: String,

@@ -114,7 +114,7 @@ export class Room extends Assembly {
   get participants() {
     return this.#roster.remotes;
   }
-  /** Who speaks, loudest first. */
+  /** Who speaks, the dominant one first. */
   get speakers() {
     return this.#roster.speakers;
   }
