@@ -65,7 +65,7 @@ impl Shard {
                     return;
                 };
                 let before = self.counters.packets_out.get();
-                let mut sink = self.egress.sink(&*self.socket, &self.counters);
+                let mut sink = self.egress.sink(&self.ways, &self.counters);
                 entry
                     .source
                     .retransmit(now, egress, lost.take(NACKED_PER_BLOCK_MAX), &mut sink);

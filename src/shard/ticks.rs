@@ -40,6 +40,7 @@ impl Shard {
             }
         }
         self.send_reports(now);
+        self.tidy_connections(now, self.ticks.is_multiple_of(SLOW_TICKS));
         if self.ticks.is_multiple_of(LEVEL_TICKS) {
             self.tell_levels(now);
         }
@@ -109,13 +110,33 @@ impl Shard {
 
     /// Consent is over (RFC 7675): nothing is sent there until a check arrives again.
     fn lose(&mut self, slot: TransportSlot) {
-        self.egress.set_address(slot, None);
+        let was_connected = self.stop_sending(slot);
         let entry = &mut self.transports[slot.0 as usize];
-        if std::mem::take(&mut entry.connected) {
+        if std::mem::take(&mut entry.interrupted) || was_connected {
             let transport = entry.key;
             self.post.send(transport.room(), ShardEvent::Lost { transport });
+        }
+    }
+
+    /// The connection in use has ended: there is nowhere to send to until a check arrives from elsewhere. Consent goes on,
+    /// but the client may learn sooner from us than by waiting.
+    pub(super) fn interrupt(&mut self, slot: TransportSlot) {
+        if self.stop_sending(slot) {
+            let entry = &mut self.transports[slot.0 as usize];
+            entry.interrupted = true;
+            let transport = entry.key;
+            self.post.send(transport.room(), ShardEvent::Interrupted { transport });
+        }
+    }
+
+    /// True when media could flow until now.
+    fn stop_sending(&mut self, slot: TransportSlot) -> bool {
+        self.egress.set_address(slot, None);
+        let was_connected = std::mem::take(&mut self.transports[slot.0 as usize].connected);
+        if was_connected {
             self.set_flowing(slot, false);
         }
+        was_connected
     }
 
     fn send_receiver_report(&mut self, now: Instant, slot: TransportSlot) {
@@ -184,8 +205,7 @@ impl Shard {
 
     fn send_compound(&mut self, slot: TransportSlot, mut compound: Vec<u8>) {
         if !compound.is_empty() {
-            self.egress
-                .send_rtcp(slot, &mut compound, &*self.socket, &self.counters);
+            self.egress.send_rtcp(slot, &mut compound, &self.ways, &self.counters);
         }
         self.scratch = compound;
     }
@@ -214,8 +234,7 @@ impl Shard {
                         compound.clear();
                         write::pli(&mut compound, publisher.rtcp_ssrc, *media);
                         if !compound.is_empty() {
-                            self.egress
-                                .send_rtcp(slot, &mut compound, &*self.socket, &self.counters);
+                            self.egress.send_rtcp(slot, &mut compound, &self.ways, &self.counters);
                         }
                         self.scratch = compound;
                     }

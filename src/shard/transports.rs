@@ -35,6 +35,8 @@ pub(super) struct TransportEntry {
     pub(super) datagrams: Option<mpsc::Sender<Bytes>>,
     /// The room was told that media can flow.
     pub(super) connected: bool,
+    /// The room was told that the connection in use has ended, and of nothing since.
+    pub(super) interrupted: bool,
     /// Our own SSRC in RTCP: any that is not a stream's will do.
     pub(super) rtcp_ssrc: u32,
     /// For publishers who have no transport-wide feedback.
@@ -55,6 +57,7 @@ impl TransportEntry {
             transport_cc: None,
             datagrams: None,
             connected: false,
+            interrupted: false,
             rtcp_ssrc: key.0 as u32 | 1,
             remb: Remb::new(REMB_BPS_MAX),
             path: PathStats::default(),
