@@ -231,8 +231,7 @@ impl Shard {
         entry
             .source
             .forward(&inbound, &mut self.egress.sink(&self.ways, &self.counters));
-        if entry.codecs[packet.encoding] != Some(packet.codec) {
-            entry.codecs[packet.encoding] = Some(packet.codec);
+        if entry.is_new_codec(packet.encoding, packet.codec, packet.index) {
             let event = ShardEvent::StreamStarted {
                 source: packet.source,
                 encoding: packet.encoding as u8,
