@@ -20,6 +20,7 @@ const USAGE: &str = "\
 cargo xtask test                 install what is lacking and run every test
 cargo xtask test --only STEP     run one step; may be given several times
 cargo xtask test --list          list the steps
+cargo xtask interop              seven engines as publishers and subscribers, each to each
 
 With CI=true in the environment a skipped test counts as a failure, but for the one of documents that may be absent.";
 
@@ -75,6 +76,7 @@ fn run(context: &Context, steps: &[&'static Step]) -> Report {
 fn chosen_steps(arguments: &[&str]) -> anyhow::Result<Option<Vec<&'static Step>>> {
     let mut rest = match arguments {
         ["test", rest @ ..] => rest,
+        ["interop"] => return Ok(Some(vec![&steps::interop::WHOLE])),
         ["help" | "--help" | "-h"] => {
             println!("{USAGE}");
             return Ok(None);
