@@ -34,10 +34,12 @@ class Session:
         bus = self.pipeline.get_bus()
         bus.add_signal_watch()
         bus.connect("message::error", self.on_error)
-        if order["media"] and order["role"] == "publish":
-            self.send(order["picture"], order["toneHz"])
+        direction = GstWebRTC.WebRTCRTPTransceiverDirection
+        self.bin.connect("pad-added", self.on_pad)
         if order["media"] and order["role"] == "subscribe":
-            self.receive()
+            self.receive(direction.RECVONLY)
+        elif order["media"]:
+            self.send(order["picture"], order["toneHz"], direction.SENDRECV if order["role"] == "call" else direction.SENDONLY)
         # A data channel can be made once the bin is ready, and must be before the offer.
         self.pipeline.set_state(Gst.State.READY)
         if order["data"]:
@@ -57,7 +59,7 @@ class Session:
             time.sleep(0.01)
         return look()
 
-    def send(self, picture, hz):
+    def send(self, picture, hz, direction):
         video = Gst.parse_bin_from_description(
             f"appsrc name=picture is-live=true do-timestamp=true format=time caps=video/x-raw,format=I420,width={picture['width']},"
             f"height={picture['height']},framerate={picture['fps']}/1 ! queue max-size-buffers=4 leaky=downstream ! "
@@ -75,7 +77,7 @@ class Session:
             pad = self.bin.request_pad_simple("sink_%u")
             part.get_static_pad("src").link(pad)
             transceiver = pad.get_property("transceiver")
-            transceiver.set_property("direction", GstWebRTC.WebRTCRTPTransceiverDirection.SENDONLY)
+            transceiver.set_property("direction", direction)
             transceiver.set_property("do-nack", True)
         source, pictures = video.get_by_name("picture"), scene.Scene(picture["width"], picture["height"], picture["colour"])
         threading.Thread(target=self.draw, args=(source, pictures, picture["fps"]), daemon=True).start()
@@ -86,12 +88,9 @@ class Session:
             source.emit("push-buffer", Gst.Buffer.new_wrapped(b"".join(pictures.planes(number))))
             number += 1
 
-    def receive(self):
-        self.bin.connect("pad-added", self.on_pad)
+    def receive(self, direction):
         for caps in (OPUS, VP8):
-            transceiver = self.bin.emit(
-                "add-transceiver", GstWebRTC.WebRTCRTPTransceiverDirection.RECVONLY, Gst.Caps.from_string(caps)
-            )
+            transceiver = self.bin.emit("add-transceiver", direction, Gst.Caps.from_string(caps))
             transceiver.set_property("do-nack", True)
 
     def on_pad(self, _, pad):
@@ -164,7 +163,7 @@ class Session:
         data = self.talk(order["from"]["data"], end) if self.channel else None
         if not self.media:
             return {"video": None, "audio": None, "data": data}
-        enough = lambda: self.seen.pictures >= order["pictures"] and self.heard.seconds() >= 1  # noqa: E731
+        enough = lambda: self.seen.pictures >= order["pictures"] and self.heard.seconds() >= order["seconds"]  # noqa: E731
         self.until(enough, max(0.0, end - time.monotonic()))
         return {"video": self.seen.report(), "audio": self.heard.report(), "data": data}
 

@@ -99,8 +99,8 @@ function see(publication, pictures, end) {
   });
 }
 
-/** A second of it as the browser decoded it. Web Audio needs a sound device in Firefox; a recorder does not. */
-async function listen(session, publication, end) {
+/** So many seconds of it as the browser decoded it. Web Audio needs a sound device in Firefox; a recorder does not. */
+async function listen(session, publication, seconds, end) {
   const element = Object.assign(new Audio(), { muted: true, srcObject: publication.stream });
   element.play().catch(() => {});
   const receiver = session.room.peerConnection.getReceivers().find((one) => one.track === publication.track);
@@ -110,7 +110,7 @@ async function listen(session, publication, end) {
   const parts = [];
   recorder.ondataavailable = ({ data }) => parts.push(data);
   recorder.start();
-  await wait(1_300);
+  await wait(seconds * 1_000 + 300);
   const stopped = new Promise((resolve) => (recorder.onstop = resolve));
   recorder.stop();
   await stopped;
@@ -150,7 +150,7 @@ window.interop = {
     sessions.set(name, session);
     await room.join();
     openChannel(session);
-    if (role === 'publish') {
+    if (role !== 'subscribe') {
       session.sources = [await tone(toneHz, fakeTone), scene(picture)];
       await room.publishAll([
         { track: session.sources[0].track, options: { source: 'microphone' } },
@@ -160,7 +160,7 @@ window.interop = {
     await until('the media path', () => room.mediaState === 'connected', performance.now() + limitMs);
   },
 
-  async watch({ session: name, from, pictures, limitMs }) {
+  async watch({ session: name, from, pictures, seconds, limitMs }) {
     const session = sessions.get(name);
     const end = performance.now() + limitMs;
     const track = async (source, then) => {
@@ -174,7 +174,7 @@ window.interop = {
     };
     const [video, audio, data] = await Promise.all([
       track('camera', (publication) => see(publication, pictures, end)),
-      track('microphone', (publication) => listen(session, publication, end)),
+      track('microphone', (publication) => listen(session, publication, seconds, end)),
       talk(session, from.data, end),
     ]);
     return { video, audio, data };

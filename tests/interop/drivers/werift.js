@@ -23,8 +23,13 @@ class Session {
       codecs: { audio: [useOPUS()], video: [useVP8({ rtcpFeedback: [useNACK(), usePLI(), useREMB(), useTWCC()] })] },
       headerExtensions: { audio: [useSdesMid(), useTransportWideCC()], video: [useSdesMid(), useTransportWideCC()] },
     });
-    if (media && role === 'publish') this.#send(picture, recording);
-    if (media && role === 'subscribe') this.#receive();
+    this.media = media;
+    const direction = { publish: 'sendonly', subscribe: 'recvonly', call: 'sendrecv' }[role];
+    const lines = media && { audio: this.connection.addTransceiver('audio', { direction }), video: this.connection.addTransceiver('video', { direction }) };
+    if (media && role !== 'subscribe') this.#send(lines, picture, recording);
+    this.connection.onTrack.subscribe((track) => {
+      track.onReceiveRtp.subscribe((packet) => this.packets[track.kind].push(packet.clone()));
+    });
     if (!data) return;
     const channel = this.connection.createDataChannel('interop', { protocol: PROTOCOL });
     const say = (to, payload) => {
@@ -38,10 +43,9 @@ class Session {
     });
   }
 
-  #send({ fps }, recording) {
+  #send(lines, { fps }, recording) {
     const video = new Replay(readIvf(recording.video));
     const sound = readIvf(recording.audio);
-    const lines = Object.fromEntries(['audio', 'video'].map((kind) => [kind, this.connection.addTransceiver(kind, { direction: 'sendonly' })]));
     lines.video.sender.onPictureLossIndication.subscribe(() => video.askKeyframe());
     /** The payload type is known only after the answer; until then nothing can be sent anyway. */
     const packetizer = (kind, Kind) => {
@@ -60,16 +64,11 @@ class Session {
     ];
   }
 
-  #receive() {
-    for (const kind of ['audio', 'video']) this.connection.addTransceiver(kind, { direction: 'recvonly' });
-    this.connection.onTrack.subscribe((track) => {
-      track.onReceiveRtp.subscribe((packet) => this.packets[track.kind].push(packet.clone()));
-    });
-  }
-
-  async watch({ from, pictures, limitMs, dump }) {
-    const enough = () => this.packets.video.filter((packet) => packet.header.marker).length > pictures && this.packets.audio.length > 55;
+  async watch({ from, pictures, seconds, limitMs, dump }) {
+    // A few packets of sound more: a decoder swallows the first.
+    const enough = () => !this.media || (this.packets.video.filter((packet) => packet.header.marker).length > pictures && this.packets.audio.length > 50 * seconds + 5);
     const [, data] = await Promise.all([until(enough, limitMs), this.talk ? this.talk.talk(from.data, limitMs) : null]);
+    if (!this.media) return { video: null, audio: null, data };
     const video = inOrder(this.packets.video);
     const audio = inOrder(this.packets.audio);
     const files = { video: `${dump}-video.ivf`, audio: `${dump}-audio.ivf` };

@@ -40,10 +40,10 @@ async function see(track, seen, pictures, limitMs) {
   return seen.report();
 }
 
-async function listen(track, heard, limitMs) {
+async function listen(track, heard, seconds, limitMs) {
   const sink = new RTCAudioSink(track);
   sink.ondata = ({ samples, channelCount, sampleRate }) => heard.listen(samples, channelCount, sampleRate);
-  await until(() => heard.seconds >= 1, limitMs);
+  await until(() => heard.seconds >= seconds, limitMs);
   sink.stop();
   return heard.report();
 }
@@ -57,7 +57,7 @@ obey({
     const channel = room.openDataChannel('interop');
     session.talk = new Talk((to, payload) => channel.send(payload, { to }).catch(() => {}));
     channel.on('message', ({ participant: sender, payload }) => session.talk.hear(sender, Buffer.from(payload)));
-    if (role === 'publish') {
+    if (role !== 'subscribe') {
       const { camera, microphone, stop } = sources(picture, toneHz);
       session.stop = stop;
       await room.publishAll([
@@ -68,7 +68,7 @@ obey({
     if (!(await until(() => room.mediaState === 'connected', limitMs))) throw new Error(`the media path is ${room.mediaState}`);
   },
 
-  async watch({ session: name, from, pictures, limitMs }) {
+  async watch({ session: name, from, pictures, seconds, limitMs }) {
     const { room, talk } = sessions.get(name);
     const track = async (source, then) => {
       const found = await until(() => room.participants.get(from.media)?.publication(source)?.track, limitMs);
@@ -76,7 +76,7 @@ obey({
     };
     const [video, audio, data] = await Promise.all([
       track('camera', (found) => see(found, new Seen(), pictures, limitMs)),
-      track('microphone', (found) => listen(found, new Heard(), limitMs)),
+      track('microphone', (found) => listen(found, new Heard(), seconds, limitMs)),
       talk.talk(from.data, limitMs),
     ]);
     return { video, audio, data };

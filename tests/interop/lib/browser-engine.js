@@ -37,6 +37,10 @@ export class BrowserEngine {
     return this.#enter('subscribe', place);
   }
 
+  call(place) {
+    return this.#enter('call', place);
+  }
+
   async #enter(role, { url, room, participant, picture, toneHz, limitMs }) {
     this.#page ??= this.#open(url);
     const session = `${role}-${(this.#sessions += 1)}`;

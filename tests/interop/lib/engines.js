@@ -18,8 +18,9 @@ const LARGE = { width: 640, height: 360, fps: 15 };
 export const RECORDER = { program: VENV_PYTHON, args: [folder('drivers/recorder.py')] };
 
 /**
- * The seven, each with a colour and a tone of its own. `encodes` and `decodes`: whether it has codecs.
- * @type {Record<string, {way: string, picture: {width: number, height: number, fps: number, colour: number[]}, toneHz: number, encodes: boolean, decodes: boolean, make: () => any}>}
+ * The seven, each with a colour and a tone of its own. `encodes` and `decodes`: whether it has codecs; `http`:
+ * whether its driver can go by WHIP and WHEP.
+ * @type {Record<string, {way: string, picture: {width: number, height: number, fps: number, colour: number[]}, toneHz: number, encodes: boolean, decodes: boolean, http?: boolean, make: () => any}>}
  */
 export const ENGINES = {
   chromium: {
@@ -52,6 +53,7 @@ export const ENGINES = {
     toneHz: 900,
     encodes: false,
     decodes: false,
+    http: true,
     make: () => new ProcessEngine('werift', { program: process.execPath, args: [folder('drivers/werift.js')], way: 'signal' }),
   },
   aiortc: {
@@ -60,6 +62,7 @@ export const ENGINES = {
     toneHz: 800,
     encodes: true,
     decodes: true,
+    http: true,
     make: () => new ProcessEngine('aiortc', { program: VENV_PYTHON, args: [folder('drivers/aiortc_driver.py')], way: 'signal' }),
   },
   gstreamer: {
@@ -68,6 +71,7 @@ export const ENGINES = {
     toneHz: 1_000,
     encodes: true,
     decodes: true,
+    http: true,
     make: () => new ProcessEngine('gstreamer', { program: SYSTEM_PYTHON, args: [folder('drivers/gstreamer_driver.py')], way: 'http' }),
   },
   webrtc: {
@@ -76,6 +80,7 @@ export const ENGINES = {
     toneHz: 1_100,
     encodes: false,
     decodes: false,
+    http: true,
     make: () => new ProcessEngine('webrtc', { program: WEBRTC, args: [], way: 'signal' }),
   },
 };

@@ -7,9 +7,13 @@ const LEVEL_MIN = 0.04;
 /** The square must have been seen in so many places. */
 const PLACES_MIN = 5;
 
+/** The three kinds of media. */
+export const MEDIA = /** @type {const} */ (['audio', 'video', 'data']);
+
 /**
  * Compares what a subscriber saw, heard and was told with what was published.
- * @param {{picture: {width: number, height: number, colour: number[]}, toneHz: number, messages: number, pictures: number}} sent
+ * @param {{picture: {width: number, height: number, colour: number[]}, toneHz: number, messages: number, pictures: number, seconds: number}} sent messages:
+ *   none when no data was exchanged
  * @param {any} got what `watch` reported
  * @returns {{video: string | null, audio: string | null, data: string | null}} what is wrong, null where nothing is
  */
@@ -29,9 +33,9 @@ function video({ picture, pictures }, seen) {
   return null;
 }
 
-function audio({ toneHz }, heard) {
+function audio({ toneHz, seconds }, heard) {
   if (!heard) return 'no sound';
-  if (heard.seconds < 0.9) return `only ${heard.seconds} s of sound`;
+  if (heard.seconds < 0.9 * seconds) return `only ${heard.seconds} s of sound`;
   if (heard.level < LEVEL_MIN) return `too quiet: ${heard.level}`;
   if (Math.abs(heard.toneHz - toneHz) > toneHz * TONE_OFF_MAX) return `${heard.toneHz} Hz instead of ${toneHz}`;
   if (heard.lost) return `${heard.lost} packets lost`;
@@ -39,6 +43,7 @@ function audio({ toneHz }, heard) {
 }
 
 function data({ messages }, got) {
+  if (!messages) return null;
   if (!got) return 'no channel';
   return got.echoed === messages ? null : `${got.echoed} of ${messages} messages came back`;
 }

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import test from 'node:test';
 import { verdict } from './verdict.js';
 
-const SENT = { picture: { width: 640, height: 360, colour: [180, 40, 40] }, toneHz: 500, pictures: 30, messages: 2 };
+const SENT = { picture: { width: 640, height: 360, colour: [180, 40, 40] }, toneHz: 500, pictures: 30, seconds: 1, messages: 2 };
 const GOT = {
   video: { width: 640, height: 360, pictures: 30, places: 20, colour: [175, 12, 31] },
   audio: { seconds: 1, level: 0.22, toneHz: 498 },

@@ -49,8 +49,12 @@ pub(crate) struct Entry {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 enum Role {
+    /// Sends.
     Publish,
+    /// Receives.
     Subscribe,
+    /// Both, on the same m-lines.
+    Call,
 }
 
 #[derive(Debug, Deserialize)]
@@ -70,6 +74,7 @@ struct Recording {
 pub(crate) struct Look {
     from: From,
     pictures: usize,
+    seconds: usize,
     limit_ms: u64,
     dump: String,
 }
@@ -93,6 +98,7 @@ pub(crate) struct Session {
     sendings: Mutex<Vec<Sending>>,
     tasks: Mutex<Vec<JoinHandle<()>>>,
     talk: Option<Arc<Talk>>,
+    media: bool,
 }
 
 /// What the connection tells.
@@ -173,7 +179,7 @@ impl Session {
         );
         let mut sendings = Vec::new();
         match entry.role {
-            Role::Publish if entry.media => {
+            Role::Publish | Role::Call if entry.media => {
                 let recording = entry.recording.context("nothing to send")?;
                 let picture = Duration::from_secs(1) / entry.picture.fps;
                 sendings.push(sending(&connection, RtpCodecKind::Audio, &recording.audio, OPUS_PACKET).await?);
@@ -188,7 +194,7 @@ impl Session {
                     connection.add_transceiver_from_kind(kind, Some(init)).await?;
                 }
             }
-            Role::Publish | Role::Subscribe => {}
+            Role::Publish | Role::Subscribe | Role::Call => {}
         }
         let talk = if entry.data {
             let init = RTCDataChannelInit {
@@ -205,6 +211,7 @@ impl Session {
             sendings: Mutex::new(sendings),
             tasks: Mutex::default(),
             talk,
+            media: entry.media,
         })
     }
 
@@ -266,12 +273,15 @@ impl Session {
             }
         };
         let media = async {
-            while !self.has_enough(look.pictures) && Instant::now() < end {
+            while !self.has_enough(look) && Instant::now() < end {
                 tokio::time::sleep(Duration::from_millis(10)).await;
             }
         };
         let (data, ()) = tokio::join!(data, media);
         let report = |kind, format, suffix| -> anyhow::Result<Value> {
+            if !self.media {
+                return Ok(Value::Null);
+            }
             let packets = self.inbox.of(kind).lock().unwrap_or_else(PoisonError::into_inner);
             let (ordered, lost) = packets::in_order(&packets);
             let frames = if kind == RtpCodecKind::Video {
@@ -290,11 +300,12 @@ impl Session {
         }))
     }
 
-    fn has_enough(&self, pictures: usize) -> bool {
+    fn has_enough(&self, look: &Look) -> bool {
         let video = self.inbox.video.lock().unwrap_or_else(PoisonError::into_inner);
         let audio = self.inbox.audio.lock().unwrap_or_else(PoisonError::into_inner);
-        // A few more than a second of sound: a decoder swallows the first.
-        video.iter().filter(|packet| packet.header.marker).count() > pictures && audio.len() > 55
+        let pictures = video.iter().filter(|packet| packet.header.marker).count();
+        // A few packets of sound more: a decoder swallows the first.
+        !self.media || (pictures > look.pictures && audio.len() > 50 * look.seconds + 5)
     }
 
     /// Ends it.
