@@ -6,7 +6,7 @@ import sys
 import threading
 
 import av
-from aiortc import AudioStreamTrack, RTCPeerConnection, RTCSessionDescription, VideoStreamTrack
+from aiortc import AudioStreamTrack, RTCPeerConnection, RTCRtpSender, RTCSessionDescription, VideoStreamTrack
 
 import scene
 from lines import orders, reply
@@ -71,7 +71,9 @@ class Session:
             for source in ("audio", "video"):
                 if order["role"] != "subscribe":
                     source = Tone(order["toneHz"]) if source == "audio" else Picture(**picture)
-                self.connection.addTransceiver(source, direction=direction)
+                line = self.connection.addTransceiver(source, direction=direction)
+                if line.kind == "video" and order["role"] != "subscribe":
+                    line.setCodecPreferences(only(order["codec"]))
         if order["data"]:
             self.channel = self.connection.createDataChannel("interop", protocol="enfilade.data.v1")
             self.channel.on("message", self.hear)
@@ -103,16 +105,17 @@ class Session:
             except asyncio.TimeoutError:
                 pass
 
+        talks = self.channel and order["from"]["data"]
         seen, heard, data = scene.Seen(), scene.Heard(), {"echoed": 0}
         await asyncio.gather(
             within(self.see(seen, order["pictures"])) if self.media else nothing(),
             within(self.listen(heard, order["seconds"])) if self.media else nothing(),
-            within(self.talk(order["from"]["data"], data)) if self.channel else nothing(),
+            within(self.talk(order["from"]["data"], data)) if talks else nothing(),
         )
         return {
             "video": seen.report() if self.media else None,
             "audio": heard.report(),
-            "data": data if self.channel else None,
+            "data": data if talks else None,
         }
 
     async def see(self, seen, pictures):
@@ -144,6 +147,12 @@ class Session:
                 except asyncio.TimeoutError:
                     pass
             data["echoed"] += 1
+
+
+def only(codec):
+    """What aiortc can do with one codec, and its retransmissions."""
+    codecs = RTCRtpSender.getCapabilities("video").codecs
+    return [one for one in codecs if one.mimeType.lower() in (f"video/{codec}", "video/rtx")]
 
 
 async def nothing():

@@ -59,6 +59,14 @@ function openChannel(session) {
 /** Luma of a pixel of RGBA. */
 const luma = (data, at) => 16 + 0.257 * data[at] + 0.504 * data[at + 1] + 0.098 * data[at + 2];
 
+/** The name of the codec that a track comes in. */
+async function codecOf(session, track) {
+  const receiver = session.room.peerConnection.getReceivers().find((one) => one.track === track);
+  const stats = [...(await receiver.getStats()).values()];
+  const id = stats.find((one) => one.type === 'inbound-rtp')?.codecId;
+  return stats.find((one) => one.id === id)?.mimeType?.split('/')[1].toLowerCase();
+}
+
 function see(publication, pictures, end) {
   const video = Object.assign(document.createElement('video'), { muted: true, playsInline: true });
   video.srcObject = publication.stream;
@@ -144,7 +152,7 @@ async function until(what, look, end) {
 }
 
 window.interop = {
-  async enter({ session: name, role, token, room: id, participant, picture, toneHz, fakeTone, limitMs }) {
+  async enter({ session: name, role, token, room: id, participant, picture, codec, toneHz, fakeTone, limitMs }) {
     const room = new Room({ token, room: id, participant });
     const session = { room, sources: [] };
     sessions.set(name, session);
@@ -154,7 +162,7 @@ window.interop = {
       session.sources = [await tone(toneHz, fakeTone), scene(picture)];
       await room.publishAll([
         { track: session.sources[0].track, options: { source: 'microphone' } },
-        { track: session.sources[1].track, options: { source: 'camera' } },
+        { track: session.sources[1].track, options: { source: 'camera', codec } },
       ]);
     }
     await until('the media path', () => room.mediaState === 'connected', performance.now() + limitMs);
@@ -173,9 +181,9 @@ window.interop = {
       return then(publication());
     };
     const [video, audio, data] = await Promise.all([
-      track('camera', (publication) => see(publication, pictures, end)),
+      track('camera', async (publication) => ({ ...(await see(publication, pictures, end)), codec: await codecOf(session, publication.track) })),
       track('microphone', (publication) => listen(session, publication, seconds, end)),
-      talk(session, from.data, end),
+      from.data && talk(session, from.data, end),
     ]);
     return { video, audio, data };
   },

@@ -14,6 +14,7 @@ const platform = {
   createSocket: (url) => new WebSocket(url),
   createPeerConnection: (config) => new wrtc.RTCPeerConnection(config),
   createStream: (tracks) => new wrtc.MediaStream(tracks),
+  receiveCapabilities: (kind) => wrtc.RTCRtpReceiver.getCapabilities(kind),
 };
 
 const sessions = new Map();
@@ -49,7 +50,7 @@ async function listen(track, heard, seconds, limitMs) {
 }
 
 obey({
-  async enter({ session: name, role, url, token, room: id, participant, picture, toneHz, limitMs }) {
+  async enter({ session: name, role, url, token, room: id, participant, picture, codec, toneHz, limitMs }) {
     const room = new Room({ url, token, room: id, participant, platform });
     const session = { room, stop: () => {} };
     sessions.set(name, session);
@@ -62,7 +63,7 @@ obey({
       session.stop = stop;
       await room.publishAll([
         { track: microphone, options: { source: 'microphone' } },
-        { track: camera, options: { source: 'camera' } },
+        { track: camera, options: { source: 'camera', codec } },
       ]);
     }
     if (!(await until(() => room.mediaState === 'connected', limitMs))) throw new Error(`the media path is ${room.mediaState}`);
@@ -77,7 +78,7 @@ obey({
     const [video, audio, data] = await Promise.all([
       track('camera', (found) => see(found, new Seen(), pictures, limitMs)),
       track('microphone', (found) => listen(found, new Heard(), seconds, limitMs)),
-      talk.talk(from.data, limitMs),
+      from.data && talk.talk(from.data, limitMs),
     ]);
     return { video, audio, data };
   },

@@ -57,6 +57,25 @@ export function calls(engines) {
   };
 }
 
+/**
+ * Each engine that has a codec to each that has it too. Where an engine lacks one there is nothing to show.
+ * @param {string} codec
+ * @param {string[]} engines
+ * @returns {Board}
+ */
+export function inCodec(codec, engines) {
+  const able = engines.filter((name) => ENGINES[name].codecs.includes(codec));
+  return {
+    title: `Publisher to subscriber in ${codec.toUpperCase()}, between the engines that have it`,
+    name: codec,
+    engines: able,
+    media: ['audio', 'video'],
+    run: async (stage, told) => {
+      for (const from of able) await round(stage, from, able, { data: false, codec }, told);
+    },
+  };
+}
+
 async function round(stage, from, to, how, told) {
   const room = stage.room();
   let session;
@@ -66,7 +85,7 @@ async function round(stage, from, to, how, told) {
     for (const name of to) told(from, name, allWrong(error), 0);
     return;
   }
-  const publisher = { engine: from, id: from, dataId: session.dataId, data: how.data };
+  const publisher = { engine: from, id: from, dataId: session.dataId, ...how };
   const jobs = to.map((name) => async () => {
     const begun = Date.now();
     const result = await subscriber(stage, name, { room, participant: `${name}-sub`, from, ...how }, publisher);

@@ -5,7 +5,7 @@ import { Signal } from './signal.js';
 
 /**
  * Where and as whom to enter, and what to send. `way`: not its own one; `data`: whether messages shall be exchanged.
- * @typedef {{url: string, room: string, participant: string, picture: object, toneHz: number, recording?: object, limitMs: number, data: boolean, way?: 'http'}} Place
+ * @typedef {{url: string, room: string, participant: string, picture: object, codec: string, toneHz: number, recording?: object, limitMs: number, data: boolean, way?: 'http'}} Place
  */
 
 /** An engine in a process of its own, which does media only; what it offers is taken to the server from here. */
@@ -77,12 +77,12 @@ export class ProcessEngine {
     return { watch, end, dataId };
   }
 
-  async #bySdk(role, { url, room, participant, picture, toneHz, limitMs }) {
+  async #bySdk(role, { url, room, participant, picture, codec, toneHz, limitMs }) {
     const session = `${role}-${(this.#sessions += 1)}`;
     const driver = this.#driver;
     const end = () => driver.order('end', { session });
     try {
-      await driver.order('enter', { session, role, url, room, participant, token: token({ permissions: ['allow_join'], room, participant }), picture, toneHz, limitMs });
+      await driver.order('enter', { session, role, url, room, participant, token: token({ permissions: ['allow_join'], room, participant }), picture, codec, toneHz, limitMs });
     } catch (error) {
       await end().catch(() => {});
       throw error;
@@ -113,19 +113,24 @@ export class ProcessEngine {
     const { url, room, participant } = place;
     const path = role === 'publish' ? `/whip/${room}` : `/whep/${room}/${place.from}`;
     let resource = null;
-    const part = await this.#connect(role, place, { media: true, data: false }, async (sdp) => {
-      resource = await post(`${url}${path}`, token({ permissions: ['allow_join'], room, participant }), sdp);
-      return resource.sdp;
-    });
-    return { ...part, end: async () => (await part.end(), await resource?.end()) };
+    try {
+      const part = await this.#connect(role, place, { media: true, data: false }, async (sdp) => {
+        resource = await post(`${url}${path}`, token({ permissions: ['allow_join'], room, participant }), sdp);
+        return resource.sdp;
+      });
+      return { ...part, end: async () => (await part.end(), await resource.end()) };
+    } catch (error) {
+      await resource?.end();
+      throw error;
+    }
   }
 
-  async #connect(role, { picture, toneHz, recording, limitMs }, what, exchange) {
+  async #connect(role, { picture, codec, toneHz, recording, limitMs }, what, exchange) {
     const session = `${role}-${(this.#sessions += 1)}`;
     const driver = this.#driver;
     const end = () => driver.order('end', { session });
     try {
-      const { sdp } = await driver.order('offer', { session, role, picture, toneHz, recording, ...what });
+      const { sdp } = await driver.order('offer', { session, role, picture, codec, toneHz, recording, ...what });
       await driver.order('answer', { session, sdp: await exchange(sdp), limitMs });
       return { end, watch: (order) => driver.order('watch', { session, ...order }) };
     } catch (error) {

@@ -54,45 +54,47 @@ export class Stage {
    * Somebody with an engine enters.
    * @param {string} name of the engine
    * @param {'publish' | 'subscribe' | 'call'} role
-   * @param {{room: string, participant: string, from?: string, way?: 'http', data?: boolean}} where
+   * @param {{room: string, participant: string, from?: string, way?: 'http', data?: boolean, codec?: string}} where
    */
   async enter(name, role, where) {
     const { picture, toneHz } = ENGINES[name];
-    const recording = role === 'subscribe' ? undefined : await this.#recording(name);
-    return this.#engines[name][role]({ data: true, ...where, url: this.server.url, picture, toneHz, recording, limitMs: LIMIT_MS });
+    const { codec = 'vp8' } = where;
+    const recording = role === 'subscribe' ? undefined : await this.#recording(name, codec);
+    return this.#engines[name][role]({ data: true, codec, ...where, url: this.server.url, picture, toneHz, recording, limitMs: LIMIT_MS });
   }
 
   /**
    * What a session gets of a publisher, compared with what it sends.
    * @param {any} session of `enter`
    * @param {string} name of its engine
-   * @param {{engine: string, id: string, dataId: string, data?: boolean}} publisher
+   * @param {{engine: string, id: string, dataId: string, data?: boolean, codec?: string}} publisher
    */
-  async compare(session, name, { engine, id, dataId, data = true }) {
-    const sent = { ...ENGINES[engine], messages: data ? MESSAGES : 0, seconds: this.seconds };
+  async compare(session, name, { engine, id, dataId, data = true, codec = 'vp8' }) {
+    const sent = { ...ENGINES[engine], codec, messages: data ? MESSAGES : 0, seconds: this.seconds };
     sent.pictures = Math.round(this.seconds * sent.picture.fps);
     const dump = `${SCRATCH}/${name}-${(this.#rooms += 1)}`;
-    const order = { from: { media: id, data: dataId }, pictures: sent.pictures, seconds: this.seconds, limitMs: LIMIT_MS + this.seconds * 1_000, dump };
+    const order = { from: { media: id, data: data ? dataId : null }, pictures: sent.pictures, seconds: this.seconds, limitMs: LIMIT_MS + this.seconds * 1_000, dump };
     const got = await session.watch(order);
     if (got.audio?.recorded) got.audio = (await this.#recorder.order('decode', { recorded: got.audio.recorded })).audio;
     if (!ENGINES[name].decodes) {
       // What it took apart is put together by a decoder.
-      const decoded = await this.#recorder.order('decode', { video: got.video.file, audio: got.audio.file });
+      const decoded = await this.#recorder.order('decode', { codec, video: got.video.file, audio: got.audio.file });
       for (const kind of ['video', 'audio']) got[kind] = decoded[kind] && { ...got[kind], ...decoded[kind] };
     }
     return { ...verdict(sent, got), got };
   }
 
   /** What an engine without an encoder sends. */
-  async #recording(name) {
+  async #recording(name, codec) {
     const { encodes, picture, toneHz } = ENGINES[name];
     if (encodes) return undefined;
-    if (!this.#recordings.has(name)) {
-      const files = { video: `${SCRATCH}/${name}-video.ivf`, audio: `${SCRATCH}/${name}-audio.ivf` };
-      await this.#recorder.order('record', { picture, toneHz, seconds: 6, keyframeEvery: 15, ...files });
-      this.#recordings.set(name, files);
+    const key = `${name}-${codec}`;
+    if (!this.#recordings.has(key)) {
+      const files = { video: `${SCRATCH}/${key}-video.ivf`, audio: `${SCRATCH}/${key}-audio.ivf` };
+      const { keyframes } = await this.#recorder.order('record', { codec, picture, toneHz, seconds: 6, keyframeEvery: 15, ...files });
+      this.#recordings.set(key, { ...files, keyframes });
     }
-    return this.#recordings.get(name);
+    return this.#recordings.get(key);
   }
 }
 

@@ -12,7 +12,7 @@ export const MEDIA = /** @type {const} */ (['audio', 'video', 'data']);
 
 /**
  * Compares what a subscriber saw, heard and was told with what was published.
- * @param {{picture: {width: number, height: number, colour: number[]}, toneHz: number, messages: number, pictures: number, seconds: number}} sent messages:
+ * @param {{picture: {width: number, height: number, colour: number[]}, toneHz: number, codec: string, messages: number, pictures: number, seconds: number}} sent messages:
  *   none when no data was exchanged
  * @param {any} got what `watch` reported
  * @returns {{video: string | null, audio: string | null, data: string | null}} what is wrong, null where nothing is
@@ -21,8 +21,9 @@ export function verdict(sent, got) {
   return { video: video(sent, got.video), audio: audio(sent, got.audio), data: data(sent, got.data) };
 }
 
-function video({ picture, pictures }, seen) {
+function video({ picture, pictures, codec }, seen) {
   if (!seen?.pictures) return 'no picture';
+  if (seen.codec && seen.codec !== codec) return `${seen.codec} instead of ${codec}`;
   // A smaller encoding of the same picture will do.
   const scale = [1, 2, 4].find((by) => Math.abs(seen.width * by - picture.width) < 2 * by && Math.abs(seen.height * by - picture.height) < 2 * by);
   if (!scale) return `${seen.width}x${seen.height} instead of ${picture.width}x${picture.height}`;

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import test from 'node:test';
 import { verdict } from './verdict.js';
 
-const SENT = { picture: { width: 640, height: 360, colour: [180, 40, 40] }, toneHz: 500, pictures: 30, seconds: 1, messages: 2 };
+const SENT = { picture: { width: 640, height: 360, colour: [180, 40, 40] }, toneHz: 500, codec: 'vp8', pictures: 30, seconds: 1, messages: 2 };
 const GOT = {
   video: { width: 640, height: 360, pictures: 30, places: 20, colour: [175, 12, 31] },
   audio: { seconds: 1, level: 0.22, toneHz: 498 },
@@ -22,6 +22,7 @@ test('a picture that is missing, frozen, of another size or colour, too short or
   assert.match(of('video', { width: 480 }), /480x360 instead/);
   assert.match(of('video', { colour: [40, 60, 190] }), /colour/);
   assert.match(of('video', { pictures: 12 }), /only 12/);
+  assert.match(of('video', { codec: 'vp9' }), /vp9 instead of vp8/);
   assert.match(of('video', { lost: 3 }), /3 packets lost/);
 });
 
