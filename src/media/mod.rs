@@ -12,6 +12,7 @@ pub mod flow;
 pub mod forwarder;
 pub mod history;
 pub mod keyframe;
+pub mod layers;
 pub mod report;
 pub mod rewriter;
 pub mod selector;
@@ -28,6 +29,7 @@ pub use flow::{DescriptorOut, EgressKey, Inbound, OutExtensions, Outbound, Patch
 pub use forwarder::{EgressConfig, EgressStats, Forwarder, PayloadTypes};
 pub use history::HistoryLimits;
 pub use keyframe::KeyframeRequest;
+pub use layers::{Layer, Layers};
 pub use report::SenderNumbers;
 pub use selector::{Limits, Target};
 pub use source::{Source, SourceConfig};
