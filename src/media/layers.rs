@@ -23,6 +23,15 @@ pub struct Layer {
     pub live: bool,
 }
 
+impl Layer {
+    /// Whether a subscriber asked for it.
+    pub fn is_within(&self, limits: Limits) -> bool {
+        self.encoding <= limits.max_encoding
+            && self.spatial <= limits.max_spatial
+            && self.temporal <= limits.max_temporal
+    }
+}
+
 /// All layers of a source, ordered by encoding, then spatial, then temporal layer.
 #[derive(Clone, Debug, Default)]
 pub struct Layers {
@@ -36,13 +45,9 @@ impl Layers {
         &self.layers
     }
 
-    /// Those within what a subscriber asked for, in order.
-    pub fn within(&self, limits: Limits) -> impl DoubleEndedIterator<Item = &Layer> {
-        self.layers.iter().filter(move |layer| {
-            layer.encoding <= limits.max_encoding
-                && layer.spatial <= limits.max_spatial
-                && layer.temporal <= limits.max_temporal
-        })
+    /// Whether a subscriber asked for all there is.
+    pub fn is_all_within(&self, limits: Limits) -> bool {
+        self.layers.iter().all(|layer| layer.is_within(limits))
     }
 
     /// Nothing has arrived for a while, of no encoding: muted, or a screen that stands still.

@@ -450,7 +450,7 @@ mod tests {
     fn each_layer_costs_all_below_it_and_one_that_is_not_seen_is_gone() {
         let mut rates = Rates::new(1);
         let start = Instant::now();
-        let mut second = |rates: &mut Rates, from: u64, spatial_layers: u8| {
+        let second = |rates: &mut Rates, from: u64, spatial_layers: u8| {
             for picture in 0..24_u64 {
                 let temporal = [0, 2, 1, 2][picture as usize % 4];
                 for spatial in 0..spatial_layers {
