@@ -339,6 +339,7 @@ impl Room {
         self.channels.leave(member);
         self.speakers.forget(member);
         self.qualities.forget(member);
+        self.backups.leave(member.owner());
         self.tell_others(
             None,
             &ServerMessage::ParticipantLeft {
@@ -380,6 +381,7 @@ impl Room {
         self.roster.disown_resource(&viewer.resource);
         self.agenda.cancel(Timer::Away(key.owner()));
         self.dirty.remove(&key.owner());
+        self.backups.leave(key.owner());
         let bound: Vec<_> = viewer.halves().filter_map(|half: &Half| half.bound).collect();
         self.close_path(&viewer.path, &bound);
     }

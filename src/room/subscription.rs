@@ -60,7 +60,7 @@ impl Wishes {
 
     /// The wish in the words of the media plane.
     pub(super) fn limits(&self, publication: &Publication) -> Limits {
-        self.wish(publication.id)
+        self.wish(publication.known_as())
             .map_or_else(Limits::default, |wish| limits(wish, publication))
     }
 
