@@ -3,7 +3,7 @@
 //! [`Source`] is the body of the hot loop: a packet comes in once, is kept once in the [`history`], and every
 //! [`Forwarder`] in a dense vector says either which numbers it gets on its way out or why it stays behind.
 //! The rest stands around that loop: [`Stream`] watches what arrives, [`report`] tells subscribers the time,
-//! [`keyframe`] merges requests, [`feedback`] tells publishers what arrived, [`speaker`] who is heard.
+//! [`keyframe`] merges requests, [`feedback`] tells publishers what arrived, [`speaker`] who speaks, [`loudest`] who is heard.
 
 pub mod drop_reason;
 pub mod estimate;
@@ -12,6 +12,7 @@ pub mod flow;
 pub mod forwarder;
 pub mod history;
 pub mod keyframe;
+pub mod loudest;
 pub mod report;
 pub mod rewriter;
 pub mod selector;
@@ -28,9 +29,10 @@ pub use flow::{DescriptorOut, EgressKey, Inbound, OutExtensions, Outbound, Patch
 pub use forwarder::{EgressConfig, EgressStats, Forwarder, PayloadTypes};
 pub use history::HistoryLimits;
 pub use keyframe::KeyframeRequest;
+pub use loudest::LoudestN;
 pub use report::SenderNumbers;
 pub use selector::{Limits, Target};
-pub use source::{Source, SourceConfig};
+pub use source::{Demand, Source, SourceConfig};
 pub use stream::{Arrival, Stream, StreamConfig};
 
 /// Most encodings (simulcast streams) one source has. Browsers send up to three.

@@ -18,6 +18,8 @@ pub(super) enum Timer {
     Speakers,
     /// Tell how good connections are.
     Quality,
+    /// Tell publishers what nobody wants any more.
+    Demand,
     /// Nobody has been here for the departure time.
     Departure,
 }

@@ -9,6 +9,7 @@
 mod agenda;
 mod channel;
 mod config;
+mod demand;
 mod events;
 mod feed;
 mod fill;
@@ -43,7 +44,9 @@ mod switch;
 #[cfg(test)]
 mod tests;
 mod topic;
+mod view;
 mod viewer;
+mod voices;
 
 use std::{
     collections::{BTreeSet, VecDeque},
@@ -112,6 +115,8 @@ pub struct Room {
     speakers: speaker::Speakers,
     qualities: quality::Qualities,
     channels: channel::Channels,
+    demands: demand::Demands,
+    voices: voices::Voices,
     agenda: Agenda,
     /// Whose seats have to be looked at before this input is done with.
     dirty: BTreeSet<Owner>,
@@ -191,6 +196,8 @@ impl Room {
             speakers: speaker::Speakers::default(),
             qualities: quality::Qualities::default(),
             channels: channel::Channels::default(),
+            demands: demand::Demands::default(),
+            voices: voices::Voices::default(),
             agenda: Agenda::default(),
             dirty: BTreeSet::new(),
             ended: Vec::new(),
@@ -307,6 +314,8 @@ impl Room {
             self.handle_close(now, closing);
         }
         self.fill_seats(now);
+        self.settle_demand(now);
+        self.settle_voices();
         self.watch_emptiness(now, was_empty);
         self.end_links_first(now);
         self.show_presence();
@@ -332,6 +341,7 @@ impl Room {
                 Timer::Lobby(waiter) => self.handle_waited(waiter),
                 Timer::Speakers => self.tell_speakers(now),
                 Timer::Quality => self.tell_quality(),
+                Timer::Demand => self.demand_due(),
                 Timer::Departure => {
                     if self.is_empty() {
                         self.outputs.push_back(Output::Empty);

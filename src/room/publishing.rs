@@ -95,6 +95,7 @@ impl Room {
             metadata: line.metadata.clone().filter(Json::is_something),
         };
         let (mid, kind) = (line.mid.clone(), line.source.kind());
+        let is_voice = publication.is_voice();
         self.command(
             shard,
             ShardCommand::Publish {
@@ -102,6 +103,7 @@ impl Room {
                 mid,
                 source: key,
                 kind,
+                is_voice,
                 encodings,
             },
         );
@@ -115,6 +117,7 @@ impl Room {
             );
         }
         let (id, place, info) = (publication.id, publication.place, publication.info());
+        self.demands.add(now, id, publication.encodings);
         self.publications.insert(publication);
         self.tell_others(
             Some(member),
@@ -170,6 +173,7 @@ impl Room {
         let (shard, source, kind) = (publication.shard, publication.key, publication.source);
         let owner = publication.owner();
         self.command(shard, ShardCommand::SetMuted { source, muted });
+        self.views_changed();
         if muted && kind == SourceKind::Microphone {
             self.speakers.forget(owner);
         }
@@ -234,6 +238,7 @@ impl Room {
         for participant in self.roster.iter_mut() {
             participant.wishes.forget(id);
         }
+        self.demands.remove(id);
         self.ended.push((publication.shard, publication.key));
         self.look_at_place_everywhere(now, publication.place, owner);
     }

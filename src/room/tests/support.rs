@@ -84,6 +84,10 @@ pub(super) fn config() -> RoomConfig {
         max_participants: 100,
         max_publications: 16,
         max_seats: 50,
+        dynacast_delay: Duration::from_secs(5),
+        loudest: 5,
+        loudest_above: 20,
+        last_n: 0,
         lobby_timeout: Duration::from_secs(300),
         max_lobby: 3,
         links: LinksConfig {
