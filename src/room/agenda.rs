@@ -21,6 +21,8 @@ pub(super) enum Timer {
     Quality,
     /// Nobody has needed a backup of the publication for a while.
     Backup(PublicationId),
+    /// Tell publishers what nobody wants any more.
+    Demand,
     /// Nobody has been here for the departure time.
     Departure,
 }

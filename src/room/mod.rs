@@ -10,6 +10,7 @@ mod agenda;
 mod backup;
 mod channel;
 mod config;
+mod demand;
 mod events;
 mod feed;
 mod fill;
@@ -44,7 +45,9 @@ mod switch;
 #[cfg(test)]
 mod tests;
 mod topic;
+mod view;
 mod viewer;
+mod voices;
 
 use std::{
     collections::{BTreeSet, VecDeque},
@@ -114,6 +117,8 @@ pub struct Room {
     speakers: speaker::Speakers,
     qualities: quality::Qualities,
     channels: channel::Channels,
+    demands: demand::Demands,
+    voices: voices::Voices,
     agenda: Agenda,
     /// Whose seats have to be looked at before this input is done with.
     dirty: BTreeSet<Owner>,
@@ -194,6 +199,8 @@ impl Room {
             speakers: speaker::Speakers::default(),
             qualities: quality::Qualities::default(),
             channels: channel::Channels::default(),
+            demands: demand::Demands::default(),
+            voices: voices::Voices::default(),
             agenda: Agenda::default(),
             dirty: BTreeSet::new(),
             ended: Vec::new(),
@@ -311,6 +318,8 @@ impl Room {
         }
         self.fill_seats(now);
         self.settle_backups(now);
+        self.settle_demand(now);
+        self.settle_voices();
         self.watch_emptiness(now, was_empty);
         self.end_links_first(now);
         self.show_presence();
@@ -337,6 +346,7 @@ impl Room {
                 Timer::Speakers => self.tell_speakers(now),
                 Timer::Quality => self.tell_quality(),
                 Timer::Backup(publication) => self.handle_backup_idle(publication),
+                Timer::Demand => self.demand_due(),
                 Timer::Departure => {
                     if self.is_empty() {
                         self.outputs.push_back(Output::Empty);

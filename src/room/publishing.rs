@@ -93,6 +93,7 @@ impl Room {
             encrypted: line.encrypted,
         };
         let (mid, kind) = (line.mid.clone(), line.source.kind());
+        let is_voice = publication.is_voice();
         self.command(
             shard,
             ShardCommand::Publish {
@@ -100,6 +101,7 @@ impl Room {
                 mid,
                 source: key,
                 kind,
+                is_voice,
                 encodings,
             },
         );
@@ -113,6 +115,7 @@ impl Room {
             );
         }
         let (id, info) = (publication.id, publication.info());
+        self.demands.add(now, id, publication.encodings);
         self.publications.insert(publication);
         if line.backup_of.is_none() {
             self.tell_others(
@@ -217,6 +220,7 @@ impl Room {
         let (shard, source, kind) = (publication.shard, publication.key, publication.source);
         let owner = publication.owner();
         self.command(shard, ShardCommand::SetMuted { source, muted });
+        self.views_changed();
         if muted && kind == SourceKind::Microphone {
             self.speakers.forget(owner);
         }
@@ -304,6 +308,7 @@ impl Room {
         for participant in self.roster.iter_mut() {
             participant.wishes.forget(id);
         }
+        self.demands.remove(id);
         self.ended.push((publication.shard, publication.key));
         self.look_at_place_everywhere(now, publication.place, owner);
     }

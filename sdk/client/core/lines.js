@@ -70,7 +70,8 @@ export class SendLines {
     const line = this.#lines.find((l) => l.used === publication);
     if (!line || !publication.track) return;
     // A browser that cannot refit sends what it can: worse, not wrong.
-    await refitEncodings(line.transceiver.sender, publication.source, publication.size, publication.options).catch(() => {});
+    const { source, size, options, wanted } = publication;
+    await refitEncodings(line.transceiver.sender, source, size, options, wanted).catch(() => {});
   }
 
   /**

@@ -181,6 +181,7 @@ impl Client {
             | ServerMessage::Answer { .. }
             | ServerMessage::SeatsWanted { .. }
             | ServerMessage::PublicationBackup { .. }
+            | ServerMessage::PublicationWanted { .. }
             | ServerMessage::Speakers { .. }
             | ServerMessage::Quality { .. }
             | ServerMessage::Subscription { .. }
