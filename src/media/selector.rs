@@ -18,6 +18,24 @@ pub struct Limits {
     pub max_temporal: u8,
     /// Nothing at all.
     pub paused: bool,
+    /// Who comes first when bandwidth is short.
+    pub claim: Claim,
+    /// Pixels of the box it is shown in; 0 when nobody said.
+    pub pixels: u32,
+}
+
+/// How much a video matters to its subscriber, least first.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Claim {
+    /// Like any other.
+    #[default]
+    Usual,
+    /// Of somebody who speaks, or just did.
+    Speaking,
+    /// A shared screen.
+    Screen,
+    /// Pinned by its subscriber.
+    Pinned,
 }
 
 impl Default for Limits {
@@ -27,6 +45,8 @@ impl Default for Limits {
             max_spatial: u8::MAX,
             max_temporal: u8::MAX,
             paused: false,
+            claim: Claim::Usual,
+            pixels: 0,
         }
     }
 }

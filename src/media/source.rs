@@ -1,10 +1,12 @@
 //! One microphone, camera or screen, and everyone it is forwarded to. The body of the hot loop.
 
+mod rates;
+
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
 use crate::packet::rtcp::ReportBlock;
-use crate::packet::{Codec, Kind, red};
+use crate::packet::{Codec, Kind, codec, red};
 
 use super::forwarder::{EgressStats, Facts};
 use super::history::{History, HistoryLimits};
@@ -14,9 +16,10 @@ use super::report::Schedule;
 use super::speaker::LevelMeter;
 use super::timeline::Timeline;
 use super::{
-    DropReason, ENCODINGS_MAX, EgressKey, Forwarder, Inbound, KeyframeRequest, Limits, Redundancy, SenderNumbers, Sink,
-    SourceKey, Target,
+    DropReason, ENCODINGS_MAX, EgressKey, Forwarder, Inbound, KeyframeRequest, Layers, Limits, Redundancy,
+    SenderNumbers, Sink, SourceKey, Target,
 };
+use rates::Rates;
 
 /// How often it is looked at whether all encodings still arrive.
 const LIVENESS_INTERVAL: Duration = Duration::from_millis(250);
@@ -55,6 +58,7 @@ pub struct Source {
     keyframes: KeyframeRequests,
     reports: Schedule,
     level: LevelMeter,
+    rates: Rates,
     red: RedMaker,
     /// The most that any receiver needs.
     redundancy: Redundancy,
@@ -75,11 +79,9 @@ impl Source {
             Kind::Audio => Codec::Opus.clock_rate_hz(),
             Kind::Video => Codec::Vp8.clock_rate_hz(),
         };
+        let encodings = config.encodings.clamp(1, ENCODINGS_MAX);
         Source {
-            config: SourceConfig {
-                encodings: config.encodings.clamp(1, ENCODINGS_MAX),
-                ..config
-            },
+            config: SourceConfig { encodings, ..config },
             forwarders: Vec::new(),
             places: HashMap::new(),
             histories: std::array::from_fn(|_| History::new(config.history)),
@@ -90,6 +92,7 @@ impl Source {
             keyframes: KeyframeRequests::default(),
             reports: Schedule::default(),
             level: LevelMeter::default(),
+            rates: Rates::new(encodings),
             red: RedMaker::default(),
             redundancy: Redundancy::None,
         }
@@ -118,6 +121,28 @@ impl Source {
     /// How loud it has been lately.
     pub fn level(&self) -> &LevelMeter {
         &self.level
+    }
+
+    /// Pixels across and down of the largest encoding, as its publisher says. What keyframes say goes before it.
+    pub fn announce_size(&mut self, size: (u16, u16)) {
+        self.rates.announce(size, self.config.encodings);
+    }
+
+    /// What it can be forwarded as, and what each layer costs, as of the last [`Self::measure`].
+    pub fn layers(&self) -> &Layers {
+        self.rates.layers()
+    }
+
+    /// Time passes: rates are measured. True when an encoding came or went, or the source fell silent or is back, so that
+    /// subscribers' bandwidth should be shared out anew.
+    pub fn measure(&mut self, now: Instant) -> bool {
+        let top = self.config.encodings as u8 - 1;
+        let wanted = self
+            .forwarders
+            .iter()
+            .filter_map(Forwarder::asks_for)
+            .fold(0, |wanted, encoding| wanted | 1 << encoding.min(top));
+        self.rates.close(now, self.config.encodings, self.live, wanted)
     }
 
     /// How a subscriber fares.
@@ -187,6 +212,13 @@ impl Source {
                 Kind::Audio => true,
                 Kind::Video => packet.frame.keyframe && packet.frame.starts_frame && packet.frame.spatial == 0,
             };
+        if entry && self.config.kind == Kind::Video {
+            let size = codec::frame_size(packet.codec, packet.payload, &packet.extensions);
+            self.rates.begin_keyframe(encoding, packet.header.timestamp, size);
+        }
+        let (frame, timestamp) = (&packet.frame, packet.header.timestamp);
+        self.rates
+            .add(encoding, frame.spatial, frame.temporal, timestamp, packet.payload.len());
         let mut primary = packet.payload;
         match self.config.kind {
             Kind::Audio => {
