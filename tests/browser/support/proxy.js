@@ -24,6 +24,7 @@ export async function startProxy(port) {
   await new Promise((resolve) => proxy.listen(0, '127.0.0.1', resolve));
   return {
     url: `http://localhost:${proxy.address().port}`,
+    port: proxy.address().port,
     /** Breaks every connection, and lets nobody through for so long. @param {number} ms */
     async cut(ms) {
       open = false;
