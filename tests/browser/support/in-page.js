@@ -9,8 +9,9 @@ const shown = new Map();
 /** The answer as somebody sees it whose network has no UDP. @param {string} sdp @param {number | true} port */
 const withoutUdp = (sdp, port) => {
   const lines = sdp.split('\r\n').filter((line) => !/^a=candidate:\S+ 1 udp /i.test(line));
-  const loopback = lines.filter((line) => port === true || !/^a=candidate/.test(line) || / 127\.0\.0\.1 \d+ /.test(line));
-  return loopback.map((line) => (port === true ? line : line.replace(/^(a=candidate.* 127\.0\.0\.1 )\d+/, `$1${port}`))).join('\r\n');
+  if (port === true) return lines.join('\r\n');
+  const v4 = lines.filter((line) => !/^a=candidate/.test(line) || / \d+\.\d+\.\d+\.\d+ \d+ typ /.test(line));
+  return v4.map((line) => line.replace(/^(a=candidate.*) \d+ typ /, `$1 ${port} typ `)).join('\r\n');
 };
 
 const call = {
@@ -21,7 +22,7 @@ const call = {
   /**
    * @param {{room: string, name: string, camera?: {width: number, height: number}, microphone?: boolean, seats?: number,
    *   tcpOnly?: number | true, policy?: RTCIceTransportPolicy}} options tcpOnly: no UDP candidate is known; a number: TCP goes
-   *   to this port of loopback. policy: of the peer connection
+   *   to this port. policy: of the peer connection
    */
   async join({ room, name, camera, microphone, seats, tcpOnly, policy }) {
     const platform = browserPlatform();
