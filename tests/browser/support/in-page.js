@@ -6,13 +6,25 @@ import { browserPlatform, Room } from '/sdk/client.js';
 const wait = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 const shown = new Map();
 
+/** The answer as somebody sees it whose network has no UDP. @param {string} sdp @param {number | true} port */
+const withoutUdp = (sdp, port) => {
+  const lines = sdp.split('\r\n').filter((line) => !/^a=candidate:\S+ 1 udp /i.test(line));
+  if (port === true) return lines.join('\r\n');
+  const v4 = lines.filter((line) => !/^a=candidate/.test(line) || / \d+\.\d+\.\d+\.\d+ \d+ typ /.test(line));
+  return v4.map((line) => line.replace(/^(a=candidate.*) \d+ typ /, `$1 ${port} typ `)).join('\r\n');
+};
+
 const call = {
   /** @type {Room} */ room: null,
   offers: 0,
   events: [],
 
-  /** @param {{room: string, name: string, camera?: {width: number, height: number}, microphone?: boolean, seats?: number}} options */
-  async join({ room, name, camera, microphone, seats }) {
+  /**
+   * @param {{room: string, name: string, camera?: {width: number, height: number}, microphone?: boolean, seats?: number,
+   *   tcpOnly?: number | true, policy?: RTCIceTransportPolicy}} options tcpOnly: no UDP candidate is known; a number: TCP goes
+   *   to this port. policy: of the peer connection
+   */
+  async join({ room, name, camera, microphone, seats, tcpOnly, policy }) {
     const platform = browserPlatform();
     const token = async () => {
       const answer = await fetch('/v1/dev/token', { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify({ room }) });
@@ -24,9 +36,11 @@ const call = {
       platform: {
         ...platform,
         createPeerConnection(config) {
-          const pc = platform.createPeerConnection(config);
+          const pc = platform.createPeerConnection(policy ? { ...config, iceTransportPolicy: policy } : config);
           const real = pc.setLocalDescription.bind(pc);
           pc.setLocalDescription = (description) => ((call.offers += 1), real(description));
+          const answered = pc.setRemoteDescription.bind(pc);
+          pc.setRemoteDescription = ({ type, sdp }) => answered({ type, sdp: tcpOnly ? withoutUdp(sdp, tcpOnly) : sdp });
           return pc;
         },
       },
@@ -78,6 +92,16 @@ const call = {
       return { framesDecoded, frameWidth, frameHeight, packetsReceived, totalAudioEnergy, totalSamplesReceived, track: track.id };
     }
     return null;
+  },
+
+  /** The way of the media: protocol, kind of our candidate, and round trip; null while there is none. */
+  async way() {
+    const reports = await call.room.peerConnection.getStats();
+    const pairs = [...reports.values()].filter((r) => r.type === 'candidate-pair' && (r.selected || (r.nominated && r.state === 'succeeded')));
+    const transport = [...reports.values()].find((r) => r.type === 'transport');
+    const pair = reports.get(transport?.selectedCandidatePairId) ?? pairs[0];
+    const local = reports.get(pair?.localCandidateId);
+    return local ? { protocol: local.protocol, type: local.candidateType, relay: local.relayProtocol ?? null } : null;
   },
 
   async transport() {
