@@ -7,6 +7,7 @@ export { connect, Room } from './core/room.js';
 export { RoomLink } from './core/link.js';
 export { listRooms, presence } from './core/presence.js';
 export { EnfiladeError } from './core/errors.js';
+export { KeyProvider } from './core/key-provider.js';
 export { Emitter } from './core/emitter.js';
 export { Capture } from './core/capture.js';
 export { Playback } from './core/playback.js';

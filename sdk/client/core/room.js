@@ -3,6 +3,7 @@ import { Capture } from './capture.js';
 import { Connection } from './connection.js';
 import { DataChannel } from './data.js';
 import { Devices } from './devices.js';
+import { E2ee } from './e2ee.js';
 import { asEnfiladeError, EnfiladeError, requireArgument } from './errors.js';
 import { LocalParticipant } from './participant.js';
 import { browserPlatform } from './platform.js';
@@ -15,6 +16,7 @@ import { SEATS_FIRST, SEATS_MAX } from './seats.js';
 /** @typedef {import('./connection.js').ConnectionState} ConnectionState */
 /** @typedef {import('./connection.js').Link} Link */
 /** @typedef {import('./data.js').DataOptions} DataOptions */
+/** @typedef {import('./e2ee-cipher.js').Outcome} Outcome */
 /** @typedef {import('./media-path.js').MediaState} MediaState */
 /** @typedef {import('./participant.js').RemoteParticipant} RemoteParticipant */
 /** @typedef {import('./participant.js').RemotePublication} RemotePublication */
@@ -38,6 +40,8 @@ export class Room extends Assembly {
   #publisher;
   /** @type {Set<DataChannel>} */
   #channels = new Set();
+  /** @type {E2ee | null} */
+  #e2ee = null;
   /** @type {LocalParticipant | null} */
   #self = null;
   /** @type {Joined | null} */
@@ -64,13 +68,18 @@ export class Room extends Assembly {
     this.playback = new Playback();
     this.playback.on('autoplay-blocked', () => this.emit('autoplay-blocked'));
     this.playback.on('autoplay-resumed', () => this.emit('autoplay-resumed'));
-    this.#publisher = new Publisher(() => this.emit('local-changed'));
+    this.#publisher = new Publisher(
+      () => this.emit('local-changed'),
+      (publication, backup) => this.emit('backup', publication, backup),
+    );
     this.#roster = new Roster({
       subscribe: async (p) => void (await this.#request('subscribe', { ...p.limits, publication: p.id })),
       unsubscribe: async (p) => void (await this.#request('unsubscribe', { publication: p.id })),
     });
     this.#roster.on('participant-left', ({ id }) => this.forget(id));
     forward(this.#roster, this, ROSTER_EVENTS);
+    if (options.e2ee) this.#encrypt(new E2ee(platform, options.e2ee.keys));
+    else this.#roster.on('publication-added', (p) => this.#leaveSealed(p));
     this.#connection = new Connection(
       platform,
       signalUrl(options.url ?? platform.defaultUrl()),
@@ -82,6 +91,10 @@ export class Room extends Assembly {
         lost: () => this.#lost(),
         event: (message) => this.#event(message),
         seated: () => this.#seat(),
+        e2ee: (joined) => {
+          this.#e2ee?.enter(joined.room, joined.participant.id);
+          return this.#e2ee;
+        },
       },
     );
     this.#connection.on('state', (state, previous, error) => {
@@ -121,6 +134,10 @@ export class Room extends Assembly {
   /** What of media we take part in. */
   get mode() {
     return this.#options.mode;
+  }
+  /** Whether what we send is encrypted end to end, and what is not is not shown. */
+  get encrypted() {
+    return this.#e2ee !== null;
   }
   /** Receive places offered now. */
   get seats() {
@@ -222,6 +239,14 @@ export class Room extends Assembly {
     return channel;
   }
 
+  /**
+   * Of end-to-end encryption: frames since the room was made, and why frames were dropped.
+   * @returns {Promise<import('./e2ee-worker.js').Counts | null>} null without it
+   */
+  async encryptionCounts() {
+    return this.#e2ee?.counts() ?? null;
+  }
+
   // -- turns of the connection ---------------------------------------------------------------------------------------
 
   async #joinFields() {
@@ -276,6 +301,10 @@ export class Room extends Assembly {
       case 'seats.wanted':
         this.#growSeats(message.count);
         break;
+      case 'publication.backup':
+        if (this.#options.backupCodecs === false) break;
+        this.#publisher.backUp(message.publication, { wanted: message.wanted, codecs: message.codecs ?? [], for: message.for }).catch((thrown) => this.#report(thrown));
+        break;
       case 'transport':
         if (message.state === 'lost') this.#connection.restartMedia();
         break;
@@ -288,6 +317,48 @@ export class Room extends Assembly {
 
   #seat() {
     this.#roster.seat(this.#connection.link?.transport.seats.placed() ?? new Map());
+  }
+
+  /** @param {E2ee} e2ee */
+  #encrypt(e2ee) {
+    this.#e2ee = e2ee;
+    e2ee.on('broken', (error) => this.#report(error));
+    e2ee.on('state', (way, outcome, participant) => this.#tellEncryption(way, outcome, participant));
+    // Frames may overtake the news of who sits there now.
+    this.#roster.on('track-started', (publication) => {
+      const state = publication.track && e2ee.stateOf(publication.track);
+      if (state && state.participant === publication.participantId) this.#tellDecryption(publication, state.outcome);
+    });
+    this.#roster.on('participant-joined', ({ id }) => e2ee.know(id, true));
+    this.#roster.on('participant-left', ({ id }) => e2ee.know(id, false));
+  }
+
+  /** @param {RTCRtpSender | RTCRtpReceiver} way @param {Outcome} outcome @param {string | null} participant */
+  #tellEncryption(way, outcome, participant) {
+    const transport = this.#connection.link?.transport;
+    if ('replaceTrack' in way) {
+      const published = transport?.lines.on(way);
+      const publication = published && 'main' in published ? published.main : published;
+      if (publication) this.emit('encryption', publication, outcome);
+      return;
+    }
+    const publication = this.#roster.publications.find((p) => p.track === way.track);
+    if (publication && (participant === null || participant === publication.participantId)) this.#tellDecryption(publication, outcome);
+  }
+
+  /** @param {RemotePublication} publication @param {Outcome} outcome */
+  #tellDecryption(publication, outcome) {
+    if (publication.encryption === outcome) return;
+    publication.encryption = outcome;
+    this.emit('encryption', publication, outcome);
+  }
+
+  /** Without keys an encrypted picture is noise, and asking for keyframes of it is a burden to all. @param {RemotePublication} publication */
+  #leaveSealed(publication) {
+    if (!publication.encrypted || !publication.wanted) return;
+    publication.wanted = false;
+    if (this.state === 'connected') publication.unsubscribe().catch(() => {}); // before that the join does it
+    this.#tellDecryption(publication, 'missing-key');
   }
 
   /** @param {number} wanted */
@@ -327,6 +398,7 @@ export class Room extends Assembly {
   #close(error) {
     this.#publisher.close(error ?? new EnfiladeError('left', 'The room was left.'));
     for (const channel of [...this.#channels]) channel.close();
+    this.#e2ee?.close();
     this.disperse();
     this.emit('closed', error);
   }
