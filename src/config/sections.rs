@@ -66,6 +66,7 @@ fn media(reader: &mut Reader<'_>) -> MediaConfig {
     let media = MediaConfig {
         listen: reader.address("media.listen"),
         first_port: reader.count("media.first_port", 1..=u16::MAX),
+        tcp: reader.flag("media.tcp"),
         shards: usize::from(reader.count("media.shards", 0..=64_u16)),
         room_spread: usize::from(reader.count("media.room_spread", 1..=10_000_u16)),
         advertised: reader.list(

@@ -9,12 +9,13 @@ use arrayvec::ArrayVec;
 use crate::packet::rtcp::{ReportBlock, SenderInfo};
 use crate::packet::{Codec, Kind};
 
+use super::redundancy::{Red, relabel};
 use super::rewriter::{Numbers, Place, Rewriter, Slot};
 use super::selector::Selector;
 use super::timeline::ticks;
 use super::{
-    DescriptorOut, DropReason, EgressKey, Inbound, KeyframeRequest, Limits, OutExtensions, Outbound, Target,
-    TransportSlot, report,
+    DescriptorOut, DropReason, EgressKey, Inbound, KeyframeRequest, Limits, OutExtensions, Outbound, Redundancy,
+    Target, TransportSlot, report,
 };
 
 pub(super) use resend::Resends;
@@ -46,8 +47,8 @@ impl PayloadTypes {
             .map(|entry| (entry.1, entry.2))
     }
 
-    /// What is sent for a packet of this codec. Redundant audio goes without its redundancy to who cannot
-    /// read it (RFC 2198).
+    /// What is sent for a packet of this codec. Of redundant audio (RFC 2198) that is the primary encoding; the redundancy
+    /// goes along where it was agreed and is needed.
     fn form(&self, codec: Codec) -> Option<Form> {
         let form = |codec, primary_only| {
             let (payload_type, rtx) = self.get(codec)?;
@@ -57,10 +58,10 @@ impl PayloadTypes {
                 primary_only,
             })
         };
-        form(codec, false).or_else(|| match codec {
-            Codec::Red => form(Codec::Opus, true),
-            Codec::Opus | Codec::Vp8 | Codec::Vp9 | Codec::H264 | Codec::Av1 => None,
-        })
+        match codec {
+            Codec::Red => form(Codec::Opus, true).or_else(|| form(codec, false)),
+            Codec::Opus | Codec::Vp8 | Codec::Vp9 | Codec::H264 | Codec::Av1 => form(codec, false),
+        }
     }
 }
 
@@ -126,6 +127,8 @@ pub(super) struct Facts<'a> {
     pub(super) empty: bool,
     /// Of RED, the primary encoding; otherwise the payload.
     pub(super) primary: &'a [u8],
+    /// The packet's redundancy.
+    pub(super) red: Red<'a>,
 }
 
 /// One outgoing SSRC at work. Survives its sources: numbers and clock run on from one to the next.
@@ -138,6 +141,10 @@ pub struct Forwarder {
     codec: Option<Codec>,
     payload_type: u8,
     primary_only: bool,
+    /// Where redundant audio was agreed beside plain: its number.
+    red: Option<u8>,
+    /// How much of it the path needs.
+    redundancy: Redundancy,
     transport: TransportSlot,
     ssrc: u32,
     packets: u64,
@@ -187,6 +194,8 @@ impl Forwarder {
             codec: None,
             payload_type: 0,
             primary_only: false,
+            red: None,
+            redundancy: Redundancy::None,
             transport: config.transport,
             ssrc: config.ssrc,
             packets: 0,
@@ -258,6 +267,15 @@ impl Forwarder {
         // Numbers sent before are not the numbers of now.
         self.cold.runs.clear();
         self.selector.stop();
+    }
+
+    /// How much redundancy the path needs. Stays when the source changes.
+    pub fn set_redundancy(&mut self, redundancy: Redundancy) {
+        self.redundancy = redundancy;
+    }
+
+    pub(super) fn redundancy(&self) -> Redundancy {
+        self.redundancy
     }
 
     /// What the subscriber asked for. Takes effect in a source with [`super::Source::set_limits`].
@@ -336,13 +354,17 @@ impl Forwarder {
             packet.payload
         };
         let (numbers, patch) = slot.rewrite(&packet.frame.picture, payload);
+        let (payload, patch, payload_type) = match self.red.and_then(|red| Some((red, self.redundant(facts)?))) {
+            Some((red, payload)) => (payload, relabel(payload, self.payload_type), red),
+            None => (payload, patch, self.payload_type),
+        };
         let timestamp = self.rewriter.stamp(facts.clock, numbers);
         self.packets += 1;
         self.octets += payload.len() as u64;
         let marker = slot.is_marked();
         Outbound {
             marker,
-            payload_type: self.payload_type,
+            payload_type,
             sequence,
             timestamp,
             ssrc: self.ssrc,
@@ -360,6 +382,16 @@ impl Forwarder {
             patch,
             ends_frame: marker || packet.codec.kind() == Kind::Audio,
         }
+    }
+
+    /// The packet with its redundancy, if the path needs it or the publisher's own did lose something.
+    fn redundant<'a>(&self, facts: &Facts<'a>) -> Option<&'a [u8]> {
+        let need = if facts.red.after_gap {
+            self.redundancy.max(Redundancy::One)
+        } else {
+            self.redundancy
+        };
+        facts.red.payload(need)
     }
 
     /// Begins a run with this packet.
@@ -420,6 +452,12 @@ impl Forwarder {
         self.codec = Some(codec);
         self.payload_type = form.payload_type;
         self.primary_only = form.primary_only;
+        let types = &self.cold.config.payload_types;
+        // Only beside plain Opus, whose number the frames in it bear.
+        self.red = match codec {
+            Codec::Opus | Codec::Red if types.get(Codec::Opus).is_some() => types.get(Codec::Red).map(|(red, _)| red),
+            Codec::Opus | Codec::Red | Codec::Vp8 | Codec::Vp9 | Codec::H264 | Codec::Av1 => None,
+        };
         Ok(())
     }
 

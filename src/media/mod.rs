@@ -12,6 +12,7 @@ pub mod flow;
 pub mod forwarder;
 pub mod history;
 pub mod keyframe;
+pub mod redundancy;
 pub mod report;
 pub mod rewriter;
 pub mod selector;
@@ -28,6 +29,7 @@ pub use flow::{DescriptorOut, EgressKey, Inbound, OutExtensions, Outbound, Patch
 pub use forwarder::{EgressConfig, EgressStats, Forwarder, PayloadTypes};
 pub use history::HistoryLimits;
 pub use keyframe::KeyframeRequest;
+pub use redundancy::Redundancy;
 pub use report::SenderNumbers;
 pub use selector::{Limits, Target};
 pub use source::{Source, SourceConfig};

@@ -9,12 +9,13 @@ use crate::packet::{Codec, Kind, red};
 use super::forwarder::{EgressStats, Facts};
 use super::history::{History, HistoryLimits};
 use super::keyframe::KeyframeRequests;
+use super::redundancy::{Red, RedMaker};
 use super::report::Schedule;
 use super::speaker::LevelMeter;
 use super::timeline::Timeline;
 use super::{
-    DropReason, ENCODINGS_MAX, EgressKey, Forwarder, Inbound, KeyframeRequest, Limits, SenderNumbers, Sink, SourceKey,
-    Target,
+    DropReason, ENCODINGS_MAX, EgressKey, Forwarder, Inbound, KeyframeRequest, Limits, Redundancy, SenderNumbers, Sink,
+    SourceKey, Target,
 };
 
 /// How often it is looked at whether all encodings still arrive.
@@ -54,6 +55,9 @@ pub struct Source {
     keyframes: KeyframeRequests,
     reports: Schedule,
     level: LevelMeter,
+    red: RedMaker,
+    /// The most that any receiver needs.
+    redundancy: Redundancy,
 }
 
 #[derive(Clone, Copy, Debug, Default)]
@@ -86,6 +90,8 @@ impl Source {
             keyframes: KeyframeRequests::default(),
             reports: Schedule::default(),
             level: LevelMeter::default(),
+            red: RedMaker::default(),
+            redundancy: Redundancy::None,
         }
     }
 
@@ -127,12 +133,15 @@ impl Source {
     /// The hot loop: keeps the packet once, then offers it to every forwarder. A packet of an encoding that was
     /// not agreed is ignored.
     pub fn forward(&mut self, packet: &Inbound<'_>, sink: &mut impl Sink) {
-        let Some(facts) = self.observe(packet) else { return };
+        let Some(mut facts) = self.observe(packet) else { return };
         if self.forwarders.is_empty() {
             return;
         }
         if !facts.empty {
             self.histories[packet.encoding].push(packet, facts.clock);
+        }
+        if self.config.kind == Kind::Audio {
+            facts.red = self.red.prepare(packet, facts.clock, self.redundancy, &self.histories);
         }
         let (mut awaiting, mut started) = (false, false);
         for forwarder in &mut self.forwarders {
@@ -202,6 +211,7 @@ impl Source {
             entry,
             empty,
             primary,
+            red: Red::default(),
         })
     }
 
@@ -237,6 +247,7 @@ impl Source {
         let _replaced = self.detach(now, forwarder.key());
         let place = self.forwarders.len();
         self.places.insert(forwarder.key(), place);
+        self.redundancy = self.redundancy.max(forwarder.redundancy());
         self.forwarders.push(forwarder);
         self.choose(now, place);
     }
@@ -290,6 +301,17 @@ impl Source {
             self.forwarders[place].set_target(target);
             self.choose(now, place);
         }
+    }
+
+    /// How much redundancy a subscriber's path needs: of audio only.
+    pub fn set_redundancy(&mut self, key: EgressKey, redundancy: Redundancy) {
+        let Some(&place) = self.places.get(&key) else { return };
+        if self.forwarders[place].redundancy() == redundancy {
+            return;
+        }
+        self.forwarders[place].set_redundancy(redundancy);
+        let needs = self.forwarders.iter().map(Forwarder::redundancy);
+        self.redundancy = needs.max().unwrap_or_default();
     }
 
     fn choose(&mut self, now: Instant, place: usize) {
@@ -393,6 +415,7 @@ impl Source {
         }
         self.arrivals[encoding].highest = None;
         self.histories[encoding].clear();
+        self.red.restart();
         self.timeline.restart(encoding);
         for forwarder in &mut self.forwarders {
             forwarder.restart(encoding);

@@ -43,7 +43,10 @@ impl Post {
         let Some(room) = self.rooms.get_mut(&room) else { return };
         let replaceable = match event {
             ShardEvent::Levels { .. } | ShardEvent::Stats { .. } => true,
-            ShardEvent::Connected { .. } | ShardEvent::Lost { .. } | ShardEvent::StreamStarted { .. } => false,
+            ShardEvent::Connected { .. }
+            | ShardEvent::Interrupted { .. }
+            | ShardEvent::Lost { .. }
+            | ShardEvent::StreamStarted { .. } => false,
         };
         if replaceable && !room.kept.is_empty() {
             return;

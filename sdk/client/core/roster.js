@@ -46,7 +46,7 @@ export class Roster extends Emitter {
     return this.#remotes;
   }
 
-  /** Loudest first. */
+  /** The dominant one first. */
   get speakers() {
     return this.#speakers;
   }

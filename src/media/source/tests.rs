@@ -5,6 +5,7 @@ use crate::packet::{AudioLevel, FrameInfo, Picture};
 
 mod layers;
 mod random;
+mod wraps;
 
 const ANNA: EgressKey = EgressKey(1);
 

@@ -44,6 +44,7 @@ fn local() -> LocalTransport {
         },
         fingerprint: Fingerprint([9; 32]),
         candidates: vec![SocketAddr::from(([127, 0, 0, 1], 7882))],
+        tcp: false,
     }
 }
 

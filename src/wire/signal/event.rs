@@ -255,7 +255,7 @@ pub enum ServerMessage {
     },
     /// Who speaks.
     Speakers {
-        /// Loudest first.
+        /// The dominant one first.
         speakers: Vec<SpeakerEntry>,
     },
     /// How good connections are.

@@ -1,0 +1,55 @@
+import { closeSync, openSync, readFileSync, writeSync } from 'node:fs';
+
+/** Frames of an IVF file; recorder.py makes and reads them, for Opus as well. @param {string} path @returns {Buffer[]} */
+export function readIvf(path) {
+  const file = readFileSync(path);
+  const frames = [];
+  for (let at = 32; at + 12 <= file.length; ) {
+    const length = file.readUInt32LE(at);
+    frames.push(file.subarray(at + 12, at + 12 + length));
+    at += 12 + length;
+  }
+  return frames;
+}
+
+/** @param {string} path @param {'VP80' | 'OPUS'} format @param {Buffer[]} frames */
+export function writeIvf(path, format, frames) {
+  const header = Buffer.alloc(32);
+  header.write(`DKIF\0\0 \0${format}`, 'latin1');
+  header.writeUInt32LE(frames.length, 24);
+  const file = openSync(path, 'w');
+  writeSync(file, header);
+  frames.forEach((frame, number) => {
+    const head = Buffer.alloc(12);
+    head.writeUInt32LE(frame.length);
+    head.writeUInt32LE(number, 4);
+    writeSync(file, head);
+    writeSync(file, frame);
+  });
+  closeSync(file);
+}
+
+/** A recorded picture that goes round and round, and on to the next keyframe when one is asked for. */
+export class Replay {
+  #frames;
+  #at = 0;
+  #hurry = false;
+
+  /** @param {Buffer[]} frames of VP8 */
+  constructor(frames) {
+    this.#frames = frames;
+  }
+
+  askKeyframe() {
+    this.#hurry = true;
+  }
+
+  next() {
+    const isKeyframe = (frame) => (frame[0] & 1) === 0; // RFC 6386 section 9.1
+    if (this.#hurry) while (!isKeyframe(this.#frames[this.#at])) this.#at = (this.#at + 1) % this.#frames.length;
+    this.#hurry = false;
+    const frame = this.#frames[this.#at];
+    this.#at = (this.#at + 1) % this.#frames.length;
+    return frame;
+  }
+}
