@@ -12,6 +12,7 @@ export { Emitter } from './core/emitter.js';
 export { Capture } from './core/capture.js';
 export { Playback } from './core/playback.js';
 export { Connection, ConnectionMeeting, ConnectionParticipant } from './meeting/connections.js';
+export { ExternalE2EEKeyProvider } from './meeting/key-provider.js';
 export { MeetingError } from './meeting/errors.js';
 export { Meeting } from './meeting/meeting.js';
 export { Participant } from './meeting/participant.js';

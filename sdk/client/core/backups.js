@@ -54,7 +54,13 @@ export class Backup {
  * @typedef {object} BackupAsked the server's `publication.backup`
  * @property {boolean} wanted
  * @property {string[]} codecs best first
+ * @property {string | null} [codec] what the publication is sent in
  * @property {string[]} [for] participants who need it
+ *
+ * @typedef {object} BackupChange
+ * @property {string | null} codec e.g. "vp8"; null: it is sent no longer
+ * @property {string | null} previous what they cannot decode; null where that is not known
+ * @property {string[]} for participants who need it; some of them
  */
 
 /** The backups of one transport: as many as there are publications that somebody cannot decode. */
@@ -68,7 +74,7 @@ export class Backups {
 
   /**
    * @param {Transport} transport
-   * @param {(publication: LocalPublication, backup: {codec: string | null, for: string[]}) => void} told called when one is
+   * @param {(publication: LocalPublication, backup: BackupChange) => void} told called when one is
    *   published, or (codec: null) taken back
    */
   constructor(transport, told) {
@@ -107,13 +113,13 @@ export class Backups {
    * @param {LocalPublication} main
    * @param {BackupAsked} asked
    */
-  async #heed(main, { wanted, codecs, for: needy = [] }) {
+  async #heed(main, { wanted, codecs, codec: previous = null, for: needy = [] }) {
     const present = this.#all.get(main);
     if (main.closed || (wanted && present && codecs.includes(present.only))) return;
     if (present) {
       this.#all.delete(main);
       await this.#transport.unpublish(present);
-      if (!wanted) this.#told(main, { codec: null, for: [] });
+      if (!wanted) this.#told(main, { codec: null, previous, for: [] });
     }
     const codec = codecs[0];
     if (!wanted || !codec) return;
@@ -125,6 +131,6 @@ export class Backups {
       if (this.#all.get(main) === backup) this.#all.delete(main);
       throw thrown;
     }
-    if (backup.id !== null) this.#told(main, { codec, for: needy });
+    if (backup.id !== null) this.#told(main, { codec, previous, for: needy });
   }
 }

@@ -21,7 +21,7 @@ export class Publisher {
 
   /**
    * @param {() => void} changed called when the list or a state in it changed
-   * @param {(publication: LocalPublication, backup: {codec: string | null, for: string[]}) => void} backedUp
+   * @param {(publication: LocalPublication, backup: import('./backups.js').BackupChange) => void} backedUp
    */
   constructor(changed, backedUp) {
     this.#changed = changed;

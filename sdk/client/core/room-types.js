@@ -57,7 +57,7 @@
  *   subscription: [RemotePublication, RemoteParticipant],
  *   'local-changed': [],
  *   encryption: [RemotePublication | LocalPublication, import('./e2ee-cipher.js').Outcome],
- *   backup: [LocalPublication, {codec: string | null, for: string[]}],
+ *   backup: [LocalPublication, import('./backups.js').BackupChange],
  *   speakers: [(RemoteParticipant | LocalParticipant)[]],
  *   quality: [(RemoteParticipant | LocalParticipant)[]],
  *   chat: [ChatMessage],

@@ -12,6 +12,7 @@ import { Playback } from './playback.js';
 import { signalUrl } from './protocol.js';
 import { Publisher } from './publisher.js';
 import { Roster } from './roster.js';
+import { followEncryption, leaveSealed } from './sealing.js';
 import { SEATS_FIRST, SEATS_MAX } from './seats.js';
 
 /** @typedef {import('./connection.js').ConnectionState} ConnectionState */
@@ -42,8 +43,7 @@ export class Room extends Assembly {
   #stats = new CallStatsReader(this);
   /** @type {Set<DataChannel>} */
   #channels = new Set();
-  /** @type {E2ee | null} */
-  #e2ee = null;
+  #e2ee;
   /** @type {LocalParticipant | null} */
   #self = null;
   /** @type {Joined | null} */
@@ -80,8 +80,11 @@ export class Room extends Assembly {
     });
     this.#roster.on('participant-left', ({ id }) => this.forget(id));
     forward(this.#roster, this, ROSTER_EVENTS);
-    if (options.e2ee) this.#encrypt(new E2ee(platform, options.e2ee.keys));
-    else this.#roster.on('publication-added', (p) => this.#leaveSealed(p));
+    this.#e2ee = options.e2ee ? new E2ee(platform, options.e2ee.keys) : null;
+    this.#e2ee?.on('broken', (error) => this.#report(error));
+    const tell = (/** @type {RemotePublication | LocalPublication} */ publication, /** @type {Outcome} */ outcome) => void this.emit('encryption', publication, outcome);
+    if (this.#e2ee) followEncryption(this.#e2ee, this.#roster, () => this.#connection.link?.transport.lines, tell);
+    else leaveSealed(this.#roster, () => this.state === 'connected', tell);
     this.#connection = new Connection(
       platform,
       signalUrl(options.url ?? platform.defaultUrl()),
@@ -313,7 +316,7 @@ export class Room extends Assembly {
         break;
       case 'publication.backup':
         if (this.#options.backupCodecs === false) break;
-        this.#publisher.backUp(message.publication, { wanted: message.wanted, codecs: message.codecs ?? [], for: message.for }).catch((thrown) => this.#report(thrown));
+        this.#publisher.backUp(message.publication, /** @type {import('./backups.js').BackupAsked} */ (/** @type {unknown} */ (message))).catch((thrown) => this.#report(thrown));
         break;
       case 'transport':
         if (message.state === 'lost') this.#connection.restartMedia();
@@ -327,48 +330,6 @@ export class Room extends Assembly {
 
   #seat() {
     this.#roster.seat(this.#connection.link?.transport.seats.placed() ?? new Map());
-  }
-
-  /** @param {E2ee} e2ee */
-  #encrypt(e2ee) {
-    this.#e2ee = e2ee;
-    e2ee.on('broken', (error) => this.#report(error));
-    e2ee.on('state', (way, outcome, participant) => this.#tellEncryption(way, outcome, participant));
-    // Frames may overtake the news of who sits there now.
-    this.#roster.on('track-started', (publication) => {
-      const state = publication.track && e2ee.stateOf(publication.track);
-      if (state && state.participant === publication.participantId) this.#tellDecryption(publication, state.outcome);
-    });
-    this.#roster.on('participant-joined', ({ id }) => e2ee.know(id, true));
-    this.#roster.on('participant-left', ({ id }) => e2ee.know(id, false));
-  }
-
-  /** @param {RTCRtpSender | RTCRtpReceiver} way @param {Outcome} outcome @param {string | null} participant */
-  #tellEncryption(way, outcome, participant) {
-    const transport = this.#connection.link?.transport;
-    if ('replaceTrack' in way) {
-      const published = transport?.lines.on(way);
-      const publication = published && 'main' in published ? published.main : published;
-      if (publication) this.emit('encryption', publication, outcome);
-      return;
-    }
-    const publication = this.#roster.publications.find((p) => p.track === way.track);
-    if (publication && (participant === null || participant === publication.participantId)) this.#tellDecryption(publication, outcome);
-  }
-
-  /** @param {RemotePublication} publication @param {Outcome} outcome */
-  #tellDecryption(publication, outcome) {
-    if (publication.encryption === outcome) return;
-    publication.encryption = outcome;
-    this.emit('encryption', publication, outcome);
-  }
-
-  /** Without keys an encrypted picture is noise, and asking for keyframes of it is a burden to all. @param {RemotePublication} publication */
-  #leaveSealed(publication) {
-    if (!publication.encrypted || !publication.wanted) return;
-    publication.wanted = false;
-    if (this.state === 'connected') publication.unsubscribe().catch(() => {}); // before that the join does it
-    this.#tellDecryption(publication, 'missing-key');
   }
 
   /** @param {number} wanted */

@@ -23,7 +23,7 @@ test('a backup is the same track on a line of its own, in one codec, and named a
   assert.deepEqual([main.codecs, backup.codecs], [['video/VP9', 'video/VP8'], ['video/VP8']]);
   assert.deepEqual(backup.sender.parameters.encodings.map((e) => e.rid), ['q', 'h', 'f']);
   assert.deepEqual(s.server.requests('offer').at(-1).publish, [{ mid: backup.mid, source: 'camera', muted: false, width: 1280, height: 720, backupOf: s.camera.id }]);
-  assert.deepEqual(s.heard, [['backup', s.camera, { codec: 'vp8', for: ['bob'] }]]);
+  assert.deepEqual(s.heard, [['backup', s.camera, { codec: 'vp8', previous: 'vp9', for: ['bob'] }]]);
   await s.ask();
   assert.equal(s.server.requests('offer').length, 3, 'asked again for what is there');
   assert.deepEqual(s.room.publications, [s.camera], 'it is no publication of its own');
@@ -36,7 +36,7 @@ test('a backup is taken back, and comes again on its line without an offer', asy
   await s.ask({ wanted: false, codecs: [], for: [] });
   assert.equal(line.sender.track, null);
   assert.equal(s.server.requests('unpublish').length, 1);
-  assert.deepEqual(s.heard.at(-1), ['backup', s.camera, { codec: null, for: [] }]);
+  assert.deepEqual(s.heard.at(-1), ['backup', s.camera, { codec: null, previous: 'vp9', for: [] }]);
   const offers = s.server.requests('offer').length;
   await s.ask();
   assert.equal(s.server.requests('offer').length, offers);
