@@ -232,6 +232,8 @@ pub enum ServerMessage {
     PublicationBackup {
         /// Which, one's own.
         publication: PublicationId,
+        /// What it is sent in, once known.
+        codec: Option<Codec>,
         /// Is a backup wanted?
         wanted: bool,
         /// In one of these codecs, best first.
