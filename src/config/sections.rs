@@ -14,8 +14,10 @@ use super::{Config, DEFAULT_TOML, LogConfig, LogFormat, Mode};
 use crate::api::HttpConfig;
 use crate::api::token::{Key, Secret};
 use crate::node::ShutdownConfig;
+use crate::packet::{Codec, Kind};
 use crate::room::{LinksConfig, RoomConfig};
 use crate::shard::MediaConfig;
+use crate::transport::negotiation::CodecPolicy;
 use crate::wire::limits::SEATS_MAX;
 use crate::wire::link::Rights;
 use crate::wire::signal::LinkPolicy;
@@ -64,6 +66,7 @@ fn media(reader: &mut Reader<'_>) -> MediaConfig {
     let media = MediaConfig {
         listen: reader.address("media.listen"),
         first_port: reader.count("media.first_port", 1..=u16::MAX),
+        tcp: reader.flag("media.tcp"),
         shards: usize::from(reader.count("media.shards", 0..=64_u16)),
         room_spread: usize::from(reader.count("media.room_spread", 1..=10_000_u16)),
         advertised: reader.list(
@@ -101,8 +104,19 @@ fn room(reader: &mut Reader<'_>, mode: Mode) -> RoomConfig {
         last_n: count(reader, "room.last_n", 0, SEATS_MAX as u32),
         lobby_timeout: reader.duration("room.lobby_timeout", secs(1)..=hours(24)),
         max_lobby: count(reader, "room.max_lobby", 1, 10_000),
+        codecs: codecs(reader),
         links: links(reader, mode),
     }
+}
+
+/// `[media]` has them because they are about media; it is the room that answers offers.
+fn codecs(reader: &mut Reader<'_>) -> CodecPolicy {
+    let of = |kind| move |text: &str| Codec::from_word(text).filter(|codec| codec.kind() == kind);
+    let expected = "expected a list of \"vp8\", \"vp9\", \"h264\" and \"av1\", best first, or nothing for all";
+    let video = reader.list("media.codecs", expected, of(Kind::Video));
+    let expected = "expected a list of \"opus\" and \"red\", best first, or nothing for both";
+    let audio = reader.list("media.audio_codecs", expected, of(Kind::Audio));
+    CodecPolicy::new(video.into_iter().chain(audio))
 }
 
 /// The compatibility switch opens everything the way the documents of the Meeting API show it.

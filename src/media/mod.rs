@@ -5,6 +5,7 @@
 //! The rest stands around that loop: [`Stream`] watches what arrives, [`report`] tells subscribers the time,
 //! [`keyframe`] merges requests, [`feedback`] tells publishers what arrived, [`speaker`] who speaks, [`loudest`] who is heard.
 
+pub mod allocate;
 pub mod drop_reason;
 pub mod estimate;
 pub mod feedback;
@@ -12,7 +13,9 @@ pub mod flow;
 pub mod forwarder;
 pub mod history;
 pub mod keyframe;
+pub mod layers;
 pub mod loudest;
+pub mod redundancy;
 pub mod report;
 pub mod rewriter;
 pub mod selector;
@@ -24,14 +27,17 @@ pub mod timeline;
 #[cfg(test)]
 mod tests;
 
+pub use allocate::{Allocator, Decision, Reason, Video};
 pub use drop_reason::DropReason;
 pub use flow::{DescriptorOut, EgressKey, Inbound, OutExtensions, Outbound, Patch, Sink, SourceKey, TransportSlot};
 pub use forwarder::{EgressConfig, EgressStats, Forwarder, PayloadTypes};
 pub use history::HistoryLimits;
 pub use keyframe::KeyframeRequest;
+pub use layers::{Layer, Layers};
 pub use loudest::LoudestN;
+pub use redundancy::Redundancy;
 pub use report::SenderNumbers;
-pub use selector::{Limits, Target};
+pub use selector::{Claim, Limits, Target};
 pub use source::{Demand, Source, SourceConfig};
 pub use stream::{Arrival, Stream, StreamConfig};
 

@@ -18,8 +18,24 @@ pub struct Limits {
     pub max_temporal: u8,
     /// Nothing at all.
     pub paused: bool,
-    /// Asked for by name: forwarded to this subscriber even while others of a large room are louder.
-    pub pinned: bool,
+    /// Who comes first when bandwidth is short.
+    pub claim: Claim,
+    /// Pixels of the box it is shown in; 0 when nobody said.
+    pub pixels: u32,
+}
+
+/// How much a video matters to its subscriber, least first.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Claim {
+    /// Like any other.
+    #[default]
+    Usual,
+    /// Of somebody who speaks, or just did.
+    Speaking,
+    /// A shared screen.
+    Screen,
+    /// Pinned by its subscriber. Sound of it is heard even while others of a large room are louder.
+    Pinned,
 }
 
 impl Default for Limits {
@@ -29,7 +45,8 @@ impl Default for Limits {
             max_spatial: u8::MAX,
             max_temporal: u8::MAX,
             paused: false,
-            pinned: false,
+            claim: Claim::Usual,
+            pixels: 0,
         }
     }
 }

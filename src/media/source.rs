@@ -1,23 +1,26 @@
 //! One microphone, camera or screen, and everyone it is forwarded to. The body of the hot loop.
 
 mod demand;
+mod rates;
 
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
 use crate::packet::rtcp::ReportBlock;
-use crate::packet::{Codec, Kind, red};
+use crate::packet::{Codec, Kind, codec, red};
 
 use super::forwarder::{EgressStats, Facts};
 use super::history::{History, HistoryLimits};
 use super::keyframe::KeyframeRequests;
+use super::redundancy::{Red, RedMaker};
 use super::report::Schedule;
 use super::speaker::{LevelMeter, Voice};
 use super::timeline::Timeline;
 use super::{
-    DropReason, ENCODINGS_MAX, EgressKey, Forwarder, Inbound, KeyframeRequest, Limits, SenderNumbers, Sink, SourceKey,
-    Target,
+    DropReason, ENCODINGS_MAX, EgressKey, Forwarder, Inbound, KeyframeRequest, Layers, Limits, Redundancy,
+    SenderNumbers, Sink, SourceKey, Target,
 };
+use rates::Rates;
 
 pub use demand::Demand;
 pub(super) use demand::Wish;
@@ -66,6 +69,10 @@ pub struct Source {
     keyframes: KeyframeRequests,
     reports: Schedule,
     level: LevelMeter,
+    rates: Rates,
+    red: RedMaker,
+    /// The most that any receiver needs.
+    redundancy: Redundancy,
 }
 
 #[derive(Clone, Copy, Debug, Default)]
@@ -83,11 +90,9 @@ impl Source {
             Kind::Audio => Codec::Opus.clock_rate_hz(),
             Kind::Video => Codec::Vp8.clock_rate_hz(),
         };
+        let encodings = config.encodings.clamp(1, ENCODINGS_MAX);
         Source {
-            config: SourceConfig {
-                encodings: config.encodings.clamp(1, ENCODINGS_MAX),
-                ..config
-            },
+            config: SourceConfig { encodings, ..config },
             forwarders: Vec::new(),
             places: HashMap::new(),
             histories: std::array::from_fn(|_| History::new(config.history)),
@@ -100,6 +105,9 @@ impl Source {
             keyframes: KeyframeRequests::default(),
             reports: Schedule::default(),
             level: LevelMeter::default(),
+            rates: Rates::new(encodings),
+            red: RedMaker::default(),
+            redundancy: Redundancy::None,
         }
     }
 
@@ -162,6 +170,28 @@ impl Source {
         }
     }
 
+    /// Pixels across and down of the largest encoding, as its publisher says. What keyframes say goes before it.
+    pub fn announce_size(&mut self, size: (u16, u16)) {
+        self.rates.announce(size, self.config.encodings);
+    }
+
+    /// What it can be forwarded as, and what each layer costs, as of the last [`Self::measure`].
+    pub fn layers(&self) -> &Layers {
+        self.rates.layers()
+    }
+
+    /// Time passes: rates are measured. True when an encoding came or went, or the source fell silent or is back, so that
+    /// subscribers' bandwidth should be shared out anew.
+    pub fn measure(&mut self, now: Instant) -> bool {
+        let top = self.config.encodings as u8 - 1;
+        let wanted = self
+            .forwarders
+            .iter()
+            .filter_map(Forwarder::asks_for)
+            .fold(0, |wanted, encoding| wanted | 1 << encoding.min(top));
+        self.rates.close(now, self.config.encodings, self.live, wanted)
+    }
+
     /// How a subscriber fares.
     pub fn stats(&self, key: EgressKey) -> Option<EgressStats> {
         Some(self.forwarders[*self.places.get(&key)?].stats())
@@ -175,13 +205,16 @@ impl Source {
     /// The hot loop: keeps the packet once, then offers it to every forwarder. A packet of an encoding that was
     /// not agreed is ignored.
     pub fn forward(&mut self, packet: &Inbound<'_>, sink: &mut impl Sink) {
-        let Some(facts) = self.observe(packet) else { return };
+        let Some(mut facts) = self.observe(packet) else { return };
         let pinned_only = self.held_back;
         if self.forwarders.is_empty() || (pinned_only && !self.wishes.is_pinned()) {
             return;
         }
         if !facts.empty {
             self.histories[packet.encoding].push(packet, facts.clock);
+        }
+        if self.config.kind == Kind::Audio {
+            facts.red = self.red.prepare(packet, facts.clock, self.redundancy, &self.histories);
         }
         let (mut awaiting, mut started) = (false, false);
         for forwarder in &mut self.forwarders {
@@ -230,6 +263,13 @@ impl Source {
                 Kind::Audio => true,
                 Kind::Video => packet.frame.keyframe && packet.frame.starts_frame && packet.frame.spatial == 0,
             };
+        if entry && self.config.kind == Kind::Video {
+            let size = codec::frame_size(packet.codec, packet.payload, &packet.extensions);
+            self.rates.begin_keyframe(encoding, packet.header.timestamp, size);
+        }
+        let (frame, timestamp) = (&packet.frame, packet.header.timestamp);
+        self.rates
+            .add(encoding, frame.spatial, frame.temporal, timestamp, packet.payload.len());
         let mut primary = packet.payload;
         match self.config.kind {
             Kind::Audio => {
@@ -251,6 +291,7 @@ impl Source {
             entry,
             empty,
             primary,
+            red: Red::default(),
         })
     }
 
@@ -286,6 +327,7 @@ impl Source {
         let _replaced = self.detach(now, forwarder.key());
         let place = self.forwarders.len();
         self.places.insert(forwarder.key(), place);
+        self.redundancy = self.redundancy.max(forwarder.redundancy());
         self.forwarders.push(forwarder);
         self.choose(now, place);
     }
@@ -341,6 +383,17 @@ impl Source {
             self.forwarders[place].set_target(target);
             self.choose(now, place);
         }
+    }
+
+    /// How much redundancy a subscriber's path needs: of audio only.
+    pub fn set_redundancy(&mut self, key: EgressKey, redundancy: Redundancy) {
+        let Some(&place) = self.places.get(&key) else { return };
+        if self.forwarders[place].redundancy() == redundancy {
+            return;
+        }
+        self.forwarders[place].set_redundancy(redundancy);
+        let needs = self.forwarders.iter().map(Forwarder::redundancy);
+        self.redundancy = needs.max().unwrap_or_default();
     }
 
     fn choose(&mut self, now: Instant, place: usize) {
@@ -462,6 +515,7 @@ impl Source {
         }
         self.arrivals[encoding].highest = None;
         self.histories[encoding].clear();
+        self.red.restart();
         self.timeline.restart(encoding);
         for forwarder in &mut self.forwarders {
             forwarder.restart(encoding);

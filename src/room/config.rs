@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::transport::negotiation::CodecPolicy;
 use crate::wire::{link::Rights, signal::LinkPolicy};
 
 /// What a room allows. Defaults and ranges: `config/default.toml`.
@@ -31,6 +32,8 @@ pub struct RoomConfig {
     pub lobby_timeout: Duration,
     /// Most who wait at the same time, at least 1.
     pub max_lobby: usize,
+    /// Codecs that may be sent (`[media] codecs` and `audio_codecs`).
+    pub codecs: CodecPolicy,
     /// What rooms do to each other.
     pub links: LinksConfig,
 }

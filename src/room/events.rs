@@ -22,6 +22,7 @@ impl Room {
     pub(super) fn handle_shard(&mut self, now: Instant, event: ShardEvent) {
         match event {
             ShardEvent::Connected { transport } => self.handle_connected(transport),
+            ShardEvent::Interrupted { transport } => self.handle_interrupted(transport),
             ShardEvent::Lost { transport } => self.handle_lost(now, transport),
             ShardEvent::StreamStarted {
                 source,
@@ -81,6 +82,18 @@ impl Room {
                 self.agenda.cancel(Timer::Away(viewer.owner()));
             }
             None => {}
+        }
+    }
+
+    /// Who has signalling can restart ICE now. Who has none finds back by itself, or is lost when consent ends.
+    fn handle_interrupted(&mut self, transport: TransportKey) {
+        if let Some(Owner::Member(member)) = self.roster.owner(transport) {
+            self.tell(
+                member,
+                &ServerMessage::Transport {
+                    state: TransportState::Lost,
+                },
+            );
         }
     }
 

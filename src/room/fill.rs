@@ -8,6 +8,7 @@ use std::{
 
 use super::{
     Output, Room,
+    backup::{Backups, need_of as backup_need_of},
     feed::Feeds,
     participant::Participant,
     publication::{Publication, Publications},
@@ -19,10 +20,9 @@ use super::{
     viewer::preference,
 };
 use crate::{
-    media::Limits,
+    media::{Claim, Limits},
     packet::{Kind, extension::ExtensionMap},
     shard::command::{ShardCommand, ShardId},
-    transport::negotiation::SendLine,
     wire::{
         ParticipantId, PublicationId,
         signal::{ServerMessage, SubscriptionState},
@@ -58,13 +58,16 @@ fn need_of(publications: &Publications, speakers: &Speakers, wishes: &Wishes, no
     }
 }
 
-/// Can the m-line carry what the publication sends, or, while that is not known, anything that it may send?
-pub(super) fn is_supported(line: &SendLine, publication: &Publication) -> bool {
-    let mut possible = publication
-        .codecs
-        .iter()
-        .filter(|own| publication.codec.is_none_or(|codec| codec == own.codec));
-    possible.any(|own| line.format_for(own).is_some())
+/// Notes whether the half needs another version of what should be in it.
+fn note_need(backups: &mut Backups, owner: Owner, half: &mut Half, at: Option<&Publication>) {
+    let need = at.and_then(|publication| Some((publication.id, backup_need_of(&half.line, publication)?)));
+    let before = std::mem::replace(&mut half.undecodable, need.as_ref().map(|(id, _)| *id));
+    if let Some(before) = before.filter(|before| need.as_ref().is_none_or(|(id, _)| id != before)) {
+        backups.note(owner, before, None);
+    }
+    if let Some((id, codecs)) = need {
+        backups.note(owner, id, Some(codecs));
+    }
 }
 
 /// The seat half shows this no longer; the last one on a foreign shard ends the replica there.
@@ -105,17 +108,18 @@ impl Binder<'_> {
     fn bind(&mut self, half: &mut Half, should: Option<(&Publication, Limits)>, extensions: ExtensionMap) {
         let egress = half.egress;
         let bound = should.map(|(publication, limits)| Bound {
-            publication: publication.id,
+            publication: publication.known_as(),
             source: publication.key,
             home: publication.shard,
             limits,
         });
         let before = std::mem::replace(&mut half.bound, bound);
-        let is_new =
-            |bound: &Bound| before.is_none_or(|before| (before.source, before.limits) != (bound.source, bound.limits));
-        let expected = bound.filter(|bound| half.line.kind == Kind::Video && is_new(bound));
+        let known = before.map(|before| (before.source, before.limits));
+        let expected = should.filter(|(publication, limits)| {
+            publication.kind() == Kind::Video && known != Some((publication.key, *limits))
+        });
         self.expected
-            .extend(expected.map(|bound| (bound.publication, bound.limits)));
+            .extend(expected.map(|(publication, limits)| (publication.id, limits)));
         match (before, should) {
             (None, None) => {}
             (Some(before), None) => {
@@ -301,14 +305,16 @@ impl Room {
                     let at = at
                         .filter(|publication| participant.wants(publication.id))
                         .filter(in_view);
-                    let supported = at.filter(|publication| is_supported(&half.line, publication));
+                    let paused = at.is_some_and(|publication| participant.wishes.is_paused(publication.id));
+                    note_need(&mut self.backups, member.owner(), half, at.filter(|_| !paused));
+                    let supported = at.and_then(|publication| self.publications.version_for(&half.line, publication));
                     let extensions = supported.map(|p| extensions_of(&self.roster, p)).unwrap_or_default();
                     let should = supported.map(|p| (p, limits_of(participant, &self.publications, p)));
                     binder.bind(half, should, extensions);
                     let state = at.map(|publication| {
                         let state = if supported.is_none() {
                             SubscriptionState::CodecNotSupported
-                        } else if participant.wishes.is_paused(publication.id) {
+                        } else if paused {
                             SubscriptionState::Paused
                         } else {
                             SubscriptionState::Active
@@ -354,6 +360,7 @@ impl Room {
             viewers,
             roster,
             publications,
+            backups,
             feeds,
             outputs,
             demands,
@@ -369,11 +376,15 @@ impl Room {
         };
         for (kind, half) in [(Kind::Audio, &mut viewer.audio), (Kind::Video, &mut viewer.video)] {
             let Some(half) = half else { continue };
+            // Who watches by WHEP has no keys.
             let of_publisher = |source| {
                 let mut own = publisher.into_iter().flat_map(|publisher| publications.of(publisher));
-                own.find(|publication| publication.source == source && is_supported(&half.line, publication))
+                own.find(|publication| publication.source == source && !publication.encrypted)
             };
-            let shown = preference(kind).into_iter().find_map(of_publisher);
+            let best = preference(kind).into_iter().find_map(of_publisher);
+            note_need(backups, key.owner(), half, best);
+            let mut published = preference(kind).into_iter().filter_map(of_publisher);
+            let shown = published.find_map(|publication| publications.version_for(&half.line, publication));
             let extensions = shown
                 .map(|publication| extensions_of(roster, publication))
                 .unwrap_or_default();
@@ -388,7 +399,7 @@ impl Room {
 /// Who watches one participant alone hears them, be others louder or not.
 fn watched() -> Limits {
     Limits {
-        pinned: true,
+        claim: Claim::Pinned,
         ..Limits::default()
     }
 }

@@ -7,6 +7,7 @@
 //! Everything that is iterated is in join order, so the same inputs give the same outputs.
 
 mod agenda;
+mod backup;
 mod channel;
 mod config;
 mod demand;
@@ -107,6 +108,7 @@ pub struct Room {
     roster: Roster,
     lobby: lobby::Lobby,
     publications: publication::Publications,
+    backups: backup::Backups,
     viewers: viewer::Viewers,
     feeds: feed::Feeds,
     topics: topic::Topics,
@@ -191,6 +193,7 @@ impl Room {
             roster: Roster::default(),
             lobby: lobby::Lobby::default(),
             publications: publication::Publications::default(),
+            backups: backup::Backups::default(),
             viewers: viewer::Viewers::default(),
             feeds: feed::Feeds::default(),
             speakers: speaker::Speakers::default(),
@@ -316,6 +319,7 @@ impl Room {
         self.fill_seats(now);
         self.settle_demand(now);
         self.settle_voices();
+        self.settle_backups(now);
         self.watch_emptiness(now, was_empty);
         self.end_links_first(now);
         self.show_presence();
@@ -342,6 +346,7 @@ impl Room {
                 Timer::Speakers => self.tell_speakers(now),
                 Timer::Quality => self.tell_quality(),
                 Timer::Demand => self.demand_due(),
+                Timer::Backup(publication) => self.handle_backup_idle(publication),
                 Timer::Departure => {
                     if self.is_empty() {
                         self.outputs.push_back(Output::Empty);

@@ -341,6 +341,7 @@ impl Room {
         self.channels.leave(member);
         self.speakers.forget(member);
         self.qualities.forget(member);
+        self.backups.leave(member.owner());
         self.tell_others(
             None,
             &ServerMessage::ParticipantLeft {
@@ -383,6 +384,7 @@ impl Room {
         self.agenda.cancel(Timer::Away(key.owner()));
         self.dirty.remove(&key.owner());
         self.listener_left(key.owner());
+        self.backups.leave(key.owner());
         let bound: Vec<_> = viewer.halves().filter_map(|half: &Half| half.bound).collect();
         self.close_path(&viewer.path, &bound);
     }

@@ -208,7 +208,8 @@ impl Room {
                 "there is no such publication",
             )
         };
-        let publication = self.publications.get(id).ok_or_else(unknown)?;
+        let publication = self.publications.get(id).filter(|one| one.backup_of.is_none());
+        let publication = publication.ok_or_else(unknown)?;
         let place = publication.place;
         let participant = self.roster.get_mut(member).ok_or_else(unknown)?;
         if !participant.grant.subscribe {

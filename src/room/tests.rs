@@ -2,6 +2,7 @@
 
 #![allow(clippy::wildcard_enum_match_arm, reason = "a test looks for one message among many")]
 
+mod backup;
 mod books;
 mod canned;
 mod client;

@@ -161,6 +161,7 @@ impl Shard {
                 let seat = Seat::Empty(Box::new(forwarder));
                 entry.egresses.push(EgressEntry {
                     key: egress,
+                    kind,
                     ssrc,
                     rtx_ssrc,
                     cname,
@@ -245,6 +246,7 @@ impl Shard {
         let entry = &mut self.transports[slot.0 as usize];
         if !entry.connected && self.egress.is_open(slot) {
             entry.connected = true;
+            entry.interrupted = false;
             let transport = entry.key;
             self.post.send(transport.room(), ShardEvent::Connected { transport });
             self.set_flowing(slot, true);
@@ -345,10 +347,9 @@ impl Shard {
             self.egress_slots.remove(&egress);
         }
         let entry = self.transports.remove(slot.0 as usize);
-        entry
-            .ice
-            .validated()
-            .for_each(|address| self.table.forget_address(address, slot));
+        let over_udp = entry.ice.validated().filter(|remote| remote.connection.is_none());
+        over_udp.for_each(|remote| self.table.forget_address(remote.address, slot));
+        self.close_connections_of(slot);
         for ufrag in entry.ice.ufrags() {
             self.table.forget_ufrag(ufrag);
         }
@@ -410,7 +411,7 @@ impl Shard {
 
 fn egress_raw(shard: &Shard, to: super::Arrival, datagram: &[u8]) {
     use super::egress::Wire;
-    if shard.socket.send(to, datagram, None).is_err() {
+    if shard.ways.send(to, datagram, None).is_err() {
         shard.counters.turn_away(DoorReason::SocketError);
     }
 }

@@ -9,8 +9,14 @@ use crate::packet::Codec;
 /// One thing that happened.
 #[derive(Clone, Debug, PartialEq)]
 pub enum ShardEvent {
-    /// ICE has an address and the keys are there: media can flow. Again after [`ShardEvent::Lost`] when it came back.
+    /// ICE has an address and the keys are there: media can flow. Again when it came back after one of the next two.
     Connected {
+        /// Whose.
+        transport: TransportKey,
+    },
+    /// The TCP connection it used has ended, and nothing can be sent until an ICE check comes from elsewhere: a browser makes
+    /// another connection, or its client restarts ICE. [`ShardEvent::Connected`] or [`ShardEvent::Lost`] follows.
+    Interrupted {
         /// Whose.
         transport: TransportKey,
     },

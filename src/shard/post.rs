@@ -44,6 +44,7 @@ impl Post {
         let replaceable = match event {
             ShardEvent::Levels { .. } | ShardEvent::Stats { .. } => true,
             ShardEvent::Connected { .. }
+            | ShardEvent::Interrupted { .. }
             | ShardEvent::Lost { .. }
             | ShardEvent::StreamStarted { .. }
             | ShardEvent::Demand { .. } => false,

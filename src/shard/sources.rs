@@ -38,8 +38,8 @@ pub(super) struct SourceEntry {
     pub(super) away: Away,
     /// What the room, or the shard it comes from, was told last of who wants what.
     pub(super) told: Option<Demand>,
-    /// Codec of the last packet of each encoding: a change is told to the room.
-    pub(super) codecs: [Option<Codec>; ENCODINGS_MAX],
+    /// Codec of each encoding, and the packet that brought it: a change is told to the room.
+    pub(super) codecs: [Option<(Codec, u64)>; ENCODINGS_MAX],
     /// What the last keyframe of each encoding said about the frames after it (AV1).
     pub(super) descriptors: [DependencyDescriptorReader; ENCODINGS_MAX],
     /// Who is attached, to be emptied with the source.
@@ -60,12 +60,26 @@ impl SourceEntry {
         let before = self.runs[encoding];
         if before != run {
             self.runs[encoding] = run;
+            if let Some((_, since)) = &mut self.codecs[encoding] {
+                *since = 0;
+            }
             if before.stream == run.stream {
                 self.source.skip(encoding);
             } else {
                 self.source.restart_encoding(encoding);
             }
         }
+    }
+
+    /// Is this packet the first of its codec? One that comes late, or again, from before a change is not.
+    #[inline]
+    pub(super) fn is_new_codec(&mut self, encoding: usize, codec: Codec, index: u64) -> bool {
+        let known = &mut self.codecs[encoding];
+        if known.is_some_and(|(known, since)| known == codec || index < since) {
+            return false;
+        }
+        *known = Some((codec, index));
+        true
     }
 
     /// Wants a keyframe of all encodings that were ever seen, if anybody watches.

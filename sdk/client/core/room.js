@@ -1,5 +1,6 @@
 import { Assembly, forward } from './assembly.js';
 import { Capture } from './capture.js';
+import { CallStatsReader } from './call-stats.js';
 import { Connection } from './connection.js';
 import { DataChannel } from './data.js';
 import { Devices } from './devices.js';
@@ -36,6 +37,7 @@ export class Room extends Assembly {
   #connection;
   #roster;
   #publisher;
+  #stats = new CallStatsReader(this);
   /** @type {Set<DataChannel>} */
   #channels = new Set();
   /** @type {LocalParticipant | null} */
@@ -138,6 +140,14 @@ export class Room extends Assembly {
   /** For statistics; null while there is none. Whoever negotiates on it breaks it. @returns {RTCPeerConnection | null} */
   get peerConnection() {
     return this.#connection.link?.transport.pc ?? null;
+  }
+
+  /**
+   * How our connection is doing, as browser and server see it: what we send and get, and why not more. Rates need a call before.
+   * @returns {Promise<import('./call-stats.js').CallStats>}
+   */
+  stats() {
+    return this.#stats.read(() => this.#request('stats', {}));
   }
 
   /** Done when the server has taken us in and the media was agreed. Rejects with the server's code or `connect-failed`. */

@@ -12,7 +12,7 @@ import { PubSub } from './pub-sub.js';
 import { RealtimeStore } from './realtime-store.js';
 import { SharedVideo } from './shared-video.js';
 import { MeetingStates } from './state.js';
-import { Stats } from './stats.js';
+import { Stats } from '../core/stats.js';
 import { UploadWatch } from './upload-watch.js';
 
 /** @typedef {import('../core/connection.js').ConnectionState} ConnectionState */

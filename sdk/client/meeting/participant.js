@@ -2,7 +2,7 @@ import { Emitter } from '../core/emitter.js';
 import { EnfiladeError, requireArgument } from '../core/errors.js';
 import { modeName, STREAM_KIND } from './constants.js';
 import { Elements } from './elements.js';
-import { transportStats } from './stats.js';
+import { transportStats } from '../core/stats.js';
 import { Viewing } from './viewing.js';
 
 /** @typedef {import('../core/protocol.js').Source} Source */
@@ -11,8 +11,8 @@ import { Viewing } from './viewing.js';
 /** @typedef {import('./constants.js').PinType} PinType */
 /** @typedef {import('./constants.js').Quality} Quality */
 /** @typedef {import('./constants.js').StreamKind} StreamKind */
-/** @typedef {import('./stats.js').StreamStats} StreamStats */
-/** @typedef {import('./stats.js').TransportStats} TransportStats */
+/** @typedef {import('../core/stats.js').StreamStats} StreamStats */
+/** @typedef {import('../core/stats.js').TransportStats} TransportStats */
 /** @typedef {import('./stream.js').Stream} Stream */
 
 /**
@@ -20,7 +20,7 @@ import { Viewing } from './viewing.js';
  * @typedef {object} Surroundings
  * @property {Room} room
  * @property {import('../core/platform.js').Platform} platform
- * @property {import('./stats.js').Stats} stats
+ * @property {import('../core/stats.js').Stats} stats
  * @property {boolean} autoConsume
  * @property {boolean} olderModes whether the app speaks of CONFERENCE and VIEWER
  * @property {<T>(action: import('./errors.js').Action, run: () => T | Promise<T>) => Promise<T>} guard turns what is thrown into MeetingErrors

@@ -1,12 +1,18 @@
 //! How much a subscriber's path carries: estimated where we send, from transport-wide feedback.
 
+mod delay;
+mod rate;
 mod sent;
+mod window;
 
 use std::time::{Duration, Instant};
 
 pub use sent::{ProbeCluster, SentLog, SentPacket};
 
-use crate::packet::rtcp::TransportCcFeedback;
+use crate::packet::rtcp::{ReferenceClock, TransportCcFeedback};
+use delay::{DelayDetector, Trend};
+use rate::{Conditions, Move, RateControl};
+use window::{Heard, Window};
 
 /// Bounds of an estimate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -74,21 +80,104 @@ pub struct Probe {
     pub bytes: usize,
 }
 
+/// Rates for decisions: half a second, and a quarter when a queue grows.
+const RATE_BUCKETS: u32 = 20;
+const RATE_BUCKETS_LATEST: u32 = 10;
+/// Losses are told over a second and a half.
+const LOSS_BUCKETS: u32 = 60;
+
+/// Queued packets drain somewhat faster than the estimate, or a burst of media would wait for the next.
+const PACING: f64 = 1.5;
+
 /// Estimates one path.
 #[derive(Debug)]
 pub struct Estimator {
     config: EstimateConfig,
+    clock: ReferenceClock,
+    window: Window,
+    delay: DelayDetector,
+    rate: RateControl,
+    round_trip: Option<Duration>,
+    /// The last move was down.
+    cut: bool,
+    heard: bool,
 }
 
 impl Estimator {
     /// Knows nothing yet.
     pub fn new(config: EstimateConfig) -> Self {
-        Estimator { config }
+        Estimator {
+            config,
+            clock: ReferenceClock::default(),
+            window: Window::default(),
+            delay: DelayDetector::default(),
+            rate: RateControl::new(config.start_bps as f64),
+            round_trip: None,
+            cut: false,
+            heard: false,
+        }
     }
 
     /// Feedback about packets that `sent` knows.
     pub fn handle_feedback(&mut self, now: Instant, feedback: &TransportCcFeedback<'_>, sent: &mut SentLog) {
-        let _ = (now, feedback, sent);
+        let now_us = sent.micros(now);
+        let reference_us = self.clock.unwrap_us(feedback.reference_time);
+        let mut latest_sent_us = None;
+        for (sequence, arrival_us) in feedback.arrivals() {
+            let Some(arrival_us) = arrival_us else {
+                if let Some(told) = sent.missing(sequence) {
+                    self.window.missing(told.at_us, told.bytes);
+                }
+                continue;
+            };
+            let Some(told) = sent.arrived(sequence) else {
+                continue;
+            };
+            let arrival_us = reference_us.saturating_add(arrival_us);
+            latest_sent_us = latest_sent_us.max(Some(told.at_us));
+            if self
+                .window
+                .arrived(told.at_us, arrival_us, told.bytes, told.was_missing)
+                == Heard::ClockJumped
+            {
+                self.delay.forget();
+            }
+        }
+        let Some(latest_sent_us) = latest_sent_us else {
+            return;
+        };
+        self.heard = true;
+        self.round_trip = u64::try_from(now_us - latest_sent_us).ok().map(Duration::from_micros);
+        self.decide(now_us);
+    }
+
+    fn decide(&mut self, now_us: i64) {
+        let trend = self.delay.update(now_us, &self.window);
+        let (Some(rates), Some(latest)) = (self.window.rates(RATE_BUCKETS), self.window.rates(RATE_BUCKETS_LATEST))
+        else {
+            return;
+        };
+        let conditions = Conditions {
+            trend,
+            queue_us: self.delay.queue_us(),
+            rates,
+            latest,
+            inherent_loss: 0.0,
+            shared: false,
+        };
+        match self.rate.update(now_us, &conditions) {
+            Move::Held => {}
+            Move::Raised => self.cut = false,
+            Move::Cut => self.cut = true,
+        }
+        if trend == Trend::Growing {
+            self.delay.restart(now_us);
+        }
+        let bounded = self
+            .rate
+            .bps()
+            .clamp(self.config.min_bps as f64, self.config.max_bps as f64);
+        self.rate.set(bounded);
     }
 
     /// A receiver's own estimate (REMB): an upper limit, and the estimate itself for receivers without feedback.
@@ -130,13 +219,26 @@ impl Estimator {
 
     /// What is known now.
     pub fn estimate(&self) -> Estimate {
+        let bps = self.rate.bps() as u64;
+        let limited_by = if !self.heard {
+            LimitedBy::Start
+        } else if self.cut {
+            LimitedBy::Delay
+        } else if bps >= self.config.max_bps {
+            LimitedBy::Maximum
+        } else if self.rate.is_application_limited() {
+            LimitedBy::Application
+        } else {
+            LimitedBy::Nothing
+        };
+        let loss = self.window.rates(LOSS_BUCKETS).map_or(0.0, |rates| rates.loss());
         Estimate {
-            bps: self.config.max_bps,
-            pacing_bps: self.config.max_bps,
-            loss: 0.0,
-            round_trip: None,
-            queue_delay: Duration::ZERO,
-            limited_by: LimitedBy::Start,
+            bps,
+            pacing_bps: (bps as f64 * PACING) as u64,
+            loss,
+            round_trip: self.round_trip,
+            queue_delay: Duration::from_micros(self.delay.queue_us() as u64),
+            limited_by,
         }
     }
 }

@@ -6,6 +6,7 @@ use crate::packet::{AudioLevel, FrameInfo, Picture};
 mod demand;
 mod layers;
 mod random;
+mod wraps;
 
 const ANNA: EgressKey = EgressKey(1);
 

@@ -181,6 +181,7 @@ impl Client {
             | ServerMessage::Answer { .. }
             | ServerMessage::SeatsWanted { .. }
             | ServerMessage::PublicationWanted { .. }
+            | ServerMessage::PublicationBackup { .. }
             | ServerMessage::Speakers { .. }
             | ServerMessage::Quality { .. }
             | ServerMessage::Subscription { .. }

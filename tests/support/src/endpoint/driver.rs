@@ -25,7 +25,7 @@ pub(super) async fn drive(shared: Arc<Shared>) {
     loop {
         let (socket, deadline) = {
             let mut core = locked(&shared.core);
-            (Arc::clone(&core.socket), core.connection.poll_timeout())
+            (core.socket.clone(), core.connection.poll_timeout())
         };
         let pause = async {
             match deadline {
