@@ -15,7 +15,7 @@ use super::selector::Selector;
 use super::source::Wish;
 use super::timeline::ticks;
 use super::{
-    DescriptorOut, DropReason, EgressKey, Inbound, KeyframeRequest, Limits, OutExtensions, Outbound, Redundancy,
+    Claim, DescriptorOut, DropReason, EgressKey, Inbound, KeyframeRequest, Limits, OutExtensions, Outbound, Redundancy,
     Target, TransportSlot, report,
 };
 
@@ -478,7 +478,7 @@ impl Forwarder {
             .choose(self.cold.limits, self.cold.target, live, encodings);
         self.cold.wish = Wish {
             encoding: self.selector.ideal(),
-            pinned: self.cold.limits.pinned,
+            pinned: self.cold.limits.claim == Claim::Pinned,
         };
         needed
     }

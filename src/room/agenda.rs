@@ -19,10 +19,10 @@ pub(super) enum Timer {
     Speakers,
     /// Tell how good connections are.
     Quality,
-    /// Nobody has needed a backup of the publication for a while.
-    Backup(PublicationId),
     /// Tell publishers what nobody wants any more.
     Demand,
+    /// Nobody has needed a backup of the publication for a while.
+    Backup(PublicationId),
     /// Nobody has been here for the departure time.
     Departure,
 }

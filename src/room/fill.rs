@@ -20,7 +20,7 @@ use super::{
     viewer::preference,
 };
 use crate::{
-    media::Limits,
+    media::{Claim, Limits},
     packet::{Kind, extension::ExtensionMap},
     shard::command::{ShardCommand, ShardId},
     wire::{
@@ -114,11 +114,12 @@ impl Binder<'_> {
             limits,
         });
         let before = std::mem::replace(&mut half.bound, bound);
-        let is_new =
-            |bound: &Bound| before.is_none_or(|before| (before.source, before.limits) != (bound.source, bound.limits));
-        let expected = bound.filter(|bound| half.line.kind == Kind::Video && is_new(bound));
+        let known = before.map(|before| (before.source, before.limits));
+        let expected = should.filter(|(publication, limits)| {
+            publication.kind() == Kind::Video && known != Some((publication.key, *limits))
+        });
         self.expected
-            .extend(expected.map(|bound| (bound.publication, bound.limits)));
+            .extend(expected.map(|(publication, limits)| (publication.id, limits)));
         match (before, should) {
             (None, None) => {}
             (Some(before), None) => {
@@ -398,7 +399,7 @@ impl Room {
 /// Who watches one participant alone hears them, be others louder or not.
 fn watched() -> Limits {
     Limits {
-        pinned: true,
+        claim: Claim::Pinned,
         ..Limits::default()
     }
 }

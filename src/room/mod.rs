@@ -317,9 +317,9 @@ impl Room {
             self.handle_close(now, closing);
         }
         self.fill_seats(now);
-        self.settle_backups(now);
         self.settle_demand(now);
         self.settle_voices();
+        self.settle_backups(now);
         self.watch_emptiness(now, was_empty);
         self.end_links_first(now);
         self.show_presence();
@@ -345,8 +345,8 @@ impl Room {
                 Timer::Lobby(waiter) => self.handle_waited(waiter),
                 Timer::Speakers => self.tell_speakers(now),
                 Timer::Quality => self.tell_quality(),
-                Timer::Backup(publication) => self.handle_backup_idle(publication),
                 Timer::Demand => self.demand_due(),
+                Timer::Backup(publication) => self.handle_backup_idle(publication),
                 Timer::Departure => {
                     if self.is_empty() {
                         self.outputs.push_back(Output::Empty);

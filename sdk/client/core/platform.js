@@ -29,6 +29,9 @@
  * @property {() => number} random in [0, 1)
  * @property {(event: 'online' | 'pagehide', listener: () => void) => () => void} onPage returns how to stop listening
  *
+ * @property {boolean} [inactiveSoundFlows] true where a sender of sound goes on although its encoding is not active (Firefox 153
+ *   says yes to `active: false` and does nothing); default false
+ *
  * What follows may be lacking; what needs it then rejects with `not-supported`.
  * @property {() => number} [date] milliseconds since 1970
  * @property {(kind: 'camera' | 'microphone') => Promise<boolean>} [permission] whether it was given already, without asking
@@ -56,6 +59,7 @@ export function browserPlatform() {
     clearTimeout: (handle) => globalThis.clearTimeout(handle),
     now: () => globalThis.performance.now(),
     random: () => Math.random(),
+    inactiveSoundFlows: /\bFirefox\//.test(globalThis.navigator?.userAgent ?? ''),
     date: () => Date.now(),
     permission,
     captureFrame,
