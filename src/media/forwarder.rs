@@ -13,7 +13,7 @@ use super::rewriter::{Numbers, Place, Rewriter, Slot};
 use super::selector::Selector;
 use super::timeline::ticks;
 use super::{
-    DescriptorOut, DropReason, EgressKey, Inbound, KeyframeRequest, Limits, OutExtensions, Outbound, Target,
+    DescriptorOut, DropReason, EgressKey, Inbound, KeyframeRequest, Limits, OutExtensions, Outbound, Target, Traffic,
     TransportSlot, report,
 };
 
@@ -355,9 +355,14 @@ impl Forwarder {
                     .dependency_descriptor
                     .and_then(|descriptor| DescriptorOut::new(descriptor, numbers)),
             },
-            prefix: &[],
+            original: None,
             payload,
             patch,
+            padding: 0,
+            traffic: match packet.codec.kind() {
+                Kind::Audio => Traffic::Audio,
+                Kind::Video => Traffic::Video,
+            },
             ends_frame: marker || packet.codec.kind() == Kind::Audio,
         }
     }

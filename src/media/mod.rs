@@ -24,7 +24,9 @@ pub mod timeline;
 mod tests;
 
 pub use drop_reason::DropReason;
-pub use flow::{DescriptorOut, EgressKey, Inbound, OutExtensions, Outbound, Patch, Sink, SourceKey, TransportSlot};
+pub use flow::{
+    DescriptorOut, EgressKey, Inbound, OutExtensions, Outbound, Patch, Sink, SourceKey, Traffic, TransportSlot,
+};
 pub use forwarder::{EgressConfig, EgressStats, Forwarder, PayloadTypes};
 pub use history::HistoryLimits;
 pub use keyframe::KeyframeRequest;

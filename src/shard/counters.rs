@@ -60,11 +60,13 @@ pub enum DoorReason {
     NotConnected,
     /// Larger than a datagram that reaches everybody.
     TooLarge,
+    /// More waits on the path than it carries within a reasonable time.
+    PacerFull,
 }
 
 impl DoorReason {
     /// Every reason, in the order of their counters.
-    pub const ALL: [DoorReason; 15] = [
+    pub const ALL: [DoorReason; 16] = [
         DoorReason::UnknownProtocol,
         DoorReason::StunRefused,
         DoorReason::UnknownAddress,
@@ -80,6 +82,7 @@ impl DoorReason {
         DoorReason::SocketError,
         DoorReason::NotConnected,
         DoorReason::TooLarge,
+        DoorReason::PacerFull,
     ];
 
     /// The metric label.
@@ -100,6 +103,7 @@ impl DoorReason {
             DoorReason::SocketError => "socket_error",
             DoorReason::NotConnected => "not_connected",
             DoorReason::TooLarge => "too_large",
+            DoorReason::PacerFull => "pacer_full",
         }
     }
 }

@@ -216,7 +216,7 @@ impl Shard {
         };
         entry
             .source
-            .forward(&inbound, &mut self.egress.sink(&*self.socket, &self.counters));
+            .forward(&inbound, &mut self.egress.sink(now, &*self.socket, &self.counters));
         if entry.codecs[packet.encoding] != Some(packet.codec) {
             entry.codecs[packet.encoding] = Some(packet.codec);
             let event = ShardEvent::StreamStarted {

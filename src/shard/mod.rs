@@ -112,7 +112,11 @@ impl Shard {
             let wait = if readable || mail == MailLeft::Some {
                 Duration::ZERO
             } else {
-                self.next_tick.saturating_duration_since(now)
+                let due = self
+                    .egress
+                    .poll_timeout()
+                    .map_or(self.next_tick, |at| at.min(self.next_tick));
+                due.saturating_duration_since(now)
             };
             match poll.poll(&mut events, Some(wait)) {
                 Ok(()) => {}
@@ -165,7 +169,7 @@ impl Shard {
     }
 
     fn flush(&mut self) {
-        self.egress.flush(&*self.socket, &self.counters);
+        self.egress.flush(Instant::now(), &*self.socket, &self.counters);
         self.relay.wake();
     }
 }
