@@ -231,7 +231,7 @@ impl Shard {
         entry.enter_run(packet.encoding, run);
         entry
             .source
-            .forward(&inbound, &mut self.egress.sink(&self.ways, &self.counters));
+            .forward(&inbound, &mut self.egress.sink(now, &self.ways, &self.counters));
         if entry.is_new_codec(packet.encoding, packet.codec, packet.index) {
             let event = ShardEvent::StreamStarted {
                 source: packet.source,

@@ -129,7 +129,11 @@ impl Shard {
             let wait = if readable || mail == MailLeft::Some || self.ways.tcp().is_busy() {
                 Duration::ZERO
             } else {
-                self.next_tick.saturating_duration_since(now)
+                let due = self
+                    .egress
+                    .poll_timeout()
+                    .map_or(self.next_tick, |at| at.min(self.next_tick));
+                due.saturating_duration_since(now)
             };
             match poll.poll(&mut events, Some(wait)) {
                 Ok(()) => {}
@@ -197,7 +201,7 @@ impl Shard {
     }
 
     fn flush(&mut self) {
-        self.egress.flush(&self.ways, &self.counters);
+        self.egress.flush(Instant::now(), &self.ways, &self.counters);
         self.relay.wake();
     }
 }

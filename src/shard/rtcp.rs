@@ -64,16 +64,10 @@ impl Shard {
                 let Some(entry) = self.sources.get_mut(source) else {
                     return;
                 };
-                let before = self.counters.packets_out.get();
-                let mut sink = self.egress.sink(&self.ways, &self.counters);
+                let mut sink = self.egress.sink(now, &self.ways, &self.counters);
                 entry
                     .source
                     .retransmit(now, egress, lost.take(NACKED_PER_BLOCK_MAX), &mut sink);
-                // The sink counts when it is done.
-                drop(sink);
-                self.counters
-                    .retransmissions
-                    .add(self.counters.packets_out.get() - before);
                 self.keyframes_due.push(source);
             }
             // Bandwidth estimates choose layers in a later version; the subscriber's own limits do now.
