@@ -401,8 +401,7 @@ mod tests {
         let profile = Profile::AeadAes128Gcm;
         let keys = KeyingMaterial::from_exporter(profile, &vec![7; profile.exporter_len()]).unwrap();
         egress.set_sealer(slot, Some(Sealer::new(&keys)));
-        let from = "127.0.0.1:9".parse().unwrap();
-        egress.set_address(slot, Some(Arrival { from, local_ip: None }));
+        egress.set_address(slot, Some(Arrival::udp("127.0.0.1:9".parse().unwrap())));
         for len in [1_200, 1_500, 60_000, BATCH_BYTES, 65_479] {
             let packet = Outbound {
                 marker: false,

@@ -65,7 +65,7 @@ impl Shard {
                     return;
                 };
                 let before = self.counters.packets_out.get();
-                let mut sink = self.egress.sink(&*self.socket, &self.counters);
+                let mut sink = self.egress.sink(&self.ways, &self.counters);
                 entry
                     .source
                     .retransmit(now, egress, lost.take(NACKED_PER_BLOCK_MAX), &mut sink);
@@ -108,7 +108,7 @@ impl Shard {
         let ntp = self.clock.ntp(now);
         for block in reports {
             let path = &mut self.transports[slot.0 as usize].path;
-            path.report(ntp, &block);
+            path.report(now, ntp, &block);
             self.handle_report(ntp, slot, &block);
         }
     }

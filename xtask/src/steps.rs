@@ -7,6 +7,7 @@ mod web;
 
 use crate::Context;
 use crate::install::{self, System};
+use crate::networks::{self, Choice};
 use crate::report::Outcome;
 
 /// One part of the whole.
@@ -73,6 +74,12 @@ pub(crate) const STEPS: &[Step] = &[
     },
     interop::SHORT,
     Step {
+        name: "networks",
+        what: "a call over bad networks, the short form of cargo xtask networks",
+        needs: networks::NEEDS,
+        run: bad_networks,
+    },
+    Step {
         name: "deny",
         what: "licences, sources, bans and advisories of dependencies",
         needs: &[],
@@ -91,5 +98,16 @@ fn needing(needs: &[System], then: impl FnOnce() -> Result<Outcome, String>) -> 
     match install::missing(needs) {
         Some(why) => Outcome::skipped(why),
         None => then().unwrap_or_else(Outcome::failed),
+    }
+}
+
+fn bad_networks(context: &Context) -> Outcome {
+    let short = Choice {
+        short: true,
+        ..Choice::default()
+    };
+    match networks::measure(context, &short) {
+        Ok(measured) => measured.outcome(),
+        Err(why) => Outcome::failed(why),
     }
 }
