@@ -83,8 +83,9 @@ impl Speaker {
         datagram.resize(plain + 16, 0);
         self.client.sealer.seal_rtp(&mut datagram, head, plain, 0);
         let from = self.client.socket.local_addr().unwrap();
-        let arrival = Arrival { from, local_ip: None };
-        shard.shard.handle_datagram(Instant::now(), arrival, &mut datagram);
+        shard
+            .shard
+            .handle_datagram(Instant::now(), Arrival::udp(from), &mut datagram);
         shard.shard.flush();
     }
 }
@@ -264,6 +265,22 @@ fn a_subscriber_gets_no_more_voices_than_the_room_allows_wherever_they_come_from
         packets += usize::from(len > 0 && !(192..=223).contains(&buffer[1]));
     }
     assert_eq!(packets, 40);
+}
+
+#[test]
+fn five_hundred_open_microphones_cost_five() {
+    let mut shards = shards(1);
+    let shard = &mut shards[0];
+    let mut people: Vec<Speaker> = (1..=500).map(|nth| Speaker::join(shard, nth)).collect();
+    let everybody: Vec<_> = (1..=500).map(|nth| (nth, Limits::default())).collect();
+    let _listeners: Vec<Client> = (600..610).map(|nth| listen(shard, nth, &everybody)).collect();
+    loudest(shard, 5);
+    for _ in 0..10 {
+        people.iter_mut().for_each(|speaker| speaker.say(shard, 30));
+    }
+    let counters = &shard.shard.counters;
+    assert_eq!(counters.packets_out.get(), 10 * 5 * 10);
+    assert_eq!(drops(shard), 10 * 495);
 }
 
 #[test]
