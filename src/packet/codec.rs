@@ -32,6 +32,19 @@ pub enum Codec {
 }
 
 impl Codec {
+    /// The word on the wire and in the configuration.
+    pub fn from_word(text: &str) -> Option<Codec> {
+        Some(match text {
+            "opus" => Codec::Opus,
+            "red" => Codec::Red,
+            "vp8" => Codec::Vp8,
+            "vp9" => Codec::Vp9,
+            "h264" => Codec::H264,
+            "av1" => Codec::Av1,
+            _ => return None,
+        })
+    }
+
     /// Audio or video.
     pub const fn kind(self) -> Kind {
         match self {

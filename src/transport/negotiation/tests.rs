@@ -11,6 +11,8 @@ use super::*;
 use crate::packet::extension::ExtensionKind;
 use crate::packet::{Codec, Kind};
 
+mod policy;
+
 fn corpus() -> Vec<(String, String)> {
     let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/sdp");
     let mut offers: Vec<_> = std::fs::read_dir(folder)
@@ -29,11 +31,11 @@ fn corpus() -> Vec<(String, String)> {
     offers
 }
 
-fn fixture(name: &str) -> String {
+pub(super) fn fixture(name: &str) -> String {
     corpus().into_iter().find(|(other, _)| other == name).unwrap().1
 }
 
-fn negotiation() -> Negotiation {
+pub(super) fn negotiation() -> Negotiation {
     let local = LocalTransport {
         ice: Credentials {
             ufrag: "localfragment".into(),

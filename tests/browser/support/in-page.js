@@ -1,7 +1,7 @@
 /**
  * Runs in the browser, beside the SDK: makes a room, counts its offers, and looks at what arrives. Loaded as a module script.
  */
-import { browserPlatform, Room } from '/sdk/client.js';
+import { browserPlatform, KeyProvider, Room } from '/sdk/client.js';
 
 const wait = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 const shown = new Map();
@@ -19,20 +19,27 @@ const call = {
   offers: 0,
   events: [],
 
+  /** @type {KeyProvider | null} */ keys: null,
+
   /**
-   * @param {{room: string, name: string, camera?: {width: number, height: number}, microphone?: boolean, seats?: number,
-   *   tcpOnly?: number | true, policy?: RTCIceTransportPolicy}} options tcpOnly: no UDP candidate is known; a number: TCP goes
-   *   to this port. policy: of the peer connection
+   * `key`: encrypt end to end with it (empty: with one that comes later). `window.platformChange` goes over the browser's platform.
+   * `tcpOnly`: no UDP candidate is known; a number: TCP goes to this port. `policy`: of the peer connection.
+   * @param {{room: string, name: string, camera?: {width: number, height: number, publish?: object}, microphone?: boolean, seats?: number,
+   *   key?: string, participant?: string, tcpOnly?: number | true, policy?: RTCIceTransportPolicy}} options
    */
-  async join({ room, name, camera, microphone, seats, tcpOnly, policy }) {
-    const platform = browserPlatform();
+  async join({ room, name, camera, microphone, seats, key, participant, tcpOnly, policy }) {
+    const platform = { ...browserPlatform(), ...window.platformChange };
+    if (key !== undefined) {
+      call.keys = new KeyProvider({ switchAfterMs: 1000 });
+      if (key) call.keys.setKey(key);
+    }
     const token = async () => {
       const answer = await fetch('/v1/dev/token', { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify({ room }) });
       if (!answer.ok) throw new Error(`no development token: ${answer.status}`);
       return (await answer.json()).token;
     };
     call.room = new Room({
-      token, room, displayName: name, seats,
+      token, room, displayName: name, seats, participant, e2ee: call.keys ? { keys: call.keys } : undefined,
       platform: {
         ...platform,
         createPeerConnection(config) {
@@ -46,6 +53,10 @@ const call = {
       },
     });
     for (const event of ['participant-joined', 'participant-left']) call.room.on(event, (who) => call.events.push(`${event} ${who.displayName}`));
+    call.room.on('encryption', (publication, outcome) => call.events.push(`encryption ${publication.participantId ?? 'own'} ${publication.source} ${outcome}`));
+    call.room.on('subscription', (publication) => call.events.push(`subscription ${publication.source} ${publication.state}`));
+    call.room.on('backup', (publication, { codec }) => call.events.push(`backup ${publication.source} ${codec}`));
+    call.room.on('error', (error) => call.events.push(`error ${error.code} ${error.message}`));
     call.room.on('chat', (message) => call.events.push(`chat ${message.text}`));
     call.room.on('state', (state) => call.events.push(`state ${state}`));
     call.room.on('track-started', (publication) => publication.kind === 'audio' && call.listen(publication));
@@ -88,8 +99,10 @@ const call = {
     if (!track || !call.room.peerConnection) return null;
     for (const report of (await call.room.peerConnection.getStats(track)).values()) {
       if (report.type !== 'inbound-rtp') continue;
+      const codec = (await call.room.peerConnection.getStats()).get(report.codecId)?.mimeType;
+      const { freezeCount, pliCount, framesDropped } = report;
       const { framesDecoded = 0, frameWidth, frameHeight, packetsReceived = 0, totalAudioEnergy, totalSamplesReceived } = report;
-      return { framesDecoded, frameWidth, frameHeight, packetsReceived, totalAudioEnergy, totalSamplesReceived, track: track.id };
+      return { framesDecoded, frameWidth, frameHeight, packetsReceived, totalAudioEnergy, totalSamplesReceived, track: track.id, codec, freezeCount, pliCount, framesDropped };
     }
     return null;
   },
@@ -102,6 +115,50 @@ const call = {
     const pair = reports.get(transport?.selectedCandidatePairId) ?? pairs[0];
     const local = reports.get(pair?.localCandidateId);
     return local ? { protocol: local.protocol, type: local.candidateType, relay: local.relayProtocol ?? null } : null;
+  },
+
+  /** Frames (or packets of sound) sent so far of one of our own sources, by encoding; the only one is called "-". */
+  async sent(source) {
+    const track = call.room.publications.find((p) => p.source === source)?.track;
+    const sender = call.room.peerConnection.getSenders().find((s) => s.track === track);
+    const sent = {};
+    for (const report of (await sender.getStats()).values()) {
+      if (report.type === 'outbound-rtp') sent[report.rid ?? '-'] = report.framesSent ?? report.packetsSent;
+    }
+    return sent;
+  },
+
+  /** What the server says is wanted of one of our own sources. */
+  wanted: (source) => call.room.publications.find((p) => p.source === source)?.wanted ?? null,
+
+  /** Shows a picture in an element of the page, as large as this, in CSS pixels. */
+  show(name, source, width, height) {
+    const video = Object.assign(document.createElement('video'), { muted: true, id: 'shown', style: `display:block;width:${width}px;height:${height}px` });
+    document.body.append(video);
+    call.publication(name, source).attach(video);
+  },
+  resize(width, height) {
+    Object.assign(document.getElementById('shown').style, { width: `${width}px`, height: `${height}px` });
+  },
+  scroll(away) {
+    document.body.style.paddingTop = away ? '5000px' : '0';
+    window.scrollTo(0, 0);
+  },
+
+  /** Does something and says how many ms later the first frame after it is there. `what`: see `scroll`, or limits of a subscription. */
+  async firstFrameAfter(name, source, what) {
+    const publication = call.publication(name, source);
+    const receiver = call.room.peerConnection.getReceivers().find((r) => r.track === publication.track);
+    const newest = () => Math.max(0, ...receiver.getSynchronizationSources().map((s) => s.timestamp));
+    const before = newest();
+    const start = performance.now();
+    if (what === 'scroll') call.scroll(false);
+    else await publication.subscribe(what);
+    while (newest() <= before) {
+      if (performance.now() - start > 15_000) return null;
+      await wait(4);
+    }
+    return performance.now() - start;
   },
 
   async transport() {

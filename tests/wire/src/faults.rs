@@ -1,9 +1,11 @@
 //! The fault matrix N1 to N10 as paths, and the capacity steps of RFC 8867 where they are needed by more than one runner.
 
+use serde::Serialize;
+
 use crate::config::LinkConfig;
 
 /// Both directions between a client and the server.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct Path {
     /// From the client to the server.
     pub up: LinkConfig,
@@ -81,3 +83,32 @@ impl Path {
 
 /// N6: how long the outages are.
 pub const OUTAGES_SECS: [u64; 4] = [1, 5, 15, 35];
+
+/// Every path that the matrix is made of, by name: for runners in other languages.
+#[derive(Clone, Debug, Serialize)]
+pub struct Matrix {
+    clean: Path,
+    near: Path,
+    n1: [Path; 4],
+    n2: Path,
+    n3: Path,
+    n4: Path,
+    n5: [Path; 3],
+    n6: Path,
+    outages_secs: [u64; 4],
+}
+
+impl Matrix {
+    /// All of it.
+    pub const ALL: Self = Self {
+        clean: Path::CLEAN,
+        near: Path::NEAR,
+        n1: Path::N1,
+        n2: Path::N2,
+        n3: Path::N3,
+        n4: Path::N4,
+        n5: Path::N5,
+        n6: Path::N6,
+        outages_secs: OUTAGES_SECS,
+    };
+}

@@ -15,6 +15,6 @@ mod queue;
 mod stats;
 
 pub use config::{Jitter, LinkConfig, Loss, Outage, Queue, Reorder, Shape};
-pub use faults::{OUTAGES_SECS, Path};
+pub use faults::{Matrix, OUTAGES_SECS, Path};
 pub use link::Link;
 pub use stats::LinkStats;

@@ -58,9 +58,11 @@ impl QueueDelays {
             .filter(|(at, _)| since.is_none_or(|since| *at >= since))
             .map(|(_, delay)| *delay)
             .collect();
-        delays.sort_unstable();
+        if delays.is_empty() {
+            return Duration::ZERO;
+        }
         let nth = (delays.len() as f64 * share.clamp(0.0, 1.0)).ceil() as usize;
-        delays.get(nth.saturating_sub(1)).copied().unwrap_or_default()
+        *delays.select_nth_unstable(nth.saturating_sub(1)).1
     }
 }
 

@@ -23,6 +23,8 @@ pub(super) struct Command {
     pub(super) block: Option<Block>,
     /// The new address of the far end.
     pub(super) readdress: Option<Ipv4Addr>,
+    /// After this answer lag is told anew.
+    pub(super) forget_lag: bool,
     /// Given back in the answer.
     pub(super) id: Option<serde_json::Value>,
 }
@@ -76,9 +78,10 @@ pub(super) struct Stats {
     pub(super) blocked: u64,
     /// Packets that the far or near kernel did not take.
     pub(super) refused: u64,
-    /// How much later than meant packets were delivered, since the last answer: a run on a machine too busy for it shows
-    /// the machine, not the network.
+    /// How much later than meant packets were delivered (99th percentile, since `forget_lag`): a run on a machine too busy
+    /// for it shows the machine, not the network.
     pub(super) lag_p99_ms: f64,
+    /// The worst of them.
     pub(super) lag_max_ms: f64,
 }
 

@@ -16,7 +16,7 @@ use super::namespaces::Namespaces;
 const TURN: usize = 64;
 /// Larger than any packet of a device whose MTU is 1500.
 const PACKET_MAX: usize = 64 * 1024;
-/// Late deliveries that are remembered between two answers.
+/// Late deliveries that are remembered; at 1000 packets/s more than a minute's.
 const LAGS_MAX: usize = 65_536;
 
 pub(super) struct Forwarding {
@@ -162,17 +162,14 @@ impl Forwarding {
             .say();
         }
         let stats = self.stats();
+        if command.forget_lag {
+            self.lags.clear();
+        }
         Answer::Done { id: command.id, stats }.say();
     }
 
     fn stats(&mut self) -> Stats {
-        self.lags.sort_unstable();
-        let lag_ms = |nth: usize| self.lags.get(nth).map_or(0.0, |lag| lag.as_secs_f64() * 1000.0);
-        let (lag_p99_ms, lag_max_ms) = (
-            lag_ms(self.lags.len() * 99 / 100),
-            lag_ms(self.lags.len().saturating_sub(1)),
-        );
-        self.lags.clear();
+        let (lag_p99_ms, lag_max_ms) = (self.lag_ms(0.99), self.lag_ms(1.0));
         Stats {
             up: self.up.stats(),
             down: self.down.stats(),
@@ -181,6 +178,14 @@ impl Forwarding {
             lag_p99_ms,
             lag_max_ms,
         }
+    }
+
+    fn lag_ms(&mut self, share: f64) -> f64 {
+        let Some(last) = self.lags.len().checked_sub(1) else {
+            return 0.0;
+        };
+        let nth = (last as f64 * share) as usize;
+        self.lags.select_nth_unstable(nth).1.as_secs_f64() * 1000.0
     }
 }
 
