@@ -119,9 +119,21 @@ mod tests {
 
     #[test]
     fn who_is_first_changes_with_the_turn_and_not_with_every_syllable() {
-        let wobble = |at: u64| if (at / 240).is_multiple_of(2) { [95, 100] } else { [100, 95] };
+        let wobble = |at: u64| {
+            if (at / 240).is_multiple_of(2) {
+                [95, 100]
+            } else {
+                [100, 95]
+            }
+        };
         assert_eq!(firsts(wobble), [Some(BOB)]);
-        let interjection = |at: u64| if (3000..3300).contains(&at) { [95, 110] } else { [95, 40] };
+        let interjection = |at: u64| {
+            if (3000..3300).contains(&at) {
+                [95, 110]
+            } else {
+                [95, 40]
+            }
+        };
         assert_eq!(firsts(interjection), [Some(ANN)]);
         let turn = |at: u64| if at < 5000 { [95, 40] } else { [40, 95] };
         assert_eq!(firsts(turn), [Some(ANN), Some(BOB)]);

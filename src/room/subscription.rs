@@ -93,6 +93,7 @@ fn limits(wish: &WishRequest, publication: &Publication) -> Limits {
         max_spatial: if simulcast { u8::MAX } else { by_spatial },
         max_temporal: wish.max_temporal.unwrap_or(u8::MAX),
         paused: wish.paused,
+        ..Limits::default()
     }
 }
 

@@ -9,6 +9,8 @@
 export class Backup {
   /** The server's number for it; null while not published. @type {number | null} */
   id = null;
+  /** What of it anybody receives, lowest encoding first; null: everything. @type {readonly boolean[] | null} */
+  wanted = null;
 
   /**
    * @param {LocalPublication} main
@@ -47,6 +49,11 @@ export class Backup {
   /** For the transport. @param {number | null} id */
   assign(id) {
     this.id = id;
+    this.wanted = null;
+  }
+  /** For the publisher. @param {boolean[]} encodings */
+  want(encodings) {
+    this.wanted = Object.freeze([...encodings]);
   }
 }
 
@@ -92,6 +99,12 @@ export class Backups {
     const turn = this.#tail.then(() => this.#heed(main, asked));
     this.#tail = turn.catch(() => {});
     return turn;
+  }
+
+  /** @param {number} id the server's number @returns {Backup | null} */
+  byId(id) {
+    for (const backup of this.#all.values()) if (backup.id === id) return backup;
+    return null;
   }
 
   /** The publication has another track, or none. @param {LocalPublication} main */

@@ -172,7 +172,9 @@ export class Connection extends Emitter {
     });
     let starting = true;
     try {
-      await this.#hooks.begin(joined, link);
+      const begun = this.#hooks.begin(joined, link);
+      session.begin();
+      await begun;
     } catch (thrown) {
       const error = asEnfiladeError(thrown, 'negotiation-failed', 'Starting the media failed.');
       this.#drop(error);

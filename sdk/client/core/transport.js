@@ -112,6 +112,11 @@ export class Transport {
     return this.#queue.run(() => this.lines.replace(publication));
   }
 
+  /** @param {Published} publication of which more or less is wanted */
+  fit(publication) {
+    return this.#queue.run(() => this.lines.fit(publication));
+  }
+
   /** @param {number} count pairs there should be */
   growSeats(count) {
     return this.#queue.run(async () => {

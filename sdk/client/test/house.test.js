@@ -14,8 +14,8 @@ test('the SDK, comments aside, is small enough to be loaded as it is: the core, 
   const worker = sources.filter((file) => /e2ee-(worker|cipher|format)\.js$/.test(file)); // loaded by who encrypts, apart from the page
   const page = sources.filter((file) => !worker.includes(file));
   const core = size(page.filter((file) => file.includes('/core/')));
-  assert.ok(core < 125_000, `the core: ${core} bytes without comments`);
-  assert.ok(size(page) < 230_000, `the whole: ${size(page)} bytes without comments`);
+  assert.ok(core < 135_000, `the core: ${core} bytes without comments`);
+  assert.ok(size(page) < 240_000, `the whole: ${size(page)} bytes without comments`);
   assert.ok(size(worker) < 25_000, `the worker: ${size(worker)} bytes without comments`);
 });
 

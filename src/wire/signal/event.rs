@@ -242,6 +242,14 @@ pub enum ServerMessage {
         #[serde(rename = "for")]
         needed_by: Vec<ParticipantId>,
     },
+    /// What of one's own publication anybody receives.
+    #[serde(rename = "publication.wanted")]
+    PublicationWanted {
+        /// One's own.
+        publication: PublicationId,
+        /// Each encoding, lowest first. What is not wanted need not be sent.
+        encodings: Vec<bool>,
+    },
     /// Who sits where from now on.
     Seats {
         /// Only seats that changed.

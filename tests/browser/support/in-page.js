@@ -6,6 +6,14 @@ import { browserPlatform, KeyProvider, Room } from '/sdk/client.js';
 const wait = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 const shown = new Map();
 
+/** The answer as somebody sees it whose network has no UDP. @param {string} sdp @param {number | true} port */
+const withoutUdp = (sdp, port) => {
+  const lines = sdp.split('\r\n').filter((line) => !/^a=candidate:\S+ 1 udp /i.test(line));
+  if (port === true) return lines.join('\r\n');
+  const v4 = lines.filter((line) => !/^a=candidate/.test(line) || / \d+\.\d+\.\d+\.\d+ \d+ typ /.test(line));
+  return v4.map((line) => line.replace(/^(a=candidate.*) \d+ typ /, `$1 ${port} typ `)).join('\r\n');
+};
+
 const call = {
   /** @type {Room} */ room: null,
   offers: 0,
@@ -15,9 +23,11 @@ const call = {
 
   /**
    * `key`: encrypt end to end with it (empty: with one that comes later). `window.platformChange` goes over the browser's platform.
-   * @param {{room: string, name: string, camera?: {width: number, height: number, publish?: object}, microphone?: boolean, seats?: number, key?: string, participant?: string}} options
+   * `tcpOnly`: no UDP candidate is known; a number: TCP goes to this port. `policy`: of the peer connection.
+   * @param {{room: string, name: string, camera?: {width: number, height: number, publish?: object}, microphone?: boolean, seats?: number,
+   *   key?: string, participant?: string, tcpOnly?: number | true, policy?: RTCIceTransportPolicy}} options
    */
-  async join({ room, name, camera, microphone, seats, key, participant }) {
+  async join({ room, name, camera, microphone, seats, key, participant, tcpOnly, policy }) {
     const platform = { ...browserPlatform(), ...window.platformChange };
     if (key !== undefined) {
       call.keys = new KeyProvider({ switchAfterMs: 1000 });
@@ -33,9 +43,11 @@ const call = {
       platform: {
         ...platform,
         createPeerConnection(config) {
-          const pc = platform.createPeerConnection(config);
+          const pc = platform.createPeerConnection(policy ? { ...config, iceTransportPolicy: policy } : config);
           const real = pc.setLocalDescription.bind(pc);
           pc.setLocalDescription = (description) => ((call.offers += 1), real(description));
+          const answered = pc.setRemoteDescription.bind(pc);
+          pc.setRemoteDescription = ({ type, sdp }) => answered({ type, sdp: tcpOnly ? withoutUdp(sdp, tcpOnly) : sdp });
           return pc;
         },
       },
@@ -119,6 +131,60 @@ const call = {
       return { framesDecoded, frameWidth, frameHeight, packetsReceived, totalAudioEnergy, totalSamplesReceived, track: track.id, codec, freezeCount, pliCount, framesDropped };
     }
     return null;
+  },
+
+  /** The way of the media: protocol, kind of our candidate, and round trip; null while there is none. */
+  async way() {
+    const reports = await call.room.peerConnection.getStats();
+    const pairs = [...reports.values()].filter((r) => r.type === 'candidate-pair' && (r.selected || (r.nominated && r.state === 'succeeded')));
+    const transport = [...reports.values()].find((r) => r.type === 'transport');
+    const pair = reports.get(transport?.selectedCandidatePairId) ?? pairs[0];
+    const local = reports.get(pair?.localCandidateId);
+    return local ? { protocol: local.protocol, type: local.candidateType, relay: local.relayProtocol ?? null } : null;
+  },
+
+  /** Frames (or packets of sound) sent so far of one of our own sources, by encoding; the only one is called "-". */
+  async sent(source) {
+    const track = call.room.publications.find((p) => p.source === source)?.track;
+    const sender = call.room.peerConnection.getSenders().find((s) => s.track === track);
+    const sent = {};
+    for (const report of (await sender.getStats()).values()) {
+      if (report.type === 'outbound-rtp') sent[report.rid ?? '-'] = report.framesSent ?? report.packetsSent;
+    }
+    return sent;
+  },
+
+  /** What the server says is wanted of one of our own sources. */
+  wanted: (source) => call.room.publications.find((p) => p.source === source)?.wanted ?? null,
+
+  /** Shows a picture in an element of the page, as large as this, in CSS pixels. */
+  show(name, source, width, height) {
+    const video = Object.assign(document.createElement('video'), { muted: true, id: 'shown', style: `display:block;width:${width}px;height:${height}px` });
+    document.body.append(video);
+    call.publication(name, source).attach(video);
+  },
+  resize(width, height) {
+    Object.assign(document.getElementById('shown').style, { width: `${width}px`, height: `${height}px` });
+  },
+  scroll(away) {
+    document.body.style.paddingTop = away ? '5000px' : '0';
+    window.scrollTo(0, 0);
+  },
+
+  /** Does something and says how many ms later the first frame after it is there. `what`: see `scroll`, or limits of a subscription. */
+  async firstFrameAfter(name, source, what) {
+    const publication = call.publication(name, source);
+    const receiver = call.room.peerConnection.getReceivers().find((r) => r.track === publication.track);
+    const newest = () => Math.max(0, ...receiver.getSynchronizationSources().map((s) => s.timestamp));
+    const before = newest();
+    const start = performance.now();
+    if (what === 'scroll') call.scroll(false);
+    else await publication.subscribe(what);
+    while (newest() <= before) {
+      if (performance.now() - start > 15_000) return null;
+      await wait(4);
+    }
+    return performance.now() - start;
   },
 
   async transport() {
