@@ -50,6 +50,18 @@ impl Layers {
         self.layers.iter().all(|layer| layer.is_within(limits))
     }
 
+    /// What is sent to whom a target gives this encoding: itself if it arrives, else the best one below that does, else the next.
+    pub fn served(&self, encoding: u8) -> u8 {
+        let live = || {
+            self.layers
+                .iter()
+                .filter(|layer| layer.live)
+                .map(|layer| layer.encoding)
+        };
+        let below = live().filter(|live| *live <= encoding).max();
+        below.or_else(|| live().min()).unwrap_or(encoding)
+    }
+
     /// Nothing has arrived for a while, of no encoding: muted, or a screen that stands still.
     pub fn is_idle(&self) -> bool {
         self.idle
