@@ -12,9 +12,10 @@ use crate::packet::{Codec, Kind};
 use super::redundancy::{Red, relabel};
 use super::rewriter::{Numbers, Place, Rewriter, Slot};
 use super::selector::Selector;
+use super::source::Wish;
 use super::timeline::ticks;
 use super::{
-    DescriptorOut, DropReason, EgressKey, Inbound, KeyframeRequest, Limits, OutExtensions, Outbound, Redundancy,
+    Claim, DescriptorOut, DropReason, EgressKey, Inbound, KeyframeRequest, Limits, OutExtensions, Outbound, Redundancy,
     Target, TransportSlot, report,
 };
 
@@ -157,6 +158,8 @@ struct Cold {
     config: EgressConfig,
     limits: Limits,
     target: Target,
+    /// What the source has counted of it.
+    wish: Wish,
     /// What is added to the source's clock, before a run had to be nudged forward.
     offset: Option<u32>,
     /// A moment and its timestamp, on the seat's clock, from the source before this one.
@@ -203,6 +206,7 @@ impl Forwarder {
             cold: Box::new(Cold {
                 limits: Limits::default(),
                 target: Target::default(),
+                wish: Wish::default(),
                 offset: None,
                 anchor: None,
                 runs: ArrayVec::new(),
@@ -469,8 +473,24 @@ impl Forwarder {
 
     /// Chooses anew what to forward. Answers with the encoding whose keyframe is needed.
     pub(super) fn choose(&mut self, live: u8, encodings: usize) -> Option<usize> {
-        self.selector
-            .choose(self.cold.limits, self.cold.target, live, encodings)
+        let needed = self
+            .selector
+            .choose(self.cold.limits, self.cold.target, live, encodings);
+        self.cold.wish = Wish {
+            encoding: self.selector.ideal(),
+            pinned: self.cold.limits.claim == Claim::Pinned,
+        };
+        needed
+    }
+
+    /// What it would be served from, as of the last choice.
+    pub(super) fn wish(&self) -> Wish {
+        self.cold.wish
+    }
+
+    /// What comes next does not continue what came before: it begins a new run, and what lies between is no loss.
+    pub(super) fn interrupt(&mut self) {
+        self.selector.stop();
     }
 
     /// The stream of this encoding begins anew: nothing of it continues, nothing of it can be resent.
@@ -495,6 +515,7 @@ impl Forwarder {
         self.cold.report_due = false;
         self.cold.fir = None;
         self.cold.target = Target::default();
+        self.cold.wish = Wish::default();
         self.selector = Selector::default();
     }
 

@@ -1,5 +1,6 @@
 //! One microphone, camera or screen, and everyone it is forwarded to. The body of the hot loop.
 
+mod demand;
 mod rates;
 
 use std::collections::HashMap;
@@ -13,7 +14,7 @@ use super::history::{History, HistoryLimits};
 use super::keyframe::KeyframeRequests;
 use super::redundancy::{Red, RedMaker};
 use super::report::Schedule;
-use super::speaker::LevelMeter;
+use super::speaker::{LevelMeter, Voice};
 use super::timeline::Timeline;
 use super::{
     DropReason, ENCODINGS_MAX, EgressKey, Forwarder, Inbound, KeyframeRequest, Layers, Limits, Redundancy,
@@ -21,12 +22,19 @@ use super::{
 };
 use rates::Rates;
 
+pub use demand::Demand;
+pub(super) use demand::Wish;
+use demand::Wishes;
+
 /// How often it is looked at whether all encodings still arrive.
 const LIVENESS_INTERVAL: Duration = Duration::from_millis(250);
 
 /// An encoding that is missing so often in a row was stopped by the publisher. Only looked at while another one
 /// arrives, so a still screen is not mistaken for a stopped one.
 const MISSES_MAX: u8 = 3;
+
+/// Nothing has arrived for so long that it is not known any more which encodings do.
+const STALE_AFTER: Duration = Duration::from_secs(1);
 
 /// What a source is.
 #[derive(Clone, Copy, Debug)]
@@ -54,6 +62,9 @@ pub struct Source {
     /// A bit for each encoding that arrives.
     live: u8,
     liveness_due: Option<Instant>,
+    wishes: Wishes,
+    /// Others are louder: it goes to those alone who pinned it.
+    held_back: bool,
     timeline: Timeline,
     keyframes: KeyframeRequests,
     reports: Schedule,
@@ -88,6 +99,8 @@ impl Source {
             arrivals: Default::default(),
             live: 0,
             liveness_due: None,
+            wishes: Wishes::default(),
+            held_back: false,
             timeline: Timeline::new(clock_rate_hz),
             keyframes: KeyframeRequests::default(),
             reports: Schedule::default(),
@@ -121,6 +134,40 @@ impl Source {
     /// How loud it has been lately.
     pub fn level(&self) -> &LevelMeter {
         &self.level
+    }
+
+    /// What its subscribers would be served from if everything arrived.
+    pub fn demand(&self) -> Demand {
+        self.wishes.demand(self.live)
+    }
+
+    /// Takes note of how loud a packet is, be it forwarded or not. To be called before [`Self::forward`]; `None` for a packet
+    /// that others overtook.
+    pub fn hear(&mut self, packet: &Inbound<'_>) -> Option<Voice> {
+        let highest = self.arrivals.get(packet.encoding)?.highest;
+        let in_order = highest.is_none_or(|highest| packet.index > highest);
+        in_order.then(|| match packet.extensions.audio_level {
+            Some(level) => self.level.push(packet.now, level),
+            None => Voice::unsaid(packet.payload.len()),
+        })
+    }
+
+    /// Whether it goes to those alone who pinned it.
+    pub fn is_held_back(&self) -> bool {
+        self.held_back
+    }
+
+    /// From now on it goes to those alone who pinned it, or again to everybody: to each of them without a gap in its
+    /// numbers, whatever was held back.
+    pub fn hold_back(&mut self, held_back: bool) {
+        if std::mem::replace(&mut self.held_back, held_back) || !held_back {
+            return;
+        }
+        let others = self.forwarders.iter_mut().filter(|forwarder| !forwarder.wish().pinned);
+        others.for_each(Forwarder::interrupt);
+        if !self.wishes.is_pinned() {
+            self.reports.end();
+        }
     }
 
     /// Pixels across and down of the largest encoding, as its publisher says. What keyframes say goes before it.
@@ -159,7 +206,8 @@ impl Source {
     /// not agreed is ignored.
     pub fn forward(&mut self, packet: &Inbound<'_>, sink: &mut impl Sink) {
         let Some(mut facts) = self.observe(packet) else { return };
-        if self.forwarders.is_empty() {
+        let pinned_only = self.held_back;
+        if self.forwarders.is_empty() || (pinned_only && !self.wishes.is_pinned()) {
             return;
         }
         if !facts.empty {
@@ -170,6 +218,9 @@ impl Source {
         }
         let (mut awaiting, mut started) = (false, false);
         for forwarder in &mut self.forwarders {
+            if pinned_only && !forwarder.wish().pinned {
+                continue;
+            }
             match forwarder.forward(packet, &facts, &mut started) {
                 Ok(outbound) => sink.send(forwarder.transport(), outbound),
                 Err(reason) => {
@@ -224,9 +275,6 @@ impl Source {
             Kind::Audio => {
                 if packet.codec == Codec::Red {
                     primary = red::primary(packet.payload).map(|(_, frame)| frame).unwrap_or_default();
-                }
-                if let (Some(level), true) = (packet.extensions.audio_level, in_order) {
-                    self.level.push(packet.now, level);
                 }
             }
             Kind::Video if entry => self.keyframes.arrived(encoding),
@@ -288,6 +336,7 @@ impl Source {
     pub fn detach(&mut self, now: Instant, key: EgressKey) -> Option<Forwarder> {
         let place = self.places.remove(&key)?;
         let mut forwarder = self.forwarders.swap_remove(place);
+        self.wishes.change(forwarder.wish(), Wish::default());
         if let Some(moved) = self.forwarders.get(place) {
             self.places.insert(moved.key(), place);
         }
@@ -303,6 +352,7 @@ impl Source {
     pub fn detach_all(&mut self, now: Instant) -> impl Iterator<Item = Forwarder> + use<> {
         let clock = self.timeline.at(now);
         self.places.clear();
+        self.wishes = Wishes::default();
         self.reports.end();
         let mut forwarders = std::mem::take(&mut self.forwarders);
         for forwarder in &mut forwarders {
@@ -347,7 +397,18 @@ impl Source {
     }
 
     fn choose(&mut self, now: Instant, place: usize) {
-        let needed = self.forwarders[place].choose(self.live, self.config.encodings);
+        if self.wishes.is_nothing() && self.liveness_due.is_some_and(|due| due + STALE_AFTER <= now) {
+            // Its publisher may have stopped it while nobody watched. What comes first is taken, whichever it is.
+            self.live = 0;
+        }
+        let forwarder = &mut self.forwarders[place];
+        let before = forwarder.wish();
+        let needed = forwarder.choose(self.live, self.config.encodings);
+        let wish = forwarder.wish();
+        if self.held_back && !wish.pinned {
+            forwarder.interrupt();
+        }
+        self.wishes.change(before, wish);
         if let (Some(encoding), Kind::Video) = (needed, self.config.kind) {
             self.keyframes.want(now, encoding);
         }
@@ -438,6 +499,13 @@ impl Source {
                 report(forwarder.key(), numbers);
             }
         }
+    }
+
+    /// What comes next of this encoding does not continue what came before: packets between were held back where they came
+    /// from, and are no loss.
+    pub fn skip(&mut self, encoding: usize) {
+        let on_it = |forwarder: &&mut Forwarder| forwarder.current() == Some(encoding);
+        self.forwarders.iter_mut().filter(on_it).for_each(Forwarder::interrupt);
     }
 
     /// The stream of this encoding begins anew (new SSRC, so other sequence numbers and timestamps).

@@ -14,50 +14,90 @@ const SILENCE: u8 = 127;
 /// Quieter than this is a room, not a voice.
 const VOICE_DBOV: u8 = 60;
 
+/// The same as loudness: from here on a packet is a voice, however low.
+pub(super) const VOICE: f32 = (SILENCE - VOICE_DBOV + 1) as f32;
+
+/// From here on somebody speaks, at -50 dBov; quieter ones are breath and keyboards.
+pub(super) const SPEECH: f32 = 77.0;
+
 /// A level is worth this much less after so long: how fast a voice is forgotten.
-const DECAY_PER_SECOND: f32 = 40.0;
+pub(super) const DECAY_PER_SECOND: f32 = 40.0;
 
 /// Of the distance up to a louder packet, the share that one packet (20 ms) goes.
 const ATTACK: f32 = 0.1;
 
+/// The same for an onset, which has to be known before the word is over.
+const ONSET_ATTACK: f32 = 0.35;
+
 /// Levels this old say nothing: the source sends nothing (DTX) or is gone.
 const STALE_AFTER: Duration = Duration::from_secs(2);
 
-/// How loud one source is. Cheap: a multiplication per packet.
+/// What one packet is to those who choose among voices. 0 is silence, 127 full scale.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Voice {
+    /// Of this packet.
+    pub level: f32,
+    /// Of this packet and those before it, quick to rise.
+    pub strength: f32,
+}
+
+impl Voice {
+    /// Of a source that does not say how loud it is: speech as long as it sends more than comfort noise.
+    pub const fn unsaid(payload_len: usize) -> Voice {
+        let level = if payload_len > COMFORT_NOISE_LEN_MAX {
+            SPEECH
+        } else {
+            0.0
+        };
+        Voice { level, strength: level }
+    }
+}
+
+/// What Opus sends in silence (DTX) is one or two octets; the shortest speech is some ten.
+const COMFORT_NOISE_LEN_MAX: usize = 3;
+
+/// How loud one source is. Cheap: two multiplications per packet.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct LevelMeter {
     /// 0 is silence, 127 is full scale, smoothed.
     loudness: f32,
+    /// The same, quicker to rise.
+    onset: f32,
     last: Option<Instant>,
 }
 
 impl LevelMeter {
     /// One packet's level.
     #[inline]
-    pub fn push(&mut self, now: Instant, level: AudioLevel) {
+    pub fn push(&mut self, now: Instant, level: AudioLevel) -> Voice {
         let quiet = level.level_dbov.min(SILENCE);
         let loudness = if quiet >= VOICE_DBOV {
             0.0
         } else {
             f32::from(SILENCE - quiet)
         };
-        let faded = self.loudness(now);
-        self.loudness = if loudness > faded {
-            faded + (loudness - faded) * ATTACK
-        } else {
-            faded
-        };
+        let rise = |faded: f32, attack: f32| faded + (loudness - faded).max(0.0) * attack;
+        self.loudness = rise(self.faded(now, self.loudness), ATTACK);
+        self.onset = rise(self.faded(now, self.onset), ONSET_ATTACK);
         self.last = Some(now);
+        Voice {
+            level: loudness,
+            strength: self.onset,
+        }
     }
 
     /// How loud it is at `now`: 0 is silence, 127 full scale.
     pub fn loudness(&self, now: Instant) -> f32 {
+        self.faded(now, self.loudness)
+    }
+
+    fn faded(&self, now: Instant, loudness: f32) -> f32 {
         let Some(last) = self.last else { return 0.0 };
         let age = now.saturating_duration_since(last);
         if age > STALE_AFTER {
             return 0.0;
         }
-        (self.loudness - DECAY_PER_SECOND * age.as_secs_f32()).max(0.0)
+        (loudness - DECAY_PER_SECOND * age.as_secs_f32()).max(0.0)
     }
 }
 
@@ -66,9 +106,6 @@ const MARGIN: f32 = 8.0;
 
 /// For how long one has to be.
 const HOLD: Duration = Duration::from_millis(400);
-
-/// From here on somebody speaks, at -50 dBov; quieter ones are breath and keyboards.
-const SPEECH: f32 = 77.0;
 
 /// So long after the last of it somebody still counts as speaking: a pause between words is no end.
 const LINGER: Duration = Duration::from_millis(600);
@@ -246,7 +283,7 @@ mod tests {
         let loud = |voice| {
             let mut meter = LevelMeter::default();
             let level = AudioLevel { voice, level_dbov: 30 };
-            (0..50).for_each(|at| meter.push(start + ms(at * 20), level));
+            (0..50).for_each(|at| _ = meter.push(start + ms(at * 20), level));
             meter.loudness(start + ms(1000))
         };
         assert!(loud(false) > SPEECH && loud(true) == loud(false));

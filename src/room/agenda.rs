@@ -19,6 +19,8 @@ pub(super) enum Timer {
     Speakers,
     /// Tell how good connections are.
     Quality,
+    /// Tell publishers what nobody wants any more.
+    Demand,
     /// Nobody has needed a backup of the publication for a while.
     Backup(PublicationId),
     /// Nobody has been here for the departure time.

@@ -20,6 +20,14 @@ pub struct RoomConfig {
     pub max_publications: usize,
     /// Most seats of one participant, 1 to 50.
     pub max_seats: usize,
+    /// How long something that nobody receives is still sent to us.
+    pub dynacast_delay: Duration,
+    /// Most voices that are forwarded at a time in a large room; 0: all, however large.
+    pub loudest: usize,
+    /// A room with more participants than this is large.
+    pub loudest_above: usize,
+    /// Most pictures sent to one participant who does not say otherwise; 0: as many as it has seats.
+    pub last_n: usize,
     /// How long somebody waits to be let in.
     pub lobby_timeout: Duration,
     /// Most who wait at the same time, at least 1.

@@ -29,6 +29,7 @@ impl Room {
                 encoding: _,
                 codec,
             } => self.set_codec(now, source, codec),
+            ShardEvent::Demand { source, encodings } => self.handle_demand(now, source, encodings),
             ShardEvent::Levels { levels } => {
                 for (source, level) in levels {
                     let id = self.publications.by_source(source);
@@ -121,6 +122,7 @@ impl Room {
     }
 
     pub(super) fn tell_speakers(&mut self, now: Instant) {
+        self.views_changed();
         if let Some(speakers) = self.speakers.changed(now) {
             let entry = |(member, level): (MemberKey, u8)| {
                 self.roster

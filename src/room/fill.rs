@@ -16,14 +16,15 @@ use super::{
     seat::{Bound, Class, Half, Need, Place},
     speaker::Speakers,
     subscription::Wishes,
+    view::limits_of,
     viewer::preference,
 };
 use crate::{
-    media::Limits,
+    media::{Claim, Limits},
     packet::{Kind, extension::ExtensionMap},
     shard::command::{ShardCommand, ShardId},
     wire::{
-        ParticipantId,
+        ParticipantId, PublicationId,
         signal::{ServerMessage, SubscriptionState},
     },
 };
@@ -94,6 +95,8 @@ struct Binder<'a> {
     feeds: &'a mut Feeds,
     outputs: &'a mut VecDeque<Output>,
     shard: ShardId,
+    /// Pictures that were given a seat, or with other limits.
+    expected: Vec<(PublicationId, Limits)>,
 }
 
 impl Binder<'_> {
@@ -111,6 +114,12 @@ impl Binder<'_> {
             limits,
         });
         let before = std::mem::replace(&mut half.bound, bound);
+        let known = before.map(|before| (before.source, before.limits));
+        let expected = should.filter(|(publication, limits)| {
+            publication.kind() == Kind::Video && known != Some((publication.key, *limits))
+        });
+        self.expected
+            .extend(expected.map(|(publication, limits)| (publication.id, limits)));
         match (before, should) {
             (None, None) => {}
             (Some(before), None) => {
@@ -129,6 +138,7 @@ impl Binder<'_> {
                     let replica = ShardCommand::AddReplica {
                         source,
                         kind,
+                        is_voice: publication.is_voice(),
                         encodings,
                         extensions,
                         home,
@@ -168,8 +178,10 @@ impl Room {
             publications,
             speakers,
             dirty,
+            demands,
             ..
         } = self;
+        demands.look_again(place);
         let Some(participant) = roster.get_mut(member) else {
             return;
         };
@@ -185,8 +197,10 @@ impl Room {
             speakers,
             dirty,
             viewers,
+            demands,
             ..
         } = self;
+        demands.look_again(place);
         for participant in roster.iter_mut().filter(|participant| participant.key != place.member) {
             look(participant, publications, speakers, now, place);
             dirty.insert(participant.key.owner());
@@ -242,11 +256,11 @@ impl Room {
     }
 
     /// Makes every changed seat show what it should, and tells its owner. Then sources that ended may go.
-    pub(super) fn fill_seats(&mut self, _now: Instant) {
+    pub(super) fn fill_seats(&mut self, now: Instant) {
         for owner in std::mem::take(&mut self.dirty) {
             match owner {
-                Owner::Member(member) => self.fill_member(member),
-                Owner::Viewer(viewer) => self.fill_viewer(viewer),
+                Owner::Member(member) => self.fill_member(now, member),
+                Owner::Viewer(viewer) => self.fill_viewer(now, viewer),
             }
         }
         for (shard, source) in std::mem::take(&mut self.ended) {
@@ -254,22 +268,29 @@ impl Room {
         }
     }
 
-    fn fill_member(&mut self, member: MemberKey) {
+    fn fill_member(&mut self, now: Instant, member: MemberKey) {
         let seats_max = self.seats_max();
         let Some(participant) = self.roster.get_mut(member) else {
             return;
         };
         let mut seats = std::mem::take(&mut participant.seating.seats);
         let mut told = std::mem::take(&mut participant.seating.told);
-        let dirty = participant.seating.take_dirty();
+        let mut dirty = participant.seating.take_dirty();
         let wanted = participant.seating.wanted(seats.len(), seats_max);
         let (mut entries, mut states) = (Vec::new(), BTreeMap::new());
+        let mut expected = Vec::new();
         if let Some(participant) = self.roster.get(member) {
             let shard = participant.path.shard;
+            let pictures = self.pictures(now, participant, &seats);
+            if pictures.is_some() {
+                // Who comes into view puts somebody else out of it.
+                dirty.extend(seats.keys());
+            }
             let mut binder = Binder {
                 feeds: &mut self.feeds,
                 outputs: &mut self.outputs,
                 shard,
+                expected: Vec::new(),
             };
             for index in dirty {
                 let Some(seat) = seats.get_mut(&index) else { continue };
@@ -277,12 +298,18 @@ impl Room {
                 for kind in KINDS {
                     let Some(half) = seat.half_mut(kind) else { continue };
                     let at = occupant.and_then(|place| self.publications.at(place, kind));
-                    let at = at.filter(|publication| participant.wants(publication.id));
+                    let in_view = |publication: &&Publication| match &pictures {
+                        Some(pictures) if kind == Kind::Video => pictures.contains(&publication.place),
+                        Some(_) | None => true,
+                    };
+                    let at = at
+                        .filter(|publication| participant.wants(publication.id))
+                        .filter(in_view);
                     let paused = at.is_some_and(|publication| participant.wishes.is_paused(publication.id));
                     note_need(&mut self.backups, member.owner(), half, at.filter(|_| !paused));
                     let supported = at.and_then(|publication| self.publications.version_for(&half.line, publication));
                     let extensions = supported.map(|p| extensions_of(&self.roster, p)).unwrap_or_default();
-                    let should = supported.map(|p| (p, participant.wishes.limits(p)));
+                    let should = supported.map(|p| (p, limits_of(participant, &self.publications, p)));
                     binder.bind(half, should, extensions);
                     let state = at.map(|publication| {
                         let state = if supported.is_none() {
@@ -301,6 +328,10 @@ impl Room {
                 let sits = occupant.and_then(|place| self.roster.id(place.member));
                 entries.extend(seat.tell(index, sits, told.entry(index).or_default()));
             }
+            expected = binder.expected;
+        }
+        for (publication, limits) in expected {
+            self.demands.expect(now, publication, limits);
         }
         if let Some(participant) = self.roster.get_mut(member) {
             participant.seating.seats = seats;
@@ -324,7 +355,7 @@ impl Room {
         }
     }
 
-    fn fill_viewer(&mut self, key: ViewerKey) {
+    fn fill_viewer(&mut self, now: Instant, key: ViewerKey) {
         let Self {
             viewers,
             roster,
@@ -332,6 +363,7 @@ impl Room {
             backups,
             feeds,
             outputs,
+            demands,
             ..
         } = self;
         let Some(viewer) = viewers.get_mut(key) else { return };
@@ -340,6 +372,7 @@ impl Room {
             feeds,
             outputs,
             shard: viewer.path.shard,
+            expected: Vec::new(),
         };
         for (kind, half) in [(Kind::Audio, &mut viewer.audio), (Kind::Video, &mut viewer.video)] {
             let Some(half) = half else { continue };
@@ -355,12 +388,19 @@ impl Room {
             let extensions = shown
                 .map(|publication| extensions_of(roster, publication))
                 .unwrap_or_default();
-            binder.bind(
-                half,
-                shown.map(|publication| (publication, Limits::default())),
-                extensions,
-            );
+            binder.bind(half, shown.map(|publication| (publication, watched())), extensions);
         }
+        for (publication, limits) in binder.expected {
+            demands.expect(now, publication, limits);
+        }
+    }
+}
+
+/// Who watches one participant alone hears them, be others louder or not.
+fn watched() -> Limits {
+    Limits {
+        claim: Claim::Pinned,
+        ..Limits::default()
     }
 }
 

@@ -111,6 +111,7 @@ impl Room {
             path,
             seating: Seating::default(),
             wishes: Wishes::new(false),
+            last_n: None,
             rates: Rates::default(),
         });
         let owner_changed = self.settle_owner(Some(key));
@@ -198,7 +199,11 @@ impl Room {
                 self.command(shard, add_egress(answered.transport, egress, line));
             }
         }
+        let watched = self.roster.find(&viewer.publisher);
         self.viewers.insert(key, viewer);
+        if let Some(publisher) = watched {
+            self.viewers_changed(publisher);
+        }
         self.dirty.insert(key.owner());
         self.agenda.set(Timer::Away(key.owner()), now + CONNECT_WINDOW);
         self.reply(

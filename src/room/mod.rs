@@ -10,6 +10,7 @@ mod agenda;
 mod backup;
 mod channel;
 mod config;
+mod demand;
 mod events;
 mod feed;
 mod fill;
@@ -44,7 +45,9 @@ mod switch;
 #[cfg(test)]
 mod tests;
 mod topic;
+mod view;
 mod viewer;
+mod voices;
 
 use std::{
     collections::{BTreeSet, VecDeque},
@@ -114,6 +117,8 @@ pub struct Room {
     speakers: speaker::Speakers,
     qualities: quality::Qualities,
     channels: channel::Channels,
+    demands: demand::Demands,
+    voices: voices::Voices,
     agenda: Agenda,
     /// Whose seats have to be looked at before this input is done with.
     dirty: BTreeSet<Owner>,
@@ -194,6 +199,8 @@ impl Room {
             speakers: speaker::Speakers::default(),
             qualities: quality::Qualities::default(),
             channels: channel::Channels::default(),
+            demands: demand::Demands::default(),
+            voices: voices::Voices::default(),
             agenda: Agenda::default(),
             dirty: BTreeSet::new(),
             ended: Vec::new(),
@@ -310,6 +317,8 @@ impl Room {
             self.handle_close(now, closing);
         }
         self.fill_seats(now);
+        self.settle_demand(now);
+        self.settle_voices();
         self.settle_backups(now);
         self.watch_emptiness(now, was_empty);
         self.end_links_first(now);
@@ -336,6 +345,7 @@ impl Room {
                 Timer::Lobby(waiter) => self.handle_waited(waiter),
                 Timer::Speakers => self.tell_speakers(now),
                 Timer::Quality => self.tell_quality(),
+                Timer::Demand => self.demand_due(),
                 Timer::Backup(publication) => self.handle_backup_idle(publication),
                 Timer::Departure => {
                     if self.is_empty() {

@@ -64,6 +64,7 @@ impl Room {
         let (transport, negotiated) = (answered.transport, &answered.negotiated);
         if let Some(ice) = &answered.fresh {
             self.roster.own_transport(transport, owner);
+            self.voices.use_shard(shard);
             self.command(
                 shard,
                 ShardCommand::AddTransport {

@@ -35,6 +35,8 @@ pub(super) struct Participant {
     pub(super) path: Path,
     pub(super) seating: Seating,
     pub(super) wishes: Wishes,
+    /// Most pictures it wants to be sent; `None`: it did not say.
+    pub(super) last_n: Option<usize>,
     pub(super) rates: Rates,
 }
 

@@ -43,6 +43,11 @@ impl Publication {
         self.source.kind()
     }
 
+    /// Does it have to be among the loudest of a large room? The sound of a screen need not.
+    pub(super) const fn is_voice(&self) -> bool {
+        matches!(self.source, SourceKind::Microphone)
+    }
+
     pub(super) const fn owner(&self) -> MemberKey {
         self.place.member
     }

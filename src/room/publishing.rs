@@ -92,7 +92,7 @@ impl Room {
             backup_of: line.backup_of,
             encrypted: line.encrypted,
         };
-        let (mid, kind) = (line.mid.clone(), line.source.kind());
+        let (mid, kind, is_voice) = (line.mid.clone(), line.source.kind(), publication.is_voice());
         self.command(
             shard,
             ShardCommand::Publish {
@@ -100,6 +100,7 @@ impl Room {
                 mid,
                 source: key,
                 kind,
+                is_voice,
                 encodings,
             },
         );
@@ -113,6 +114,7 @@ impl Room {
             );
         }
         let (id, info) = (publication.id, publication.info());
+        self.demands.add(now, id, publication.encodings);
         self.publications.insert(publication);
         if line.backup_of.is_none() {
             self.tell_others(
@@ -217,6 +219,7 @@ impl Room {
         let (shard, source, kind) = (publication.shard, publication.key, publication.source);
         let owner = publication.owner();
         self.command(shard, ShardCommand::SetMuted { source, muted });
+        self.views_changed();
         if muted && kind == SourceKind::Microphone {
             self.speakers.forget(owner);
         }
@@ -304,6 +307,7 @@ impl Room {
         for participant in self.roster.iter_mut() {
             participant.wishes.forget(id);
         }
+        self.demands.remove(id);
         self.ended.push((publication.shard, publication.key));
         self.look_at_place_everywhere(now, publication.place, owner);
     }

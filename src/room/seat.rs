@@ -296,6 +296,11 @@ impl Seating {
         self.seated.contains_key(&place) || self.waiting.contains(&place)
     }
 
+    /// Every seat is to be looked at again.
+    pub(super) fn look_at_all(&mut self) {
+        self.dirty.extend(self.seats.keys());
+    }
+
     /// Takes the seats to look at again.
     pub(super) fn take_dirty(&mut self) -> BTreeSet<u16> {
         std::mem::take(&mut self.dirty)

@@ -8,6 +8,7 @@ mod canned;
 mod client;
 mod house;
 mod http;
+mod large;
 mod links;
 mod lobby;
 mod malformed;

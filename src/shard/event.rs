@@ -34,6 +34,13 @@ pub enum ShardEvent {
         /// In which codec.
         codec: Codec,
     },
+    /// Which encodings of a source of pictures are wanted ([`crate::media::Demand`]).
+    Demand {
+        /// Of which source.
+        source: SourceKey,
+        /// A bit for each encoding; 0: nobody watches.
+        encodings: u8,
+    },
     /// Smoothed audio levels of the sources that were heard lately. Replaces the one before; may be lost.
     Levels {
         /// Source and level: 0 (silence) to 127 (loudest).

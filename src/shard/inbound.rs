@@ -15,10 +15,10 @@ use super::socket::{Arrival, ReceiveBuffers, Via};
 use super::sources::{Home, Run};
 use super::tcp::CloseReason;
 use super::{Shard, command};
-use crate::media::{Inbound, SourceKey, TransportSlot, stream};
+use crate::media::{DropReason, Inbound, SourceKey, TransportSlot, stream};
 use crate::packet::extension::read_extensions;
 use crate::packet::rtp::{RtpHeader, payload_len_without_padding};
-use crate::packet::{Codec, FrameInfo, codec};
+use crate::packet::{Codec, FrameInfo, Kind, codec};
 use crate::transport::demux::{Class, classify};
 use crate::transport::ice::{BindingOutcome, username_local_ufrag};
 use crate::transport::srtp::SrtpError;
@@ -167,7 +167,7 @@ impl Shard {
             index,
             run: Run {
                 stream: run,
-                unmuted: 0,
+                resumed: 0,
             },
         };
         let frame = self.forward(now, &packet, header, payload, datagram);
@@ -197,14 +197,6 @@ impl Shard {
         if entry.muted {
             return FrameInfo::default();
         }
-        let run = match entry.home {
-            Home::Here(_) => Run {
-                unmuted: entry.unmuted,
-                ..packet.run
-            },
-            Home::Shard(..) => packet.run,
-        };
-        entry.enter_run(packet.encoding, run);
         let map = match &entry.home {
             Home::Here(slot) => &self.transports[slot.0 as usize].extensions,
             Home::Shard(_, map) => map,
@@ -228,6 +220,15 @@ impl Shard {
             frame,
             encoding: packet.encoding,
         };
+        let is_heard = entry.source.kind() == Kind::Video || self.loudest.admit(entry, &inbound);
+        let run = match entry.home {
+            Home::Here(_) => Run {
+                resumed: entry.resumed,
+                ..packet.run
+            },
+            Home::Shard(..) => packet.run,
+        };
+        entry.enter_run(packet.encoding, run);
         entry
             .source
             .forward(&inbound, &mut self.egress.sink(&self.ways, &self.counters));
@@ -241,8 +242,13 @@ impl Shard {
                 self.post.send(command::room_of(packet.source), event);
             }
         }
-        if entry.relay_to != 0 {
-            let (shards, packet) = (entry.relay_to, Received { run, ..*packet });
+        let mut shards = entry.relay_to;
+        if !is_heard {
+            self.counters.drop_packet(DropReason::NotLoudest);
+            shards &= entry.away.pinned();
+        }
+        if shards != 0 {
+            let packet = Received { run, ..*packet };
             self.relay(&packet, shards, header, bytes, inbound.payload);
         }
         frame

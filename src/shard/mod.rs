@@ -13,7 +13,9 @@ pub mod event;
 mod clock;
 mod commands;
 mod config;
+mod demand;
 mod inbound;
+mod loudest;
 mod mailbox;
 mod post;
 mod receive;
@@ -50,6 +52,7 @@ pub use tcp::{CloseReason, TcpCounters};
 use crate::media::{EgressKey, HistoryLimits, SourceKey, TransportSlot};
 use clock::NtpClock;
 use egress::Egress;
+use loudest::Loudest;
 use post::Post;
 use relay::RelayEnds;
 use socket::{MediaSocket, ReceiveBuffers};
@@ -84,6 +87,7 @@ enum MailLeft {
 
 /// The state of one media thread.
 struct Shard {
+    id: ShardId,
     socket: Arc<MediaSocket>,
     /// Where everything leaves.
     ways: Ways,
@@ -91,6 +95,7 @@ struct Shard {
     table: Table,
     transports: Slab<TransportEntry>,
     sources: Sources,
+    loudest: Loudest,
     egress_slots: AHashMap<EgressKey, TransportSlot>,
     egress: Egress,
     post: Post,
@@ -99,7 +104,7 @@ struct Shard {
     clock: NtpClock,
     consent_timeout: Duration,
     history: HistoryLimits,
-    /// Sources that may owe their publisher a keyframe request; asked at the end of the turn.
+    /// Sources that may owe their publisher a keyframe request, or the news of who wants what; asked at the end of the turn.
     keyframes_due: Vec<SourceKey>,
     next_tick: Instant,
     ticks: u64,

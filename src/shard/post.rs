@@ -46,7 +46,8 @@ impl Post {
             ShardEvent::Connected { .. }
             | ShardEvent::Interrupted { .. }
             | ShardEvent::Lost { .. }
-            | ShardEvent::StreamStarted { .. } => false,
+            | ShardEvent::StreamStarted { .. }
+            | ShardEvent::Demand { .. } => false,
         };
         if replaceable && !room.kept.is_empty() {
             return;

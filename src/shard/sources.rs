@@ -5,7 +5,8 @@ use std::time::Instant;
 use ahash::AHashMap;
 
 use super::command::ShardId;
-use crate::media::{ENCODINGS_MAX, EgressKey, Source, SourceKey, TransportSlot};
+use super::demand::Away;
+use crate::media::{Demand, ENCODINGS_MAX, EgressKey, Source, SourceKey, TransportSlot};
 use crate::packet::Codec;
 use crate::packet::av1::DependencyDescriptorReader;
 use crate::packet::extension::ExtensionMap;
@@ -16,8 +17,8 @@ use crate::packet::extension::ExtensionMap;
 pub(super) struct Run {
     /// [`super::receive::ReceivedStream::run`]; 0 before the first packet.
     pub(super) stream: u64,
-    /// [`SourceEntry::unmuted`] at home: what a mute held back is no loss.
-    pub(super) unmuted: u32,
+    /// [`SourceEntry::resumed`] at home: what was held back there is no loss.
+    pub(super) resumed: u32,
 }
 
 /// One source with what the shard needs around it.
@@ -29,8 +30,14 @@ pub(super) struct SourceEntry {
     pub(super) relay_to: u64,
     /// Which run of its publisher's packets each encoding is in.
     pub(super) runs: [Run; ENCODINGS_MAX],
-    /// How often it was unmuted.
-    pub(super) unmuted: u32,
+    /// How often it was unmuted, or let through again after others had been louder.
+    pub(super) resumed: u32,
+    /// A microphone, which has to be among the loudest of a large room to be heard.
+    pub(super) is_voice: bool,
+    /// What is wanted of it on other shards.
+    pub(super) away: Away,
+    /// What the room, or the shard it comes from, was told last of who wants what.
+    pub(super) told: Option<Demand>,
     /// Codec of each encoding, and the packet that brought it: a change is told to the room.
     pub(super) codecs: [Option<(Codec, u64)>; ENCODINGS_MAX],
     /// What the last keyframe of each encoding said about the frames after it (AV1).
@@ -50,12 +57,17 @@ impl SourceEntry {
     /// A packet of this run is to be forwarded: another run than before has other numbers.
     #[inline]
     pub(super) fn enter_run(&mut self, encoding: usize, run: Run) {
-        if self.runs[encoding] != run {
+        let before = self.runs[encoding];
+        if before != run {
             self.runs[encoding] = run;
             if let Some((_, since)) = &mut self.codecs[encoding] {
                 *since = 0;
             }
-            self.source.restart_encoding(encoding);
+            if before.stream == run.stream {
+                self.source.skip(encoding);
+            } else {
+                self.source.restart_encoding(encoding);
+            }
         }
     }
 

@@ -14,6 +14,7 @@ use super::clock::NtpClock;
 use super::command::ShardId;
 use super::counters::ShardCounters;
 use super::egress::Egress;
+use super::loudest::Loudest;
 use super::mailbox::{Mail, ShardHandle};
 use super::post::Post;
 use super::relay::{RelayEnds, SHARDS_MAX};
@@ -107,15 +108,19 @@ pub(super) fn assemble(config: &ShardConfig) -> io::Result<(Vec<ShardHandle>, Ve
         parts.push((Arc::new(socket), connections, poll, counters, inbox));
     }
     let mut ready = Vec::with_capacity(shards);
-    for ((socket, connections, poll, counters, inbox), relay) in parts.into_iter().zip(RelayEnds::mesh(&wakers)) {
+    for (((socket, connections, poll, counters, inbox), relay), handle) in
+        parts.into_iter().zip(RelayEnds::mesh(&wakers)).zip(&handles)
+    {
         let now = Instant::now();
         let shard = Shard {
+            id: handle.id,
             ways: Ways::new(Arc::clone(&socket), connections),
             socket,
             counters,
             table: Table::default(),
             transports: Slab::new(),
             sources: Sources::default(),
+            loudest: Loudest::default(),
             egress_slots: AHashMap::new(),
             egress: Egress::new(config.segmentation),
             post: Post::default(),

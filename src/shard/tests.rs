@@ -15,6 +15,8 @@ use crate::transport::ice::Credentials;
 use crate::transport::negotiation::{CodecLine, ReceiveLine};
 use crate::transport::srtp::{KeyingMaterial, Opener, Profile, Sealer};
 
+mod large;
+
 const SOURCE: SourceKey = SourceKey(1 << 32 | 1);
 const EGRESS: EgressKey = EgressKey(1 << 32 | 1);
 const SEAT_SSRC: u32 = 0x5ea7;
@@ -137,6 +139,7 @@ impl Client {
             mid: "0".to_owned(),
             source: SOURCE,
             kind,
+            is_voice: kind == Kind::Audio,
             encodings: 1,
         });
     }
@@ -213,6 +216,7 @@ fn a_source_that_is_only_watched_from_another_shard_is_asked_for_keyframes() {
     away.tell(ShardCommand::AddReplica {
         source: SOURCE,
         kind: Kind::Video,
+        is_voice: false,
         encodings: 1,
         extensions: ExtensionMap::default(),
         home: ShardId(0),

@@ -210,12 +210,13 @@ impl Shard {
         self.scratch = compound;
     }
 
-    /// Sends the keyframe requests that became due in this turn.
+    /// Sends the keyframe requests that became due in this turn, and tells who wants what where that has changed.
     pub(super) fn request_keyframes(&mut self, now: Instant) {
         let mut due = std::mem::take(&mut self.keyframes_due);
         due.sort_unstable();
         due.dedup();
         for key in due.drain(..) {
+            self.tell_demand(key);
             let Some(entry) = self.sources.get_mut(key) else {
                 continue;
             };

@@ -7,6 +7,7 @@ mod channels;
 mod chat;
 mod codecs;
 mod crowd;
+mod large;
 mod layers;
 mod publish;
 mod reference;

@@ -53,6 +53,11 @@ pub(crate) const VENV: System = System {
 };
 
 impl System {
+    /// What to run with which argument to see whether it is there, and the Debian package that brings it.
+    pub(crate) const fn new(probe: (&'static str, &'static str), package: &'static str) -> System {
+        System { probe, package }
+    }
+
     fn is_there(self) -> bool {
         is_there(self.probe.0, self.probe.1)
     }

@@ -26,6 +26,7 @@ cargo xtask test --list          list the steps
 cargo xtask networks             measure media over bad networks: all cases, about half an hour
 cargo xtask networks --short     a few central cases
 cargo xtask networks --only CASE one case in browsers (n1-down-5, or n1 for all of them); may be given several times
+cargo xtask interop              seven engines as publishers and subscribers, each to each
 
 networks prints a table and writes target/networks.json; it fails where a figure misses its goal.
 With CI=true in the environment a skipped test counts as a failure, but for the one of documents that may be absent.";
@@ -110,6 +111,7 @@ fn run(context: &Context, steps: &[&'static Step]) -> Report {
 fn chosen_steps(arguments: &[&str]) -> anyhow::Result<Option<Vec<&'static Step>>> {
     let mut rest = match arguments {
         ["test", rest @ ..] => rest,
+        ["interop"] => return Ok(Some(vec![&steps::interop::WHOLE])),
         ["help" | "--help" | "-h"] => {
             println!("{USAGE}");
             return Ok(None);

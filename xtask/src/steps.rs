@@ -1,6 +1,7 @@
 //! The steps, in the order in which a failure is cheapest to learn.
 
 mod fuzz;
+pub(crate) mod interop;
 mod rust;
 mod web;
 
@@ -71,6 +72,7 @@ pub(crate) const STEPS: &[Step] = &[
         needs: &[install::PYTHON, install::VENV],
         run: web::aiortc,
     },
+    interop::SHORT,
     Step {
         name: "networks",
         what: "a call over bad networks, the short form of cargo xtask networks",

@@ -24,6 +24,9 @@
  * @property {() => number} random in [0, 1)
  * @property {(event: 'online' | 'pagehide', listener: () => void) => () => void} onPage returns how to stop listening
  *
+ * @property {boolean} [inactiveSoundFlows] true where a sender of sound goes on although its encoding is not active (Firefox 153
+ *   says yes to `active: false` and does nothing); default false
+ *
  * What follows may be lacking; what needs it then rejects with `not-supported`.
  * @property {() => number} [date] milliseconds since 1970
  * @property {(kind: 'camera' | 'microphone') => Promise<boolean>} [permission] whether it was given already, without asking
@@ -31,7 +34,7 @@
  *   it shows now, as base64 of a JPEG; with one of the two sizes (pixels) the other follows
  * @property {(kind: 'video' | 'audio') => HTMLMediaElement} [createElement] one that plays by itself
  * @property {(element: HTMLMediaElement, seen: (size: {width: number, height: number} | null) => void) => () => void} [watchSize] tells
- *   of its size on the page in pixels, null while out of sight; returns how to stop
+ *   of its size on the screen in pixels, null while out of sight, nothing before it was first put on the page; returns how to stop
  */
 
 /**
@@ -50,6 +53,7 @@ export function browserPlatform() {
     clearTimeout: (handle) => globalThis.clearTimeout(handle),
     now: () => globalThis.performance.now(),
     random: () => Math.random(),
+    inactiveSoundFlows: /\bFirefox\//.test(globalThis.navigator?.userAgent ?? ''),
     date: () => Date.now(),
     permission,
     captureFrame,
@@ -100,22 +104,43 @@ async function captureFrame(track, { width, height }) {
 
 /** @type {NonNullable<Platform['watchSize']>} */
 function watchSize(element, seen) {
-  let visible = true;
+  let inSight = true;
+  let placed = false;
+  /** A window of its own, which is seen whatever becomes of the page. @type {{width: number, height: number} | null} */
+  let apart = null;
   const tell = () => {
-    const { clientWidth, clientHeight } = element;
+    placed ||= element.isConnected;
+    if (!placed) return; // perhaps it never will be, and is only drawn from
+    const { clientWidth, clientHeight } = apart ? { clientWidth: apart.width, clientHeight: apart.height } : element;
     const dense = globalThis.devicePixelRatio || 1;
-    const shown = visible && clientWidth > 0 && clientHeight > 0;
+    const onPage = document.visibilityState !== 'hidden' && inSight && element.isConnected;
+    const shown = (apart !== null || onPage) && clientWidth > 0 && clientHeight > 0;
     seen(shown ? { width: Math.round(clientWidth * dense), height: Math.round(clientHeight * dense) } : null);
   };
   const size = new ResizeObserver(tell);
-  const sight = new IntersectionObserver(([entry]) => {
-    visible = entry?.isIntersecting ?? true;
+  const sight = new IntersectionObserver((entries) => {
+    inSight = entries.at(-1)?.isIntersecting ?? true;
     tell();
   });
+  const enter = (/** @type {any} */ event) => {
+    apart = event.pictureInPictureWindow ?? { width: element.clientWidth, height: element.clientHeight };
+    event.pictureInPictureWindow?.addEventListener?.('resize', tell);
+    tell();
+  };
+  const leave = () => {
+    apart = null;
+    tell();
+  };
   size.observe(element);
   sight.observe(element);
+  document.addEventListener('visibilitychange', tell);
+  element.addEventListener('enterpictureinpicture', enter);
+  element.addEventListener('leavepictureinpicture', leave);
   return () => {
     size.disconnect();
     sight.disconnect();
+    document.removeEventListener('visibilitychange', tell);
+    element.removeEventListener('enterpictureinpicture', enter);
+    element.removeEventListener('leavepictureinpicture', leave);
   };
 }

@@ -23,8 +23,9 @@ import { KIND } from './protocol.js';
 
 /**
  * A microphone, camera or screen that we offer. It outlives reconnects: after a fresh join it is published again by itself.
- * @extends {Emitter<{muted: [boolean], ended: [], closed: [EnfiladeError | null]}>}
- *   `ended`: the device or the screen stopped by itself. `closed`: published no more; with an error if the server refused it.
+ * @extends {Emitter<{muted: [boolean], ended: [], wanted: [readonly boolean[]], closed: [EnfiladeError | null]}>}
+ *   `ended`: the device or the screen stopped by itself. `wanted`: others receive more or less of it; what nobody receives is
+ *   not sent. `closed`: published no more; with an error if the server refused it.
  */
 export class LocalPublication extends Emitter {
   #hooks;
@@ -36,6 +37,8 @@ export class LocalPublication extends Emitter {
   #id = null;
   /** @type {{width?: number, height?: number}} */
   #size = {};
+  /** @type {readonly boolean[] | null} */
+  #wanted = null;
   #onTrackEnded = () => {
     if (!this.#closed) this.emit('ended');
   };
@@ -80,6 +83,11 @@ export class LocalPublication extends Emitter {
   /** Whether it is published no more, for good. */
   get closed() {
     return this.#closed;
+  }
+
+  /** Which encodings anybody receives, lowest first; null: the server has not said, so all are sent. */
+  get wanted() {
+    return this.#wanted;
   }
 
   /** Of the capture, in pixels; empty for sound. */
@@ -151,7 +159,14 @@ export class LocalPublication extends Emitter {
 
   /** For the transport. @param {number | null} id */
   assign(id) {
+    if (id !== this.#id) this.#wanted = null;
     this.#id = id;
+  }
+
+  /** For the publisher: the server says what is received. @param {readonly boolean[]} encodings */
+  want(encodings) {
+    this.#wanted = Object.freeze([...encodings]);
+    this.emit('wanted', this.#wanted);
   }
 
   /** For the room: the end. @param {EnfiladeError | null} error */

@@ -57,6 +57,18 @@ export class Publisher {
     return made;
   }
 
+  /**
+   * The server says what anybody receives of one of ours.
+   * @param {number} id
+   * @param {boolean[]} encodings lowest first
+   */
+  want(id, encodings) {
+    const publication = this.publications.find((p) => p.id === id);
+    if (!publication || !Array.isArray(encodings)) return;
+    publication.want(encodings);
+    this.#link?.transport.fit(publication).catch(() => {}); // the next transport sends what is wanted then
+  }
+
   /** @param {LocalPublication} publication */
   async unpublish(publication) {
     this.#drop(publication, null);

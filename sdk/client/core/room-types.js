@@ -30,6 +30,7 @@
  * @property {unknown} [metadata] any JSON, at most 16 KiB
  * @property {boolean} [autoSubscribe] default true: receive everything until told otherwise
  * @property {number} [seats] receive places offered at first; default 8, grows by itself up to 48
+ * @property {number} [lastN] most pictures sent to us at a time (`setLastN`); default: as the server's configuration says
  * @property {number} [reconnectForMs] how long to try to come back; default 120 000
  * @property {'any' | 'open' | 'join'} [intent] open: begin the room, or reject with `room-exists`; join: enter it, or reject
  *   with `room-not-found`; any (the default): whichever it is. Decided by the server at once for all who ask

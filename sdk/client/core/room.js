@@ -45,6 +45,8 @@ export class Room extends Assembly {
   /** @type {Joined | null} */
   #joined = null;
   #seatsWanted;
+  /** @type {number | null} */
+  #lastN;
 
   /** @param {RoomOptions} options */
   constructor(options) {
@@ -58,6 +60,7 @@ export class Room extends Assembly {
     this.platform = platform;
     this.#options = { ...options, mode: options.mode ?? 'sendAndReceive' };
     this.#seatsWanted = Math.min(options.seats ?? SEATS_FIRST, SEATS_MAX);
+    this.#lastN = options.lastN ?? null;
     /** Opens devices. @readonly */
     this.capture = new Capture(platform);
     /** The switches for microphone, camera and screen. @readonly */
@@ -68,8 +71,10 @@ export class Room extends Assembly {
     this.playback.on('autoplay-resumed', () => this.emit('autoplay-resumed'));
     this.#publisher = new Publisher(() => this.emit('local-changed'));
     this.#roster = new Roster({
-      subscribe: async (p) => void (await this.#request('subscribe', { ...p.limits, publication: p.id })),
+      subscribe: async (p) => void (await this.#request('subscribe', { ...p.wish, publication: p.id })),
       unsubscribe: async (p) => void (await this.#request('unsubscribe', { publication: p.id })),
+      platform,
+      playback: this.playback,
     });
     this.#roster.on('participant-left', ({ id }) => this.forget(id));
     forward(this.#roster, this, ROSTER_EVENTS);
@@ -214,6 +219,21 @@ export class Room extends Assembly {
     if (mode !== 'signallingOnly') await this.#connection.link?.transport.growSeats(this.#seatsWanted);
   }
 
+  /** Most pictures sent to us at a time; null: as the server's configuration says. */
+  get lastN() {
+    return this.#lastN;
+  }
+
+  /**
+   * Receives so many pictures at most: pinned ones, then screens, then of those who spoke last. Everybody is heard.
+   * @param {number | null} lastN 0 to 50; null: as the server's configuration says
+   */
+  async setLastN(lastN) {
+    requireArgument(lastN === null || (Number.isInteger(lastN) && lastN >= 0), 'setLastN: a number, or null.');
+    await this.#request('view', { lastN });
+    this.#lastN = lastN;
+  }
+
   /**
    * A channel for application data to those who open one of the same label.
    * @param {string} label
@@ -256,10 +276,11 @@ export class Room extends Assembly {
     transport.path.on('state', (state) => this.emit('media-state', state));
     for (const channel of this.#channels) channel.attach(transport.pc);
     for (const publication of this.#roster.publications) {
-      const { id, limits, wanted } = publication;
+      const { id, wish, wanted } = publication;
       if (!wanted) session.request('unsubscribe', { publication: id }).catch(() => {});
-      else if (limits) session.request('subscribe', { ...limits, publication: id }).catch(() => {});
+      else if (wish) session.request('subscribe', { ...wish, publication: id }).catch(() => {});
     }
+    if (this.#lastN !== null) session.request('view', { lastN: this.#lastN }).catch(() => {});
     this.assemble(joined, session);
     const most = Math.min(SEATS_MAX, joined.limits?.seats ?? SEATS_MAX);
     await this.#publisher.attach(transport, session, this.mode === 'signallingOnly' ? 0 : Math.min(this.#seatsWanted, most));
@@ -285,6 +306,9 @@ export class Room extends Assembly {
         break;
       case 'seats.wanted':
         this.#growSeats(message.count);
+        break;
+      case 'publication.wanted':
+        this.#publisher.want(message.publication, message.encodings);
         break;
       case 'transport':
         if (message.state === 'lost') this.#connection.restartMedia();

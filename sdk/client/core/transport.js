@@ -109,6 +109,11 @@ export class Transport {
     return this.#queue.run(() => this.lines.replace(publication));
   }
 
+  /** @param {LocalPublication} publication of which more or less is wanted */
+  fit(publication) {
+    return this.#queue.run(() => this.lines.fit(publication));
+  }
+
   /** @param {number} count pairs there should be */
   growSeats(count) {
     return this.#queue.run(async () => {

@@ -242,11 +242,11 @@ export class Meeting extends MeetingControls {
     });
   }
 
-  /** From now on elements of `participant.renderVideo()` get what fits them, and nothing while out of sight. @returns {void} */
+  /** Elements of `participant.renderVideo()` get what fits them, and nothing while out of sight. It is so from the start. @returns {void} */
   enableAdaptiveSubscription() {
     this.#stage.people.adapt(true);
   }
-  /** @returns {void} */
+  /** They get everything, in sight or not. @returns {void} */
   disableAdaptiveSubscription() {
     this.#stage.people.adapt(false);
   }

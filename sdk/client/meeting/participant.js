@@ -139,7 +139,7 @@ export class Participant extends Emitter {
   }
 
   /**
-   * The size of the tile that shows their camera: nothing larger is sent to us.
+   * The size of the tile that shows their camera: nothing larger is sent to us. Goes before the size of an element of `renderVideo`.
    * @param {number} width pixels
    * @param {number} height pixels
    * @returns {Promise<void>}
@@ -285,7 +285,7 @@ export class Participant extends Emitter {
   /**
    * An element that shows their camera or screen, and follows when it comes and goes.
    * @param {{type?: 'video' | 'share', adaptive?: boolean}} [options] default video. adaptive: only what fits the element is
-   *   sent to us, and nothing while it is out of sight; default: as the meeting says (`enableAdaptiveSubscription`)
+   *   sent to us, and nothing while it is out of sight; default: as the meeting says (`disableAdaptiveSubscription`)
    * @returns {HTMLVideoElement}
    */
   renderVideo({ type = 'video', adaptive } = {}) {

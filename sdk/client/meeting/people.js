@@ -21,7 +21,7 @@ export class People {
   #entered = false;
   /** @type {Set<StreamKind>} what `pauseAllStreams` holds back */
   #paused = new Set();
-  #adaptive = false;
+  #adaptive = true;
   #watch;
   /** @type {WeakSet<LocalPublication>} */
   #minded = new WeakSet();

@@ -12,8 +12,8 @@ const sources = ['', 'core', 'meeting'].flatMap((folder) =>
 test('the SDK, comments aside, is small enough to be loaded as it is: the core, and the whole with the Meeting API', () => {
   const size = (files) => files.reduce((sum, file) => sum + readFileSync(file, 'utf8').replace(/^\s*(\/\*\*|\*|\/\/).*$/gm, '').length, 0);
   const core = size(sources.filter((file) => file.includes('/core/')));
-  assert.ok(core < 100_000, `the core: ${core} bytes without comments`);
-  assert.ok(size(sources) < 200_000, `the whole: ${size(sources)} bytes without comments`);
+  assert.ok(core < 115_000, `the core: ${core} bytes without comments`);
+  assert.ok(size(sources) < 215_000, `the whole: ${size(sources)} bytes without comments`);
 });
 
 test('modules import only their own kind: relative, with extension, the core nothing of the Meeting API', () => {

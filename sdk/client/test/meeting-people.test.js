@@ -254,13 +254,15 @@ test('elements follow their streams; adaptive ones ask for what fits them', asyn
   const video = s.bob.renderVideo();
   const sound = s.bob.renderAudio();
   assert.deepEqual([video.kind, video.srcObject.getTracks()[0].kind, sound.srcObject.getTracks()[0].kind], ['video', 'video', 'audio']);
-  assert.equal(video.seen, undefined);
-  s.meeting.enableAdaptiveSubscription();
-  video.seen({ width: 320, height: 180 });
+  assert.equal(sound.seen, undefined);
+  video.seen({ width: 310, height: 180 });
+  await s.platform.advance(1000);
   video.seen(null);
+  await s.platform.advance(1000);
   s.meeting.disableAdaptiveSubscription();
-  await settle();
-  assert.deepEqual(s.asked('subscribe'), [{ publication: 3, maxWidth: 320, maxHeight: 180 }, { publication: 3, paused: true }, { publication: 3 }]);
+  await s.platform.advance(1000);
+  assert.equal(video.seen, undefined);
+  assert.deepEqual(s.asked('subscribe'), [{ publication: 3, maxWidth: 320, maxHeight: 192 }, { publication: 3, paused: true }, { publication: 3 }]);
   seated(s, null, null);
   assert.equal(video.srcObject, null);
 });
@@ -271,9 +273,12 @@ test('what fits an element undoes no pause and no viewport of the app', async ()
   await s.bob.setViewPort(640, 360);
   await s.meeting.pauseAllStreams('video');
   video.seen({ width: 320, height: 180 });
+  await s.platform.advance(1000);
   await s.meeting.resumeAllStreams('video');
-  await settle();
-  assert.deepEqual(s.asked('subscribe').slice(2), [{ publication: 3, maxWidth: 320, maxHeight: 180, paused: true }, { publication: 3, maxWidth: 320, maxHeight: 180 }]);
+  video.seen(null);
+  await s.platform.advance(1000);
+  const box = { publication: 3, maxWidth: 640, maxHeight: 360 };
+  assert.deepEqual(s.asked('subscribe').slice(2), [{ ...box, paused: true }, box, { ...box, paused: true }]);
   assert.ok(s.meeting.localParticipant.renderAudio().muted, 'nobody hears oneself');
 });
 

@@ -180,6 +180,7 @@ impl Client {
             | ServerMessage::Error { .. }
             | ServerMessage::Answer { .. }
             | ServerMessage::SeatsWanted { .. }
+            | ServerMessage::PublicationWanted { .. }
             | ServerMessage::PublicationBackup { .. }
             | ServerMessage::Speakers { .. }
             | ServerMessage::Quality { .. }

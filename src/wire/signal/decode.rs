@@ -19,8 +19,8 @@ use crate::wire::{
     json::{Object, check_shape},
     limits::{
         CHAT_BYTES_MAX, CLIENT_BYTES_MAX, CODECS_MAX, INFO_BYTES_MAX, LINES_MAX, LINK_WAIT_MS_MAX, LISTING_BYTES_MAX,
-        MESSAGE_BYTES_MAX, MID_BYTES_MAX, OFFER_BYTES_MAX, PASSWORD_BYTES_MAX, SDP_BYTES_MAX, STORE_KEY_BYTES_MAX,
-        STORE_VALUE_BYTES_MAX, TOKEN_BYTES_MAX, TOPIC_BYTES_MAX, TOPIC_PAYLOAD_BYTES_MAX,
+        MESSAGE_BYTES_MAX, MID_BYTES_MAX, OFFER_BYTES_MAX, PASSWORD_BYTES_MAX, SDP_BYTES_MAX, SEATS_MAX,
+        STORE_KEY_BYTES_MAX, STORE_VALUE_BYTES_MAX, TOKEN_BYTES_MAX, TOPIC_BYTES_MAX, TOPIC_PAYLOAD_BYTES_MAX,
     },
     link::Rights,
 };
@@ -124,6 +124,11 @@ fn message(bytes: usize, mut fields: Fields) -> Result<Envelope, SignalError> {
         "subscribe" => ClientMessage::Subscribe(wish(&mut fields)?),
         "unsubscribe" => ClientMessage::Unsubscribe {
             publication: fields.publication()?,
+        },
+        "view" => ClientMessage::View {
+            last_n: fields
+                .nullable("lastN", |f, name| f.u32(name, 0, SEATS_MAX as u32))?
+                .map(|n| n as u16),
         },
         "chat" => ClientMessage::Chat {
             text: fields.text("text", CHAT_BYTES_MAX)?,

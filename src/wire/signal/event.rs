@@ -227,6 +227,14 @@ pub enum ServerMessage {
         /// Which.
         publication: PublicationId,
     },
+    /// What of one's own publication anybody receives.
+    #[serde(rename = "publication.wanted")]
+    PublicationWanted {
+        /// One's own.
+        publication: PublicationId,
+        /// Each encoding, lowest first. What is not wanted need not be sent.
+        encodings: Vec<bool>,
+    },
     /// Somebody cannot decode what you publish: a version in another codec is wanted, or no longer.
     #[serde(rename = "publication.backup")]
     PublicationBackup {

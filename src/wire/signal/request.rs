@@ -64,6 +64,11 @@ pub enum ClientMessage {
         /// Somebody else's.
         publication: PublicationId,
     },
+    /// How many pictures to be sent.
+    View {
+        /// At most so many; `None`: as the server's configuration says.
+        last_n: Option<u16>,
+    },
     /// A text to others.
     Chat {
         /// The text.

@@ -80,6 +80,50 @@ const call = {
     return null;
   },
 
+  /** Frames (or packets of sound) sent so far of one of our own sources, by encoding; the only one is called "-". */
+  async sent(source) {
+    const track = call.room.publications.find((p) => p.source === source)?.track;
+    const sender = call.room.peerConnection.getSenders().find((s) => s.track === track);
+    const sent = {};
+    for (const report of (await sender.getStats()).values()) {
+      if (report.type === 'outbound-rtp') sent[report.rid ?? '-'] = report.framesSent ?? report.packetsSent;
+    }
+    return sent;
+  },
+
+  /** What the server says is wanted of one of our own sources. */
+  wanted: (source) => call.room.publications.find((p) => p.source === source)?.wanted ?? null,
+
+  /** Shows a picture in an element of the page, as large as this, in CSS pixels. */
+  show(name, source, width, height) {
+    const video = Object.assign(document.createElement('video'), { muted: true, id: 'shown', style: `display:block;width:${width}px;height:${height}px` });
+    document.body.append(video);
+    call.publication(name, source).attach(video);
+  },
+  resize(width, height) {
+    Object.assign(document.getElementById('shown').style, { width: `${width}px`, height: `${height}px` });
+  },
+  scroll(away) {
+    document.body.style.paddingTop = away ? '5000px' : '0';
+    window.scrollTo(0, 0);
+  },
+
+  /** Does something and says how many ms later the first frame after it is there. `what`: see `scroll`, or limits of a subscription. */
+  async firstFrameAfter(name, source, what) {
+    const publication = call.publication(name, source);
+    const receiver = call.room.peerConnection.getReceivers().find((r) => r.track === publication.track);
+    const newest = () => Math.max(0, ...receiver.getSynchronizationSources().map((s) => s.timestamp));
+    const before = newest();
+    const start = performance.now();
+    if (what === 'scroll') call.scroll(false);
+    else await publication.subscribe(what);
+    while (newest() <= before) {
+      if (performance.now() - start > 15_000) return null;
+      await wait(4);
+    }
+    return performance.now() - start;
+  },
+
   async transport() {
     for (const report of (await call.room.peerConnection.getStats()).values()) {
       if (report.type === 'transport') return { srtpCipher: report.srtpCipher, dtlsState: report.dtlsState };

@@ -6,14 +6,14 @@ import sys
 import threading
 
 import av
-from aiortc import AudioStreamTrack, RTCPeerConnection, RTCSessionDescription, VideoStreamTrack
+from aiortc import AudioStreamTrack, RTCPeerConnection, RTCRtpSender, RTCSessionDescription, VideoStreamTrack
 
 import scene
 from lines import orders, reply
 
 
 class Picture(VideoStreamTrack):
-    def __init__(self, width, height, colour, fps):
+    def __init__(self, width, height, fps, colour):
         super().__init__()
         self.scene = scene.Scene(width, height, colour)
         self.fps, self.number, self.begun = fps, 0, None
@@ -62,20 +62,18 @@ class Tone(AudioStreamTrack):
 
 class Session:
     def __init__(self, order):
-        self.connection = RTCPeerConnection()
+        self.connection, self.media = RTCPeerConnection(), order["media"]
         self.tracks, self.channel, self.echoes, self.news = {}, None, [], asyncio.Event()
-        if order["role"] == "publish":
+        self.connection.on("track", lambda track: self.tracks.__setitem__(track.kind, track))
+        direction = {"publish": "sendonly", "subscribe": "recvonly", "call": "sendrecv"}[order["role"]]
+        if order["media"]:
             picture = order["picture"]
-            tracks = [
-                Tone(order["toneHz"]),
-                Picture(picture["width"], picture["height"], picture["colour"], picture["fps"]),
-            ]
-            for track in tracks:
-                self.connection.addTransceiver(track, direction="sendonly")
-        else:
-            self.connection.on("track", lambda track: self.tracks.__setitem__(track.kind, track))
-            for kind in ("audio", "video"):
-                self.connection.addTransceiver(kind, direction="recvonly")
+            for source in ("audio", "video"):
+                if order["role"] != "subscribe":
+                    source = Tone(order["toneHz"]) if source == "audio" else Picture(**picture)
+                line = self.connection.addTransceiver(source, direction=direction)
+                if line.kind == "video" and order["role"] != "subscribe":
+                    line.setCodecPreferences(only(order["codec"]))
         if order["data"]:
             self.channel = self.connection.createDataChannel("interop", protocol="enfilade.data.v1")
             self.channel.on("message", self.hear)
@@ -107,25 +105,35 @@ class Session:
             except asyncio.TimeoutError:
                 pass
 
+        talks = self.channel and order["from"]["data"]
         seen, heard, data = scene.Seen(), scene.Heard(), {"echoed": 0}
         await asyncio.gather(
-            within(self.see(seen, order["pictures"])),
-            within(self.listen(heard)),
-            within(self.talk(order["from"]["data"], data)) if self.channel else asyncio.sleep(0),
+            within(self.see(seen, order["pictures"])) if self.media else nothing(),
+            within(self.listen(heard, order["seconds"])) if self.media else nothing(),
+            within(self.talk(order["from"]["data"], data)) if talks else nothing(),
         )
-        return {"video": seen.report(), "audio": heard.report(), "data": data if self.channel else None}
+        return {
+            "video": seen.report() if self.media else None,
+            "audio": heard.report(),
+            "data": data if talks else None,
+        }
 
     async def see(self, seen, pictures):
         while seen.pictures < pictures:
-            frame = (await self.tracks["video"].recv()).reformat(format="yuv420p")
+            frame = (await (await self.track("video")).recv()).reformat(format="yuv420p")
             seen.look(frame.width, frame.height, *((bytes(plane), plane.line_size) for plane in frame.planes))
 
-    async def listen(self, heard):
-        while heard.seconds() < 1:
-            frame = await self.tracks["audio"].recv()
+    async def listen(self, heard, seconds):
+        while heard.seconds() < seconds:
+            frame = await (await self.track("audio")).recv()
             channels = len(frame.layout.channels)
             # The buffer may be longer than the sound.
             heard.listen(bytes(frame.planes[0])[: frame.samples * channels * 2], channels)
+
+    async def track(self, kind):
+        while kind not in self.tracks:
+            await asyncio.sleep(0.01)
+        return self.tracks[kind]
 
     async def talk(self, publisher, data):
         for message in scene.MESSAGES:
@@ -139,6 +147,16 @@ class Session:
                 except asyncio.TimeoutError:
                     pass
             data["echoed"] += 1
+
+
+def only(codec):
+    """What aiortc can do with one codec, and its retransmissions."""
+    codecs = RTCRtpSender.getCapabilities("video").codecs
+    return [one for one in codecs if one.mimeType.lower() in (f"video/{codec}", "video/rtx")]
+
+
+async def nothing():
+    pass
 
 
 async def obey(order, sessions):

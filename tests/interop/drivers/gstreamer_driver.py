@@ -16,14 +16,32 @@ from lines import orders, reply  # noqa: E402
 
 # What webrtcbin offers besides the codec: repair, keyframe requests, congestion feedback.
 FEEDBACK = "rtcp-fb-nack=true,rtcp-fb-nack-pli=true,rtcp-fb-ccm-fir=true,rtcp-fb-transport-cc=true"
-VP8 = f"application/x-rtp,media=video,encoding-name=VP8,payload=96,clock-rate=90000,{FEEDBACK}"
+VIDEO = {
+    "vp8": f"application/x-rtp,media=video,encoding-name=VP8,payload=96,clock-rate=90000,{FEEDBACK}",
+    "vp9": f"application/x-rtp,media=video,encoding-name=VP9,payload=98,clock-rate=90000,{FEEDBACK}",
+    "h264": "application/x-rtp,media=video,encoding-name=H264,payload=102,clock-rate=90000,packetization-mode=(string)1,"
+    f"profile-level-id=(string)42e01f,{FEEDBACK}",
+}
+ENCODE = {
+    "vp8": "vp8enc deadline=1 cpu-used=8 target-bitrate=250000 keyframe-max-dist=150 error-resilient=default ! "
+    "rtpvp8pay pt=96 picture-id-mode=15-bit",
+    "vp9": "vp9enc deadline=1 cpu-used=8 target-bitrate=250000 keyframe-max-dist=150 ! rtpvp9pay pt=98 picture-id-mode=15-bit",
+    "h264": "openh264enc bitrate=250000 gop-size=150 complexity=low ! h264parse config-interval=-1 ! "
+    "rtph264pay pt=102 aggregate-mode=zero-latency",
+}
+DECODE = {
+    "OPUS": "rtpopusdepay ! opusdec ! audioconvert ! audioresample ! audio/x-raw,format=S16LE,rate=48000,channels=1",
+    "VP8": "rtpvp8depay ! vp8dec ! videoconvert ! video/x-raw,format=I420",
+    "VP9": "rtpvp9depay ! vp9dec ! videoconvert ! video/x-raw,format=I420",
+    "H264": "rtph264depay ! h264parse ! openh264dec ! videoconvert ! video/x-raw,format=I420",
+}
 OPUS = "application/x-rtp,media=audio,encoding-name=OPUS,payload=111,clock-rate=48000,encoding-params=(string)2,rtcp-fb-transport-cc=true"
 
 
 class Session:
     def __init__(self, order):
         self.media, self.seen, self.heard = order["media"], scene.Seen(), scene.Heard()
-        self.echoes, self.channel, self.failure, self.stopped = [], None, None, threading.Event()
+        self.codec, self.echoes, self.channel, self.failure, self.stopped = None, [], None, None, threading.Event()
         self.pipeline = Gst.Pipeline.new(None)
         self.bin = Gst.ElementFactory.make("webrtcbin")
         self.bin.set_property("bundle-policy", GstWebRTC.WebRTCBundlePolicy.MAX_BUNDLE)
@@ -34,10 +52,12 @@ class Session:
         bus = self.pipeline.get_bus()
         bus.add_signal_watch()
         bus.connect("message::error", self.on_error)
-        if order["media"] and order["role"] == "publish":
-            self.send(order["picture"], order["toneHz"])
+        direction = GstWebRTC.WebRTCRTPTransceiverDirection
+        self.bin.connect("pad-added", self.on_pad)
         if order["media"] and order["role"] == "subscribe":
-            self.receive()
+            self.receive(direction.RECVONLY)
+        elif order["media"]:
+            self.send(order, direction.SENDRECV if order["role"] == "call" else direction.SENDONLY)
         # A data channel can be made once the bin is ready, and must be before the offer.
         self.pipeline.set_state(Gst.State.READY)
         if order["data"]:
@@ -57,25 +77,26 @@ class Session:
             time.sleep(0.01)
         return look()
 
-    def send(self, picture, hz):
+    def send(self, order, direction):
+        picture, codec = order["picture"], order["codec"]
         video = Gst.parse_bin_from_description(
             f"appsrc name=picture is-live=true do-timestamp=true format=time caps=video/x-raw,format=I420,width={picture['width']},"
             f"height={picture['height']},framerate={picture['fps']}/1 ! queue max-size-buffers=4 leaky=downstream ! "
-            "vp8enc deadline=1 cpu-used=8 target-bitrate=250000 keyframe-max-dist=150 error-resilient=default ! "
-            f"rtpvp8pay pt=96 picture-id-mode=15-bit ! capsfilter caps={VP8}",
+            f"{ENCODE[codec]} ! capssetter name=caps join=true",
             True,
         )
         audio = Gst.parse_bin_from_description(
-            f"audiotestsrc is-live=true wave=sine freq={hz} volume=0.33 samplesperbuffer=960 ! audio/x-raw,rate=48000,channels=1 ! "
+            f"audiotestsrc is-live=true wave=sine freq={order['toneHz']} volume=0.33 samplesperbuffer=960 ! audio/x-raw,rate=48000,channels=1 ! "
             f"opusenc bitrate=32000 ! rtpopuspay pt=111 ! capsfilter caps={OPUS}",
             True,
         )
+        video.get_by_name("caps").set_property("caps", Gst.Caps.from_string(VIDEO[codec]))
         for part in (audio, video):
             self.pipeline.add(part)
             pad = self.bin.request_pad_simple("sink_%u")
             part.get_static_pad("src").link(pad)
             transceiver = pad.get_property("transceiver")
-            transceiver.set_property("direction", GstWebRTC.WebRTCRTPTransceiverDirection.SENDONLY)
+            transceiver.set_property("direction", direction)
             transceiver.set_property("do-nack", True)
         source, pictures = video.get_by_name("picture"), scene.Scene(picture["width"], picture["height"], picture["colour"])
         threading.Thread(target=self.draw, args=(source, pictures, picture["fps"]), daemon=True).start()
@@ -86,23 +107,20 @@ class Session:
             source.emit("push-buffer", Gst.Buffer.new_wrapped(b"".join(pictures.planes(number))))
             number += 1
 
-    def receive(self):
-        self.bin.connect("pad-added", self.on_pad)
-        for caps in (OPUS, VP8):
-            transceiver = self.bin.emit(
-                "add-transceiver", GstWebRTC.WebRTCRTPTransceiverDirection.RECVONLY, Gst.Caps.from_string(caps)
-            )
+    def receive(self, direction):
+        for caps in (OPUS, ";".join(VIDEO.values())):
+            transceiver = self.bin.emit("add-transceiver", direction, Gst.Caps.from_string(caps))
             transceiver.set_property("do-nack", True)
 
     def on_pad(self, _, pad):
         if pad.get_direction() != Gst.PadDirection.SRC:
             return
-        kind = pad.get_current_caps().get_structure(0).get_string("media")
-        chain, take = {
-            "audio": ("rtpopusdepay ! opusdec ! audioconvert ! audioresample ! audio/x-raw,format=S16LE,rate=48000,channels=1", self.take_sound),
-            "video": ("rtpvp8depay ! vp8dec ! videoconvert ! video/x-raw,format=I420", self.take_picture),
-        }[kind]
-        part = Gst.parse_bin_from_description(f"queue ! {chain} ! appsink name=out emit-signals=true sync=false", True)
+        caps = pad.get_current_caps().get_structure(0)
+        codec = caps.get_string("encoding-name")
+        take = self.take_sound if caps.get_string("media") == "audio" else self.take_picture
+        part = Gst.parse_bin_from_description(f"queue ! {DECODE[codec]} ! appsink name=out emit-signals=true sync=false", True)
+        if caps.get_string("media") == "video":
+            self.codec = codec.lower()
         part.get_by_name("out").connect("new-sample", take)
         self.pipeline.add(part)
         part.sync_state_with_parent()
@@ -161,12 +179,12 @@ class Session:
 
     def watch(self, order):
         end = time.monotonic() + order["limitMs"] / 1000
-        data = self.talk(order["from"]["data"], end) if self.channel else None
+        data = self.talk(order["from"]["data"], end) if self.channel and order["from"]["data"] else None
         if not self.media:
             return {"video": None, "audio": None, "data": data}
-        enough = lambda: self.seen.pictures >= order["pictures"] and self.heard.seconds() >= 1  # noqa: E731
+        enough = lambda: self.seen.pictures >= order["pictures"] and self.heard.seconds() >= order["seconds"]  # noqa: E731
         self.until(enough, max(0.0, end - time.monotonic()))
-        return {"video": self.seen.report(), "audio": self.heard.report(), "data": data}
+        return {"video": {**self.seen.report(), "codec": self.codec}, "audio": self.heard.report(), "data": data}
 
     def talk(self, publisher, end):
         echoed = 0

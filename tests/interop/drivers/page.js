@@ -59,6 +59,14 @@ function openChannel(session) {
 /** Luma of a pixel of RGBA. */
 const luma = (data, at) => 16 + 0.257 * data[at] + 0.504 * data[at + 1] + 0.098 * data[at + 2];
 
+/** The name of the codec that a track comes in. */
+async function codecOf(session, track) {
+  const receiver = session.room.peerConnection.getReceivers().find((one) => one.track === track);
+  const stats = [...(await receiver.getStats()).values()];
+  const id = stats.find((one) => one.type === 'inbound-rtp')?.codecId;
+  return stats.find((one) => one.id === id)?.mimeType?.split('/')[1].toLowerCase();
+}
+
 function see(publication, pictures, end) {
   const video = Object.assign(document.createElement('video'), { muted: true, playsInline: true });
   video.srcObject = publication.stream;
@@ -99,8 +107,8 @@ function see(publication, pictures, end) {
   });
 }
 
-/** A second of it as the browser decoded it. Web Audio needs a sound device in Firefox; a recorder does not. */
-async function listen(session, publication, end) {
+/** So many seconds of it as the browser decoded it. Web Audio needs a sound device in Firefox; a recorder does not. */
+async function listen(session, publication, seconds, end) {
   const element = Object.assign(new Audio(), { muted: true, srcObject: publication.stream });
   element.play().catch(() => {});
   const receiver = session.room.peerConnection.getReceivers().find((one) => one.track === publication.track);
@@ -110,7 +118,7 @@ async function listen(session, publication, end) {
   const parts = [];
   recorder.ondataavailable = ({ data }) => parts.push(data);
   recorder.start();
-  await wait(1_300);
+  await wait(seconds * 1_000 + 300);
   const stopped = new Promise((resolve) => (recorder.onstop = resolve));
   recorder.stop();
   await stopped;
@@ -144,23 +152,23 @@ async function until(what, look, end) {
 }
 
 window.interop = {
-  async enter({ session: name, role, token, room: id, participant, picture, toneHz, fakeTone, limitMs }) {
+  async enter({ session: name, role, token, room: id, participant, picture, codec, toneHz, fakeTone, limitMs }) {
     const room = new Room({ token, room: id, participant });
     const session = { room, sources: [] };
     sessions.set(name, session);
     await room.join();
     openChannel(session);
-    if (role === 'publish') {
+    if (role !== 'subscribe') {
       session.sources = [await tone(toneHz, fakeTone), scene(picture)];
       await room.publishAll([
         { track: session.sources[0].track, options: { source: 'microphone' } },
-        { track: session.sources[1].track, options: { source: 'camera' } },
+        { track: session.sources[1].track, options: { source: 'camera', codec } },
       ]);
     }
     await until('the media path', () => room.mediaState === 'connected', performance.now() + limitMs);
   },
 
-  async watch({ session: name, from, pictures, limitMs }) {
+  async watch({ session: name, from, pictures, seconds, limitMs }) {
     const session = sessions.get(name);
     const end = performance.now() + limitMs;
     const track = async (source, then) => {
@@ -173,9 +181,9 @@ window.interop = {
       return then(publication());
     };
     const [video, audio, data] = await Promise.all([
-      track('camera', (publication) => see(publication, pictures, end)),
-      track('microphone', (publication) => listen(session, publication, end)),
-      talk(session, from.data, end),
+      track('camera', async (publication) => ({ ...(await see(publication, pictures, end)), codec: await codecOf(session, publication.track) })),
+      track('microphone', (publication) => listen(session, publication, seconds, end)),
+      from.data && talk(session, from.data, end),
     ]);
     return { video, audio, data };
   },

@@ -26,24 +26,39 @@ def read(path):
             yield file.read(struct.unpack("<IQ", head)[0])
 
 
+# How each codec is made to encode as for a call: no frame waits for a later one.
+ENCODERS = {
+    "vp8": ("libvpx", {"deadline": "realtime", "cpu-used": "8", "lag-in-frames": "0", "auto-alt-ref": "0", "error-resilient": "1"}),
+    "vp9": ("libvpx-vp9", {"deadline": "realtime", "cpu-used": "8", "lag-in-frames": "0", "auto-alt-ref": "0"}),
+    "h264": ("libx264", {"preset": "ultrafast", "tune": "zerolatency", "profile": "baseline", "x264-params": "scenecut=0"}),
+    "av1": ("libsvtav1", {"preset": "10", "crf": "40", "svtav1-params": "pred-struct=1:lookahead=0:scd=0:lp=1"}),
+}
+DECODERS = {"vp8": "vp8", "vp9": "vp9", "h264": "h264", "av1": "libdav1d"}
+
+
 def record(order):
+    """Writes the files `video` and `audio`, and says where keyframes are."""
     picture = order["picture"]
     width, height, fps = picture["width"], picture["height"], picture["fps"]
     pictures = scene.Scene(width, height, picture["colour"])
-    video = av.CodecContext.create("libvpx", "w")
+    name, options = ENCODERS[order["codec"]]
+    video = av.CodecContext.create(name, "w")
     video.width, video.height, video.pix_fmt = width, height, "yuv420p"
-    video.time_base, video.framerate, video.bit_rate = fractions.Fraction(1, fps), fps, 250_000
+    video.time_base, video.framerate, video.bit_rate = fractions.Fraction(1, fps), fps, 0 if "crf" in options else 250_000
     video.gop_size = order["keyframeEvery"]
-    video.options = {"deadline": "realtime", "cpu-used": "8", "lag-in-frames": "0", "auto-alt-ref": "0", "error-resilient": "1"}
-    frames = []
+    video.options = options
+    packets = []
     for number in range(order["seconds"] * fps):
         frame = av.VideoFrame(width, height, "yuv420p")
         for plane, content in zip(frame.planes, pictures.planes(number)):
             rest = bytes(plane.line_size - plane.width)
             plane.update(b"".join(content[at : at + plane.width] + rest for at in range(0, len(content), plane.width)))
         frame.pts, frame.time_base = number, fractions.Fraction(1, fps)
-        frames += [bytes(packet) for packet in video.encode(frame)]
-    write(order["video"], b"VP80", width, height, fps, frames)
+        packets += video.encode(frame)
+    packets += video.encode(None)
+    frames = [bytes(packet) for packet in packets]
+    keyframes = [number for number, packet in enumerate(packets) if packet.is_keyframe]
+    write(order["video"], order["codec"].encode().ljust(4), width, height, fps, frames)
 
     audio = av.CodecContext.create("libopus", "w")
     audio.sample_rate, audio.layout, audio.format, audio.bit_rate = scene.SAMPLE_RATE, "mono", "s16", 32_000
@@ -55,24 +70,28 @@ def record(order):
         frame.sample_rate, frame.pts = scene.SAMPLE_RATE, number * count
         packets += [bytes(packet) for packet in audio.encode(frame)]
     write(order["audio"], b"OPUS", 0, 0, 50, packets)
-    return {"pictures": len(frames), "packets": len(packets)}
+    return {"keyframes": keyframes}
 
 
 def decode(order):
     """What was taken apart (`video`, `audio`: IVF), or what a browser recorded (`recorded`: Ogg or WebM)."""
     seen, heard = scene.Seen(), scene.Heard()
     if "video" in order:
-        video = av.CodecContext.create("vp8", "r")
+        video = av.CodecContext.create(DECODERS[order["codec"]], "r")
         for frame in read(order["video"]):
-            for picture in video.decode(av.Packet(frame)):
-                picture = picture.reformat(format="yuv420p")
-                planes = ((bytes(plane), plane.line_size) for plane in picture.planes)
-                seen.look(picture.width, picture.height, *planes)
+            look(seen, video.decode(av.Packet(frame)))
+        look(seen, video.decode(None))
     resampler = av.AudioResampler(format="s16", layout="mono", rate=scene.SAMPLE_RATE)
     for sound in sounds(order):
         for mono in resampler.resample(sound):
             heard.listen(bytes(mono.planes[0])[: mono.samples * 2], 1)
     return {"video": seen.report(), "audio": heard.report()}
+
+
+def look(seen, pictures):
+    for picture in pictures:
+        picture = picture.reformat(format="yuv420p")
+        seen.look(picture.width, picture.height, *((bytes(plane), plane.line_size) for plane in picture.planes))
 
 
 def sounds(order):

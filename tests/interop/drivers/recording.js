@@ -12,10 +12,10 @@ export function readIvf(path) {
   return frames;
 }
 
-/** @param {string} path @param {'VP80' | 'OPUS'} format @param {Buffer[]} frames */
-export function writeIvf(path, format, frames) {
+/** @param {string} path @param {Buffer[]} frames */
+export function writeIvf(path, frames) {
   const header = Buffer.alloc(32);
-  header.write(`DKIF\0\0 \0${format}`, 'latin1');
+  header.write('DKIF\0\0 \0', 'latin1');
   header.writeUInt32LE(frames.length, 24);
   const file = openSync(path, 'w');
   writeSync(file, header);
@@ -32,12 +32,14 @@ export function writeIvf(path, format, frames) {
 /** A recorded picture that goes round and round, and on to the next keyframe when one is asked for. */
 export class Replay {
   #frames;
+  #keyframes;
   #at = 0;
   #hurry = false;
 
-  /** @param {Buffer[]} frames of VP8 */
-  constructor(frames) {
+  /** @param {Buffer[]} frames @param {number[]} keyframes which of them */
+  constructor(frames, keyframes) {
     this.#frames = frames;
+    this.#keyframes = keyframes;
   }
 
   askKeyframe() {
@@ -45,11 +47,10 @@ export class Replay {
   }
 
   next() {
-    const isKeyframe = (frame) => (frame[0] & 1) === 0; // RFC 6386 section 9.1
-    if (this.#hurry) while (!isKeyframe(this.#frames[this.#at])) this.#at = (this.#at + 1) % this.#frames.length;
+    if (this.#hurry) this.#at = this.#keyframes.find((at) => at >= this.#at) ?? this.#keyframes[0];
     this.#hurry = false;
-    const frame = this.#frames[this.#at];
+    const made = { frame: this.#frames[this.#at], isKeyframe: this.#keyframes.includes(this.#at) };
     this.#at = (this.#at + 1) % this.#frames.length;
-    return frame;
+    return made;
   }
 }

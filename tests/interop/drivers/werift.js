@@ -2,13 +2,21 @@
  * The engine werift: everything in TypeScript, and no codec. It sends what was encoded before, and hands over what it
  * took out of the packets to be decoded.
  */
-import { RTCPeerConnection, useNACK, useOPUS, usePLI, useREMB, useSdesMid, useTransportWideCC, useTWCC, useVP8 } from 'werift';
-import { OpusPacketizer, Vp8Packetizer, Vp8RtpPayload } from 'werift/nonstandard';
+import { RTCPeerConnection, useAV1, useH264, useNACK, useOPUS, usePLI, useREMB, useSdesMid, useTransportWideCC, useTWCC, useVP8, useVP9 } from 'werift';
+import { Av1Packetizer, dePacketizeRtpPackets, H264Packetizer, OpusPacketizer, Vp8Packetizer, Vp9Packetizer } from 'werift/nonstandard';
 import { obey } from './lines.js';
 import { readIvf, Replay, writeIvf } from './recording.js';
 import { paced, Talk, until } from './scene.js';
 
 const PROTOCOL = 'enfilade.data.v1';
+const FEEDBACK = { rtcpFeedback: [useNACK(), usePLI(), useREMB(), useTWCC()] };
+/** By our names: how it is offered, cut into packets and put together again. */
+const CODECS = {
+  vp8: { offer: useVP8(FEEDBACK), Packetizer: Vp8Packetizer, depacketizer: 'VP8' },
+  vp9: { offer: useVP9(FEEDBACK), Packetizer: Vp9Packetizer, depacketizer: 'VP9' },
+  h264: { offer: useH264(FEEDBACK), Packetizer: H264Packetizer, depacketizer: 'MPEG4/ISO/AVC' },
+  av1: { offer: useAV1(FEEDBACK), Packetizer: Av1Packetizer, depacketizer: 'AV1' },
+};
 const sessions = new Map();
 
 class Session {
@@ -16,15 +24,21 @@ class Session {
   packets = { audio: [], video: [] };
 
   /** @param {any} order */
-  constructor({ role, picture, recording, media, data }) {
+  constructor({ role, picture, recording, codec, media, data }) {
+    const wanted = role === 'subscribe' ? Object.values(CODECS) : [CODECS[codec]];
     this.connection = new RTCPeerConnection({
       iceServers: [],
       bundlePolicy: 'max-bundle',
-      codecs: { audio: [useOPUS()], video: [useVP8({ rtcpFeedback: [useNACK(), usePLI(), useREMB(), useTWCC()] })] },
+      codecs: { audio: [useOPUS()], video: wanted.map(({ offer }) => offer) },
       headerExtensions: { audio: [useSdesMid(), useTransportWideCC()], video: [useSdesMid(), useTransportWideCC()] },
     });
-    if (media && role === 'publish') this.#send(picture, recording);
-    if (media && role === 'subscribe') this.#receive();
+    this.media = media;
+    const direction = { publish: 'sendonly', subscribe: 'recvonly', call: 'sendrecv' }[role];
+    const lines = media && { audio: this.connection.addTransceiver('audio', { direction }), video: this.connection.addTransceiver('video', { direction }) };
+    if (media && role !== 'subscribe') this.#send(lines, picture, recording, codec);
+    this.connection.onTrack.subscribe((track) => {
+      track.onReceiveRtp.subscribe((packet) => this.packets[track.kind].push(packet.clone()));
+    });
     if (!data) return;
     const channel = this.connection.createDataChannel('interop', { protocol: PROTOCOL });
     const say = (to, payload) => {
@@ -38,10 +52,9 @@ class Session {
     });
   }
 
-  #send({ fps }, recording) {
-    const video = new Replay(readIvf(recording.video));
+  #send(lines, { fps }, recording, codec) {
+    const video = new Replay(readIvf(recording.video), recording.keyframes);
     const sound = readIvf(recording.audio);
-    const lines = Object.fromEntries(['audio', 'video'].map((kind) => [kind, this.connection.addTransceiver(kind, { direction: 'sendonly' })]));
     lines.video.sender.onPictureLossIndication.subscribe(() => video.askKeyframe());
     /** The payload type is known only after the answer; until then nothing can be sent anyway. */
     const packetizer = (kind, Kind) => {
@@ -53,29 +66,37 @@ class Session {
       };
     };
     const put = (kind, packets) => packets.forEach((packet) => lines[kind].sender.sendRtp(packet));
-    const [vp8, opus] = [packetizer('video', Vp8Packetizer), packetizer('audio', OpusPacketizer)];
+    const [pictures, opus] = [packetizer('video', CODECS[codec].Packetizer), packetizer('audio', OpusPacketizer)];
     this.stops = [
-      paced(fps, (n) => vp8() && put('video', vp8().packetize(video.next(), ((n * 90_000) / fps) >>> 0))),
+      paced(fps, (n) => {
+        if (!pictures()) return;
+        const { frame, isKeyframe } = video.next();
+        put('video', pictures().packetize(frame, ((n * 90_000) / fps) >>> 0, { isKeyframe }));
+      }),
       paced(50, (n) => opus() && put('audio', opus().packetize(sound[n % sound.length], (n * 960) >>> 0))),
     ];
   }
 
-  #receive() {
-    for (const kind of ['audio', 'video']) this.connection.addTransceiver(kind, { direction: 'recvonly' });
-    this.connection.onTrack.subscribe((track) => {
-      track.onReceiveRtp.subscribe((packet) => this.packets[track.kind].push(packet.clone()));
-    });
+  /** Our name of the codec that comes. */
+  #received() {
+    const [line] = this.connection.getTransceivers().filter((one) => one.kind === 'video');
+    const payloadType = this.packets.video.at(-1)?.header.payloadType;
+    const found = line?.codecs.find((one) => one.payloadType === payloadType);
+    return Object.keys(CODECS).find((name) => found?.mimeType.toLowerCase() === `video/${name}`);
   }
 
-  async watch({ from, pictures, limitMs, dump }) {
-    const enough = () => this.packets.video.filter((packet) => packet.header.marker).length > pictures && this.packets.audio.length > 55;
-    const [, data] = await Promise.all([until(enough, limitMs), this.talk ? this.talk.talk(from.data, limitMs) : null]);
+  async watch({ from, pictures, seconds, limitMs, dump }) {
+    // A few packets of sound more: a decoder swallows the first.
+    const enough = () => !this.media || (this.packets.video.filter((packet) => packet.header.marker).length > pictures && this.packets.audio.length > 50 * seconds + 5);
+    const [, data] = await Promise.all([until(enough, limitMs), this.talk && from.data ? this.talk.talk(from.data, limitMs) : null]);
+    if (!this.media) return { video: null, audio: null, data };
     const video = inOrder(this.packets.video);
     const audio = inOrder(this.packets.audio);
     const files = { video: `${dump}-video.ivf`, audio: `${dump}-audio.ivf` };
-    writeIvf(files.video, 'VP80', pictureFrames(video.packets));
-    writeIvf(files.audio, 'OPUS', audio.packets.map((packet) => packet.payload));
-    return { video: { file: files.video, lost: video.lost }, audio: { file: files.audio, lost: audio.lost }, data };
+    const codec = this.#received();
+    writeIvf(files.video, codec ? pictureFrames(video.packets, CODECS[codec].depacketizer) : []);
+    writeIvf(files.audio, audio.packets.map((packet) => packet.payload));
+    return { video: { file: files.video, lost: video.lost, codec }, audio: { file: files.audio, lost: audio.lost }, data };
   }
 }
 
@@ -91,15 +112,15 @@ function inOrder(packets) {
 }
 
 /** Whole frames, the first of them a keyframe. */
-function pictureFrames(packets) {
+function pictureFrames(packets, depacketizer) {
   const frames = [];
   let parts = [];
   for (const packet of packets) {
-    const part = Vp8RtpPayload.deSerialize(packet.payload);
-    if (part.isPartitionHead && part.pid === 0) parts = [];
-    parts.push(part);
+    if (parts.length && parts[0].header.timestamp !== packet.header.timestamp) parts = [];
+    parts.push(packet);
     if (!packet.header.marker) continue;
-    if (frames.length || parts[0].isKeyframe) frames.push(Buffer.concat(parts.map((one) => one.payload)));
+    const { isKeyframe, data } = dePacketizeRtpPackets(depacketizer, parts);
+    if (frames.length || isKeyframe) frames.push(data);
     parts = [];
   }
   return frames;

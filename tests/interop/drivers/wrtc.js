@@ -14,6 +14,7 @@ const platform = {
   createSocket: (url) => new WebSocket(url),
   createPeerConnection: (config) => new wrtc.RTCPeerConnection(config),
   createStream: (tracks) => new wrtc.MediaStream(tracks),
+  receiveCapabilities: (kind) => wrtc.RTCRtpReceiver.getCapabilities(kind),
 };
 
 const sessions = new Map();
@@ -40,16 +41,16 @@ async function see(track, seen, pictures, limitMs) {
   return seen.report();
 }
 
-async function listen(track, heard, limitMs) {
+async function listen(track, heard, seconds, limitMs) {
   const sink = new RTCAudioSink(track);
   sink.ondata = ({ samples, channelCount, sampleRate }) => heard.listen(samples, channelCount, sampleRate);
-  await until(() => heard.seconds >= 1, limitMs);
+  await until(() => heard.seconds >= seconds, limitMs);
   sink.stop();
   return heard.report();
 }
 
 obey({
-  async enter({ session: name, role, url, token, room: id, participant, picture, toneHz, limitMs }) {
+  async enter({ session: name, role, url, token, room: id, participant, picture, codec, toneHz, limitMs }) {
     const room = new Room({ url, token, room: id, participant, platform });
     const session = { room, stop: () => {} };
     sessions.set(name, session);
@@ -57,18 +58,18 @@ obey({
     const channel = room.openDataChannel('interop');
     session.talk = new Talk((to, payload) => channel.send(payload, { to }).catch(() => {}));
     channel.on('message', ({ participant: sender, payload }) => session.talk.hear(sender, Buffer.from(payload)));
-    if (role === 'publish') {
+    if (role !== 'subscribe') {
       const { camera, microphone, stop } = sources(picture, toneHz);
       session.stop = stop;
       await room.publishAll([
         { track: microphone, options: { source: 'microphone' } },
-        { track: camera, options: { source: 'camera' } },
+        { track: camera, options: { source: 'camera', codec } },
       ]);
     }
     if (!(await until(() => room.mediaState === 'connected', limitMs))) throw new Error(`the media path is ${room.mediaState}`);
   },
 
-  async watch({ session: name, from, pictures, limitMs }) {
+  async watch({ session: name, from, pictures, seconds, limitMs }) {
     const { room, talk } = sessions.get(name);
     const track = async (source, then) => {
       const found = await until(() => room.participants.get(from.media)?.publication(source)?.track, limitMs);
@@ -76,8 +77,8 @@ obey({
     };
     const [video, audio, data] = await Promise.all([
       track('camera', (found) => see(found, new Seen(), pictures, limitMs)),
-      track('microphone', (found) => listen(found, new Heard(), limitMs)),
-      talk.talk(from.data, limitMs),
+      track('microphone', (found) => listen(found, new Heard(), seconds, limitMs)),
+      from.data && talk.talk(from.data, limitMs),
     ]);
     return { video, audio, data };
   },

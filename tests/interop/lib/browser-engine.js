@@ -37,13 +37,17 @@ export class BrowserEngine {
     return this.#enter('subscribe', place);
   }
 
-  async #enter(role, { url, room, participant, picture, toneHz, limitMs }) {
+  call(place) {
+    return this.#enter('call', place);
+  }
+
+  async #enter(role, { url, room, participant, picture, codec, toneHz, limitMs }) {
     this.#page ??= this.#open(url);
     const session = `${role}-${(this.#sessions += 1)}`;
     const secret = token({ permissions: ['allow_join'], room, participant });
     const end = () => this.#ask('end', { session });
     try {
-      await this.#ask('enter', { session, role, token: secret, room, participant, picture, toneHz, fakeTone: this.name === 'firefox', limitMs });
+      await this.#ask('enter', { session, role, token: secret, room, participant, picture, codec, toneHz, fakeTone: this.name === 'firefox', limitMs });
     } catch (error) {
       await end().catch(() => {});
       throw error;

@@ -18,14 +18,17 @@ const LARGE = { width: 640, height: 360, fps: 15 };
 export const RECORDER = { program: VENV_PYTHON, args: [folder('drivers/recorder.py')] };
 
 /**
- * The seven, each with a colour and a tone of its own. `encodes` and `decodes`: whether it has codecs.
- * @type {Record<string, {way: string, picture: {width: number, height: number, fps: number, colour: number[]}, toneHz: number, encodes: boolean, decodes: boolean, make: () => any}>}
+ * The seven, each with a colour and a tone of its own. `codecs`: of pictures, that it sends and shows (H264 is a plugin that
+ * Firefox downloads, Debian has no AV1 payloader for GStreamer). `encodes` and `decodes`: whether it has codecs; `http`:
+ * whether its driver can go by WHIP and WHEP.
+ * @type {Record<string, {way: string, picture: {width: number, height: number, fps: number, colour: number[]}, toneHz: number, codecs: string[], encodes: boolean, decodes: boolean, http?: boolean, make: () => any}>}
  */
 export const ENGINES = {
   chromium: {
     way: 'SDK',
     picture: { ...LARGE, colour: [180, 40, 40] },
     toneHz: 500,
+    codecs: ['vp8', 'vp9', 'h264', 'av1'],
     encodes: true,
     decodes: true,
     make: () => new BrowserEngine('chromium', { toneHz: 500 }),
@@ -34,6 +37,7 @@ export const ENGINES = {
     way: 'SDK',
     picture: { ...LARGE, colour: [190, 110, 20] },
     toneHz: 600,
+    codecs: ['vp8', 'vp9', 'av1'],
     encodes: true,
     decodes: true,
     make: () => new BrowserEngine('firefox', { toneHz: 600 }),
@@ -42,6 +46,7 @@ export const ENGINES = {
     way: 'SDK',
     picture: { ...LARGE, colour: [120, 140, 20] },
     toneHz: 700,
+    codecs: ['vp8', 'vp9', 'av1'],
     encodes: true,
     decodes: true,
     make: () => new ProcessEngine('wrtc', { program: process.execPath, args: [folder('drivers/wrtc.js')], way: 'sdk' }),
@@ -50,32 +55,40 @@ export const ENGINES = {
     way: 'client protocol',
     picture: { ...SMALL, colour: [20, 140, 60] },
     toneHz: 900,
+    codecs: ['vp8', 'vp9', 'h264', 'av1'],
     encodes: false,
     decodes: false,
+    http: true,
     make: () => new ProcessEngine('werift', { program: process.execPath, args: [folder('drivers/werift.js')], way: 'signal' }),
   },
   aiortc: {
     way: 'client protocol',
     picture: { ...SMALL, colour: [20, 130, 150] },
     toneHz: 800,
+    codecs: ['vp8', 'h264'],
     encodes: true,
     decodes: true,
+    http: true,
     make: () => new ProcessEngine('aiortc', { program: VENV_PYTHON, args: [folder('drivers/aiortc_driver.py')], way: 'signal' }),
   },
   gstreamer: {
     way: 'WHIP and WHEP; data by the client protocol',
     picture: { ...SMALL, colour: [40, 60, 190] },
     toneHz: 1_000,
+    codecs: ['vp8', 'vp9', 'h264'],
     encodes: true,
     decodes: true,
+    http: true,
     make: () => new ProcessEngine('gstreamer', { program: SYSTEM_PYTHON, args: [folder('drivers/gstreamer_driver.py')], way: 'http' }),
   },
   webrtc: {
     way: 'client protocol',
     picture: { ...SMALL, colour: [150, 40, 170] },
     toneHz: 1_100,
+    codecs: ['vp8', 'vp9', 'h264', 'av1'],
     encodes: false,
     decodes: false,
+    http: true,
     make: () => new ProcessEngine('webrtc', { program: WEBRTC, args: [], way: 'signal' }),
   },
 };

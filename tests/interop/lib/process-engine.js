@@ -3,7 +3,10 @@ import { Driver } from './driver.js';
 import { post } from './http.js';
 import { Signal } from './signal.js';
 
-/** @typedef {{url: string, room: string, participant: string, picture: object, toneHz: number, recording?: object, limitMs: number}} Place */
+/**
+ * Where and as whom to enter, and what to send. `way`: not its own one; `data`: whether messages shall be exchanged.
+ * @typedef {{url: string, room: string, participant: string, picture: object, codec: string, toneHz: number, recording?: object, limitMs: number, data: boolean, way?: 'http'}} Place
+ */
 
 /** An engine in a process of its own, which does media only; what it offers is taken to the server from here. */
 export class ProcessEngine {
@@ -45,9 +48,18 @@ export class ProcessEngine {
     return this.#enter('subscribe', place);
   }
 
+  /** Both at once, on one connection. @param {Place} place */
+  call(place) {
+    return this.#enter('call', place);
+  }
+
   async #enter(role, place) {
-    if (this.how.way === 'sdk') return this.#bySdk(role, place);
-    const parts = this.how.way === 'signal' ? [this.#bySignal(role, place, true)] : [this.#byHttp(role, place), this.#bySignal(role, { ...place, participant: `${place.participant}-data` }, false)];
+    const way = role === 'call' && this.how.way === 'http' ? 'signal' : (place.way ?? this.how.way);
+    if (way === 'sdk') return this.#bySdk(role, place);
+    const parts = [];
+    if (way === 'signal') parts.push(this.#bySignal(role, place, true));
+    else parts.push(this.#byHttp(role, place));
+    if (way === 'http' && place.data) parts.push(this.#bySignal(role, { ...place, participant: `${place.participant}-data` }, false));
     const settled = await Promise.allSettled(parts);
     const made = settled.flatMap((one) => (one.status === 'fulfilled' ? [one.value] : []));
     const end = () => Promise.allSettled(made.map((part) => part.end()));
@@ -61,16 +73,16 @@ export class ProcessEngine {
       return Object.assign({}, ...seen.map((one) => Object.fromEntries(Object.entries(one).filter(([, what]) => what !== null))));
     };
     /** Who answers data messages. */
-    const dataId = this.how.way === 'signal' ? place.participant : `${place.participant}-data`;
+    const dataId = way === 'signal' ? place.participant : `${place.participant}-data`;
     return { watch, end, dataId };
   }
 
-  async #bySdk(role, { url, room, participant, picture, toneHz, limitMs }) {
+  async #bySdk(role, { url, room, participant, picture, codec, toneHz, limitMs }) {
     const session = `${role}-${(this.#sessions += 1)}`;
     const driver = this.#driver;
     const end = () => driver.order('end', { session });
     try {
-      await driver.order('enter', { session, role, url, room, participant, token: token({ permissions: ['allow_join'], room, participant }), picture, toneHz, limitMs });
+      await driver.order('enter', { session, role, url, room, participant, token: token({ permissions: ['allow_join'], room, participant }), picture, codec, toneHz, limitMs });
     } catch (error) {
       await end().catch(() => {});
       throw error;
@@ -84,7 +96,7 @@ export class ProcessEngine {
     const signal = await Signal.join({ url, room, participant, token: token({ permissions: ['allow_join'], room, participant }) });
     try {
       const part = await this.#connect(role, place, { media, data: true }, async (sdp) => {
-        const publish = media && role === 'publish' ? [{ mid: midOf(sdp, 'audio'), source: 'microphone' }, { mid: midOf(sdp, 'video'), source: 'camera' }] : [];
+        const publish = media && role !== 'subscribe' ? [{ mid: midOf(sdp, 'audio'), source: 'microphone' }, { mid: midOf(sdp, 'video'), source: 'camera' }] : [];
         const answer = await signal.request('offer', { sdp, publish });
         if (answer.publications.length !== publish.length) throw new Error(`${publish.length} sources were offered, ${answer.publications.length} published`);
         return answer.sdp;
@@ -101,19 +113,24 @@ export class ProcessEngine {
     const { url, room, participant } = place;
     const path = role === 'publish' ? `/whip/${room}` : `/whep/${room}/${place.from}`;
     let resource = null;
-    const part = await this.#connect(role, place, { media: true, data: false }, async (sdp) => {
-      resource = await post(`${url}${path}`, token({ permissions: ['allow_join'], room, participant }), sdp);
-      return resource.sdp;
-    });
-    return { ...part, end: async () => (await part.end(), await resource?.end()) };
+    try {
+      const part = await this.#connect(role, place, { media: true, data: false }, async (sdp) => {
+        resource = await post(`${url}${path}`, token({ permissions: ['allow_join'], room, participant }), sdp);
+        return resource.sdp;
+      });
+      return { ...part, end: async () => (await part.end(), await resource.end()) };
+    } catch (error) {
+      await resource?.end();
+      throw error;
+    }
   }
 
-  async #connect(role, { picture, toneHz, recording, limitMs }, what, exchange) {
+  async #connect(role, { picture, codec, toneHz, recording, limitMs }, what, exchange) {
     const session = `${role}-${(this.#sessions += 1)}`;
     const driver = this.#driver;
     const end = () => driver.order('end', { session });
     try {
-      const { sdp } = await driver.order('offer', { session, role, picture, toneHz, recording, ...what });
+      const { sdp } = await driver.order('offer', { session, role, picture, codec, toneHz, recording, ...what });
       await driver.order('answer', { session, sdp: await exchange(sdp), limitMs });
       return { end, watch: (order) => driver.order('watch', { session, ...order }) };
     } catch (error) {

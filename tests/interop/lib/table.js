@@ -1,24 +1,19 @@
-/** @param {{video: string | null, audio: string | null, data: string | null, excused?: Record<string, string>}} cell */
-function mark(cell) {
-  if (!cell) return 'not run';
-  return ['audio', 'video', 'data'].map((what) => (cell.excused?.[what] ? '-' : cell[what] === null ? what[0].toUpperCase() : '!')).join('');
+/** How a cell reads: a letter for what arrived as sent, `!` for what did not. */
+function mark(cell, media) {
+  return cell ? media.map((what) => (cell[what] === null ? { audio: 'A', video: 'V', data: 'D' }[what] : '!')).join('') : '';
 }
 
 /**
- * The matrix for people: a row per publisher, a column per subscriber.
- * @param {string[]} engines
- * @param {Map<string, any>} cells by `publisher subscriber`
+ * A board for people: a row per publisher, a column per subscriber.
+ * @param {import('./boards.js').Board} board
+ * @param {Map<string, any>} cells by `from to`
  */
-export function table(engines, cells) {
-  const width = Math.max(...engines.map((name) => name.length), 'not run'.length) + 2;
+export function table({ title, engines, media }, cells) {
+  const width = Math.max(...engines.map((name) => name.length)) + 2;
   const row = (first, rest) => [first.padEnd(14), ...rest.map((text) => text.padEnd(width))].join('').trimEnd();
-  const lines = [row('from \\ to', engines), ...engines.map((from) => row(from, engines.map((to) => mark(cells.get(`${from} ${to}`)))))];
-  const reasons = [];
-  for (const [key, cell] of cells) {
-    const [from, to] = key.split(' ');
-    for (const what of ['audio', 'video', 'data']) {
-      if (cell[what] !== null) reasons.push(`${from} to ${to}: ${what}: ${cell[what]}`);
-    }
-  }
-  return [...lines, 'A sound, V picture, D data as sent; ! not as sent', ...reasons].join('\n');
+  const lines = engines.map((from) => row(from, engines.map((to) => mark(cells.get(`${from} ${to}`), media))));
+  const reasons = [...cells].flatMap(([key, cell]) =>
+    media.filter((what) => cell[what] !== null).map((what) => `! ${key.replace(' ', ' to ')}: ${what}: ${cell[what]}`),
+  );
+  return [title, row('from \\ to', engines), ...lines, ...reasons].join('\n');
 }

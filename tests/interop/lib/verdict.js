@@ -7,9 +7,13 @@ const LEVEL_MIN = 0.04;
 /** The square must have been seen in so many places. */
 const PLACES_MIN = 5;
 
+/** The three kinds of media. */
+export const MEDIA = /** @type {const} */ (['audio', 'video', 'data']);
+
 /**
  * Compares what a subscriber saw, heard and was told with what was published.
- * @param {{picture: {width: number, height: number, colour: number[]}, toneHz: number, messages: number, pictures: number}} sent
+ * @param {{picture: {width: number, height: number, colour: number[]}, toneHz: number, codec: string, messages: number, pictures: number, seconds: number}} sent messages:
+ *   none when no data was exchanged
  * @param {any} got what `watch` reported
  * @returns {{video: string | null, audio: string | null, data: string | null}} what is wrong, null where nothing is
  */
@@ -17,8 +21,9 @@ export function verdict(sent, got) {
   return { video: video(sent, got.video), audio: audio(sent, got.audio), data: data(sent, got.data) };
 }
 
-function video({ picture, pictures }, seen) {
+function video({ picture, pictures, codec }, seen) {
   if (!seen?.pictures) return 'no picture';
+  if (seen.codec && seen.codec !== codec) return `${seen.codec} instead of ${codec}`;
   // A smaller encoding of the same picture will do.
   const scale = [1, 2, 4].find((by) => Math.abs(seen.width * by - picture.width) < 2 * by && Math.abs(seen.height * by - picture.height) < 2 * by);
   if (!scale) return `${seen.width}x${seen.height} instead of ${picture.width}x${picture.height}`;
@@ -29,9 +34,9 @@ function video({ picture, pictures }, seen) {
   return null;
 }
 
-function audio({ toneHz }, heard) {
+function audio({ toneHz, seconds }, heard) {
   if (!heard) return 'no sound';
-  if (heard.seconds < 0.9) return `only ${heard.seconds} s of sound`;
+  if (heard.seconds < 0.9 * seconds) return `only ${heard.seconds} s of sound`;
   if (heard.level < LEVEL_MIN) return `too quiet: ${heard.level}`;
   if (Math.abs(heard.toneHz - toneHz) > toneHz * TONE_OFF_MAX) return `${heard.toneHz} Hz instead of ${toneHz}`;
   if (heard.lost) return `${heard.lost} packets lost`;
@@ -39,6 +44,7 @@ function audio({ toneHz }, heard) {
 }
 
 function data({ messages }, got) {
+  if (!messages) return null;
   if (!got) return 'no channel';
   return got.echoed === messages ? null : `${got.echoed} of ${messages} messages came back`;
 }

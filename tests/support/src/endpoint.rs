@@ -8,6 +8,7 @@ mod way;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -333,16 +334,19 @@ impl Endpoint {
     pub fn play(self: &Arc<Self>, sending: &Sending, shapes: &[Shape]) -> Player {
         let (stop, stopped) = watch::channel(false);
         let sent = Arc::new(Mutex::new(0));
+        let level = Arc::new(AtomicU8::new(VOICE_DBOV));
         let task = driver::play(
             Arc::downgrade(self),
             sending.clone(),
             shapes.to_vec(),
             stopped,
             Arc::clone(&sent),
+            Arc::clone(&level),
         );
         Player {
             stop,
             sent,
+            level,
             task: tokio::spawn(task),
         }
     }
@@ -417,10 +421,19 @@ impl Drop for Endpoint {
 pub struct Player {
     stop: watch::Sender<bool>,
     sent: Arc<Mutex<u64>>,
+    level: Arc<AtomicU8>,
     task: tokio::task::JoinHandle<()>,
 }
 
+/// How loud sound is said to be until told otherwise, in -dBov (RFC 6464).
+const VOICE_DBOV: u8 = 30;
+
 impl Player {
+    /// From the next packet on the sound says to be this loud, in -dBov: 127 is silence.
+    pub fn set_level(&self, dbov: u8) {
+        self.level.store(dbov, Ordering::Relaxed);
+    }
+
     /// Packets sent so far.
     pub fn sent(&self) -> u64 {
         *locked(&self.sent)

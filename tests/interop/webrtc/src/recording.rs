@@ -30,16 +30,15 @@ pub(crate) fn read(path: &str) -> anyhow::Result<Vec<Bytes>> {
     Ok(frames)
 }
 
-/// Writes a file. `format` is `VP80` or `OPUS`.
+/// Writes a file.
 ///
 /// # Errors
 /// When it cannot be written.
-pub(crate) fn write(path: &str, format: &[u8; 4], frames: &[Bytes]) -> anyhow::Result<()> {
+pub(crate) fn write(path: &str, frames: &[Bytes]) -> anyhow::Result<()> {
     let mut file = BufWriter::new(File::create(path).context(path.to_owned())?);
     let mut header = [0; HEADER_BYTES];
     header[..4].copy_from_slice(b"DKIF");
     header[6] = HEADER_BYTES as u8;
-    header[8..12].copy_from_slice(format);
     header[24..28].copy_from_slice(&(frames.len() as u32).to_le_bytes());
     file.write_all(&header)?;
     for (number, frame) in frames.iter().enumerate() {

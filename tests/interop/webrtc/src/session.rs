@@ -42,6 +42,7 @@ pub(crate) struct Entry {
     role: Role,
     picture: Picture,
     recording: Option<Recording>,
+    codec: packets::Codec,
     media: bool,
     data: bool,
 }
@@ -49,8 +50,12 @@ pub(crate) struct Entry {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 enum Role {
+    /// Sends.
     Publish,
+    /// Receives.
     Subscribe,
+    /// Both, on the same m-lines.
+    Call,
 }
 
 #[derive(Debug, Deserialize)]
@@ -70,17 +75,20 @@ struct Recording {
 pub(crate) struct Look {
     from: From,
     pictures: usize,
+    seconds: usize,
     limit_ms: u64,
     dump: String,
 }
 
 #[derive(Debug, Deserialize)]
 struct From {
-    data: String,
+    /// Nobody: nothing is said.
+    data: Option<String>,
 }
 
 /// A track to send on, the sender that knows its payload type, and what to send how fast.
 struct Sending {
+    mime_type: &'static str,
     track: Arc<TrackLocalStaticSample>,
     sender: Arc<dyn RtpSender>,
     frames: Vec<Bytes>,
@@ -93,6 +101,7 @@ pub(crate) struct Session {
     sendings: Mutex<Vec<Sending>>,
     tasks: Mutex<Vec<JoinHandle<()>>>,
     talk: Option<Arc<Talk>>,
+    media: bool,
 }
 
 /// What the connection tells.
@@ -101,6 +110,8 @@ struct Inbox {
     state: watch::Sender<RTCPeerConnectionState>,
     audio: Mutex<Vec<Packet>>,
     video: Mutex<Vec<Packet>>,
+    /// Of the pictures that come.
+    codec: Mutex<Option<packets::Codec>>,
 }
 
 impl Inbox {
@@ -131,6 +142,11 @@ impl PeerConnectionEventHandler for Handler {
         tokio::spawn(async move {
             while let Some(event) = track.poll().await {
                 if let TrackRemoteEvent::OnRtpPacket(packet) = event {
+                    if kind == RtpCodecKind::Video {
+                        let codec = track.codec(packet.header.ssrc).await;
+                        let codec = codec.and_then(|codec| packets::Codec::of(&codec.mime_type));
+                        *inbox.codec.lock().unwrap_or_else(PoisonError::into_inner) = codec;
+                    }
                     let mut packets = inbox.of(kind).lock().unwrap_or_else(PoisonError::into_inner);
                     if packets.len() < PACKETS_MAX {
                         packets.push(packet);
@@ -152,6 +168,7 @@ impl Session {
             state: watch::Sender::new(RTCPeerConnectionState::New),
             audio: Mutex::default(),
             video: Mutex::default(),
+            codec: Mutex::default(),
         });
         let mut engine = MediaEngine::default();
         engine.register_default_codecs()?;
@@ -173,11 +190,13 @@ impl Session {
         );
         let mut sendings = Vec::new();
         match entry.role {
-            Role::Publish if entry.media => {
+            Role::Publish | Role::Call if entry.media => {
                 let recording = entry.recording.context("nothing to send")?;
                 let picture = Duration::from_secs(1) / entry.picture.fps;
-                sendings.push(sending(&connection, RtpCodecKind::Audio, &recording.audio, OPUS_PACKET).await?);
-                sendings.push(sending(&connection, RtpCodecKind::Video, &recording.video, picture).await?);
+                let sound = ("audio/opus", recording.audio.as_str(), OPUS_PACKET);
+                let pictures = (entry.codec.mime_type(), recording.video.as_str(), picture);
+                sendings.push(sending(&connection, RtpCodecKind::Audio, sound).await?);
+                sendings.push(sending(&connection, RtpCodecKind::Video, pictures).await?);
             }
             Role::Subscribe if entry.media => {
                 for kind in [RtpCodecKind::Audio, RtpCodecKind::Video] {
@@ -188,7 +207,7 @@ impl Session {
                     connection.add_transceiver_from_kind(kind, Some(init)).await?;
                 }
             }
-            Role::Publish | Role::Subscribe => {}
+            Role::Publish | Role::Subscribe | Role::Call => {}
         }
         let talk = if entry.data {
             let init = RTCDataChannelInit {
@@ -205,6 +224,7 @@ impl Session {
             sendings: Mutex::new(sendings),
             tasks: Mutex::default(),
             talk,
+            media: entry.media,
         })
     }
 
@@ -260,41 +280,45 @@ impl Session {
     pub(crate) async fn watch(&self, look: &Look) -> anyhow::Result<Value> {
         let end = Instant::now() + Duration::from_millis(look.limit_ms);
         let data = async {
-            match &self.talk {
-                Some(talk) => talk.talk(&look.from.data, end).await.map(Some),
-                None => Ok(None),
+            match (&self.talk, &look.from.data) {
+                (Some(talk), Some(publisher)) => talk.talk(publisher, end).await.map(Some),
+                (None, _) | (_, None) => Ok(None),
             }
         };
         let media = async {
-            while !self.has_enough(look.pictures) && Instant::now() < end {
+            while !self.has_enough(look) && Instant::now() < end {
                 tokio::time::sleep(Duration::from_millis(10)).await;
             }
         };
         let (data, ()) = tokio::join!(data, media);
-        let report = |kind, format, suffix| -> anyhow::Result<Value> {
+        let report = |kind, suffix| -> anyhow::Result<Value> {
+            if !self.media {
+                return Ok(Value::Null);
+            }
             let packets = self.inbox.of(kind).lock().unwrap_or_else(PoisonError::into_inner);
             let (ordered, lost) = packets::in_order(&packets);
-            let frames = if kind == RtpCodecKind::Video {
-                packets::pictures(&ordered)
-            } else {
-                ordered.iter().map(|packet| packet.payload.clone()).collect()
+            let codec = *self.inbox.codec.lock().unwrap_or_else(PoisonError::into_inner);
+            let (frames, name) = match codec {
+                Some(codec) if kind == RtpCodecKind::Video => (codec.pictures(&ordered), codec.name()),
+                Some(_) | None => (ordered.iter().map(|packet| packet.payload.clone()).collect(), ""),
             };
             let file = format!("{}-{suffix}.ivf", look.dump);
-            recording::write(&file, format, &frames)?;
-            Ok(json!({"file": file, "lost": lost}))
+            recording::write(&file, &frames)?;
+            Ok(json!({"file": file, "lost": lost, "codec": name}))
         };
         Ok(json!({
-            "video": report(RtpCodecKind::Video, b"VP80", "video")?,
-            "audio": report(RtpCodecKind::Audio, b"OPUS", "audio")?,
+            "video": report(RtpCodecKind::Video, "video")?,
+            "audio": report(RtpCodecKind::Audio, "audio")?,
             "data": data?.map(|echoed| json!({"echoed": echoed})),
         }))
     }
 
-    fn has_enough(&self, pictures: usize) -> bool {
+    fn has_enough(&self, look: &Look) -> bool {
         let video = self.inbox.video.lock().unwrap_or_else(PoisonError::into_inner);
         let audio = self.inbox.audio.lock().unwrap_or_else(PoisonError::into_inner);
-        // A few more than a second of sound: a decoder swallows the first.
-        video.iter().filter(|packet| packet.header.marker).count() > pictures && audio.len() > 55
+        let pictures = video.iter().filter(|packet| packet.header.marker).count();
+        // A few packets of sound more: a decoder swallows the first.
+        !self.media || (pictures > look.pictures && audio.len() > 50 * look.seconds + 5)
     }
 
     /// Ends it.
@@ -309,17 +333,17 @@ impl Session {
     }
 }
 
-/// Adds a track that sends a recording, in the way of the crate's example `play-from-disk-vpx`.
+/// Adds a track that sends a recording, in the way of the crate's example `play-from-disk-vpx`. What it sends is its MIME type,
+/// the file and the time from one frame to the next.
 async fn sending(
     connection: &Arc<dyn PeerConnection>,
     kind: RtpCodecKind,
-    path: &str,
-    pace: Duration,
+    (mime_type, path, pace): (&'static str, &str, Duration),
 ) -> anyhow::Result<Sending> {
-    let (mime_type, clock_rate, channels, ssrc) = if kind == RtpCodecKind::Audio {
-        ("audio/opus", 48_000, 2, 0x0a0d_1001)
+    let (clock_rate, channels, ssrc) = if kind == RtpCodecKind::Audio {
+        (48_000, 2, 0x0a0d_1001)
     } else {
-        ("video/VP8", 90_000, 0, 0x0a0d_1002)
+        (90_000, 0, 0x0a0d_1002)
     };
     let encoding = RTCRtpEncodingParameters {
         rtp_coding_parameters: RTCRtpCodingParameters {
@@ -339,6 +363,7 @@ async fn sending(
     let track = Arc::new(TrackLocalStaticSample::new(Instant::now().into_std(), track)?);
     let sender = connection.add_track(Arc::clone(&track) as Arc<dyn TrackLocal>).await?;
     Ok(Sending {
+        mime_type,
         track,
         sender,
         frames: recording::read(path)?,
@@ -350,14 +375,22 @@ async fn sending(
 /// hand such requests to applications.
 async fn play(sending: Sending) -> anyhow::Result<()> {
     let Sending {
+        mime_type,
         track,
         sender,
         frames,
         pace,
     } = sending;
     let parameters = sender.get_parameters().await?;
-    let codec = parameters.rtp_parameters.codecs.first();
-    let payload_type = codec.context("nothing was agreed on")?.payload_type;
+    let agreed = |fmtp: &str| {
+        let mut codecs = parameters.rtp_parameters.codecs.iter();
+        let is =
+            |codec: &RTCRtpCodec| codec.mime_type.eq_ignore_ascii_case(mime_type) && codec.sdp_fmtp_line.contains(fmtp);
+        codecs.find(|one| is(&one.rtp_codec)).map(|one| one.payload_type)
+    };
+    // The crate's H264 packets are of mode 1 (RFC 6184 section 5.4).
+    let payload_type = agreed("packetization-mode=1").or_else(|| agreed(""));
+    let payload_type = payload_type.context("nothing was agreed on")?;
     let ssrc = track.ssrcs().await.first().copied().context("a track without SSRC")?;
     let mut ticks = tokio::time::interval(pace);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Burst);

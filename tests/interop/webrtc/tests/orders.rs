@@ -18,8 +18,9 @@ fn an_order_is_answered_by_its_number_and_the_program_ends_with_its_input() {
         writeln!(input, "{order}").unwrap();
         lines.next().unwrap().unwrap()
     };
-    let offer =
-        ask(r#"{"id":1,"do":"offer","session":"s","role":"subscribe","picture":{"fps":15},"media":true,"data":true}"#);
+    let offer = ask(
+        r#"{"id":1,"do":"offer","session":"s","role":"subscribe","picture":{"fps":15},"codec":"vp8","media":true,"data":true}"#,
+    );
     assert!(
         offer.contains("m=audio") && offer.contains("m=video") && offer.contains("m=application"),
         "{offer}"
