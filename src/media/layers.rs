@@ -1,6 +1,6 @@
 //! What a source can be forwarded as, and what each way costs.
 
-use super::Limits;
+use super::{Limits, Target};
 
 /// One way to forward a source: an encoding up to a spatial and a temporal layer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -60,6 +60,20 @@ impl Layers {
         };
         let below = live().filter(|live| *live <= encoding).max();
         below.or_else(|| live().min()).unwrap_or(encoding)
+    }
+
+    /// The best layer of an encoding that a target lets through.
+    pub fn reached(&self, encoding: u8, target: Target) -> Option<&Layer> {
+        let own = self.layers.iter().filter(|layer| layer.encoding == encoding);
+        own.filter(|layer| layer.spatial <= target.spatial && layer.temporal <= target.temporal)
+            .next_back()
+    }
+
+    /// Each encoding with all its layers.
+    pub fn whole_encodings(&self) -> impl Iterator<Item = &Layer> {
+        self.layers
+            .iter()
+            .filter(|layer| layer.spatial_top && layer.temporal_top)
     }
 
     /// Nothing has arrived for a while, of no encoding: muted, or a screen that stands still.

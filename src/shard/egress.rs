@@ -4,11 +4,13 @@
 //! equal size as one segmented datagram each. Nothing is kept longer than the batch that caused it.
 
 use std::io;
+use std::time::Instant;
 
 use arrayvec::ArrayVec;
 
 use super::counters::{DoorReason, ShardCounters};
 use super::socket::{Arrival, MAX_SEGMENTS};
+use crate::media::estimate::{SentLog, SentPacket};
 use crate::media::{DropReason, OutExtensions, Outbound, Sink, TransportSlot};
 use crate::packet::extension::{ExtensionForm, ExtensionKind, ExtensionMap, ExtensionWriter};
 use crate::packet::rtp::{FIXED_HEADER_LEN, FixedHeader};
@@ -38,6 +40,7 @@ struct Path {
     extensions: ExtensionMap,
     transport_cc: Option<u8>,
     transport_cc_next: u16,
+    sent: SentLog,
     batch: Option<Batch>,
 }
 
@@ -74,6 +77,7 @@ pub struct Egress {
     /// Buffers nobody uses now. Grows to the largest number of destinations of one batch and stays there.
     spare: Vec<Batch>,
     segmentation: bool,
+    now: Option<Instant>,
 }
 
 impl Egress {
@@ -84,6 +88,7 @@ impl Egress {
             dirty: Vec::new(),
             spare: Vec::new(),
             segmentation,
+            now: None,
         }
     }
 
@@ -116,6 +121,21 @@ impl Egress {
         let path = &mut self.paths[slot.0 as usize];
         path.transport_cc = extensions.id(ExtensionKind::TransportCc);
         path.extensions = extensions;
+    }
+
+    /// It is now so late: for the packets that leave from here on.
+    pub fn set_now(&mut self, now: Instant) {
+        self.now = Some(now);
+    }
+
+    /// What left for a transport, for its feedback.
+    pub fn sent_log(&mut self, slot: TransportSlot) -> &mut SentLog {
+        &mut self.paths[slot.0 as usize].sent
+    }
+
+    /// How fast packets leave for a transport, in bits per second; `None`: as they come.
+    pub fn set_pacing(&mut self, now: Instant, slot: TransportSlot, bps: Option<u64>) {
+        let _ = (now, slot, bps);
     }
 
     /// The address media goes to, once ICE has one.
@@ -237,6 +257,14 @@ impl<W: Wire> Sink for EgressSink<'_, W> {
         if sealed_len == 0 || sealed_len > DATAGRAM_BYTES_MAX {
             self.counters.turn_away(DoorReason::TooLarge);
             return;
+        }
+        if let (Some((_, sequence)), Some(at)) = (transport_cc, egress.now) {
+            let sent = SentPacket {
+                at,
+                bytes: sealed_len as u16,
+                probe: None,
+            };
+            path.sent.record(sequence, sent);
         }
         batch.len += sealed_len;
         batch.segments.push(sealed_len as u16);
