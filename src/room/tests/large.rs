@@ -140,7 +140,7 @@ fn who_watches_by_whep_counts_and_hears_whoever_is_louder() {
             .books
             .bound
             .values()
-            .all(|(_, limits)| (limits.claim == Claim::Pinned))
+            .all(|(_, limits)| limits.claim == Claim::Pinned)
     );
     let crate::room::HttpReply::Created { resource, .. } = reply else {
         panic!("{reply:?}")
@@ -217,7 +217,7 @@ fn whose_picture_is_pinned_is_heard_as_well() {
             .books
             .bound
             .values()
-            .map(|(_, limits)| (limits.claim == Claim::Pinned))
+            .map(|(_, limits)| limits.claim == Claim::Pinned)
             .collect::<Vec<_>>()
     };
     assert_eq!(pinned(&world), [false, false]);

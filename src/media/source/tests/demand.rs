@@ -1,6 +1,6 @@
 //! What subscribers want of a source, and what its publisher may therefore stop.
 
-use super::layers::{at_the_top, continuous, encoding, simulcast, tick};
+use super::layers::{at_the_top, continuous, encoding, tick};
 use super::*;
 use crate::media::Claim;
 
