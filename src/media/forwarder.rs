@@ -292,12 +292,6 @@ impl Forwarder {
         self.cold.target = target;
     }
 
-    /// The highest encoding it may forward, of any there are; `None` while it is paused.
-    pub(super) fn asks_for(&self) -> Option<u8> {
-        let Cold { limits, target, .. } = &*self.cold;
-        (!limits.paused && !target.paused).then(|| limits.max_encoding.min(target.encoding))
-    }
-
     /// One packet: its numbers on the way out, or why it stays.
     #[inline]
     pub(super) fn forward<'a>(

@@ -183,12 +183,7 @@ impl Source {
     /// Time passes: rates are measured. True when an encoding came or went, or the source fell silent or is back, so that
     /// subscribers' bandwidth should be shared out anew.
     pub fn measure(&mut self, now: Instant) -> bool {
-        let top = self.config.encodings as u8 - 1;
-        let wanted = self
-            .forwarders
-            .iter()
-            .filter_map(Forwarder::asks_for)
-            .fold(0, |wanted, encoding| wanted | 1 << encoding.min(top));
+        let wanted = self.wishes.wanted();
         self.rates.close(now, self.config.encodings, self.live, wanted)
     }
 

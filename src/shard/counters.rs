@@ -134,6 +134,12 @@ pub struct ShardCounters {
     pub nacks_out: Counter,
     /// Keyframes asked for from publishers.
     pub keyframe_requests: Counter,
+    /// Videos that went up a layer because bandwidth allowed it.
+    pub layers_up: Counter,
+    /// Videos that went down a layer, or were paused, because bandwidth demanded it.
+    pub layers_down: Counter,
+    /// Bytes of padding sent to learn what a path carries.
+    pub probe_bytes: Counter,
     /// Packets handed to other shards.
     pub relayed: Counter,
     /// Transports on this shard now.
