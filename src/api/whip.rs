@@ -4,6 +4,7 @@ use std::str::FromStr;
 use std::sync::Arc;
 use std::time::SystemTime;
 
+use axum::Json;
 use axum::body::Bytes;
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, HeaderName, StatusCode, header};
@@ -116,6 +117,30 @@ pub(super) async fn patch_watching(
     headers: HeaderMap,
 ) -> Response {
     patch(&api, "whep", &room, resource, &headers).await
+}
+
+/// `GET /v1/rooms/{room}/stats`: how everybody in the room is connected, for holders of `allow_mod`.
+pub(super) async fn stats(State(api): State<Arc<Api>>, Path(room): Path<String>, headers: HeaderMap) -> Response {
+    let result = async {
+        let room = id::<RoomId>(&room, "room")?;
+        let grant = authorise(&api, &headers, &room)?;
+        if !grant.permissions.allow_mod {
+            let sentence = "the token does not allow to see how others are connected";
+            return Err(Refusal::new(StatusCode::FORBIDDEN, ErrorCode::Forbidden, sentence));
+        }
+        match api
+            .node
+            .ask(&room, false, |request, _| Input::HttpStats { request })
+            .await?
+        {
+            HttpReply::NotFound => {
+                let sentence = "nobody is in the room";
+                Err(Refusal::new(StatusCode::NOT_FOUND, ErrorCode::RoomNotFound, sentence))
+            }
+            reply => Ok(reply),
+        }
+    };
+    finish(&api, "stats", "", result.await)
 }
 
 /// Asks a room to make a resource. A token that is good for one join is used up by it, unless nothing was made.
@@ -315,6 +340,7 @@ fn finish(api: &Api, kind: &str, location: &str, result: Result<HttpReply, Refus
         )
             .into_response(),
         Ok(HttpReply::Done) => StatusCode::NO_CONTENT.into_response(),
+        Ok(HttpReply::Stats { participants }) => Json(json!({ "participants": participants })).into_response(),
         Ok(HttpReply::NotFound) => {
             let sentence = "there is no such resource";
             problem(&Refusal::new(

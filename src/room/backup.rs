@@ -162,7 +162,7 @@ impl Room {
     }
 
     fn ask_backup(&mut self, id: PublicationId, codecs: Vec<Codec>, needed_by: Vec<ParticipantId>) {
-        let Some(owner) = self.publications.get(id).map(Publication::owner) else {
+        let Some((owner, codec)) = self.publications.get(id).map(|one| (one.owner(), one.codec)) else {
             return;
         };
         if let Some(backup) = self.backups.by_publication.get_mut(&id) {
@@ -170,6 +170,7 @@ impl Room {
         }
         let message = ServerMessage::PublicationBackup {
             publication: id,
+            codec,
             wanted: !codecs.is_empty(),
             codecs,
             needed_by,

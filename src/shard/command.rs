@@ -5,7 +5,7 @@
 
 use bytes::Bytes;
 
-use crate::media::{EgressKey, Limits, PayloadTypes, SourceKey};
+use crate::media::{EgressKey, Feedback, Limits, PayloadTypes, SourceKey};
 use crate::packet::Kind;
 use crate::packet::extension::ExtensionMap;
 use crate::transport::ice::Credentials;
@@ -156,6 +156,8 @@ pub enum ShardCommand {
         cname: String,
         /// What the client decodes, and under which numbers.
         payload_types: PayloadTypes,
+        /// How the client tells what arrives.
+        feedback: Feedback,
     },
     /// The client took the seat out of its SDP.
     RemoveEgress {
@@ -175,6 +177,13 @@ pub enum ShardCommand {
     Unbind {
         /// Which seat half.
         egress: EgressKey,
+    },
+    /// Say how a transport is doing and why; answered by [`super::event::ShardEvent::Explained`].
+    Explain {
+        /// Which.
+        transport: TransportKey,
+        /// To be named in the answer.
+        ask: u32,
     },
     /// The subscriber wants more or less.
     SetLimits {

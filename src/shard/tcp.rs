@@ -47,8 +47,9 @@ const UNPROVEN_MAX: usize = 512;
 const UNPROVEN_PER_SOURCE_MAX: usize = 64;
 /// A client that has not sent a valid check by then will not.
 const PROOF_TIMEOUT: Duration = Duration::from_secs(10);
-/// A browser's first frame is a check. More than one may be refused when an answer is still under way to us.
-const STRANGE_FRAMES_MAX: u8 = 16;
+/// A browser's first frame is a check; others go on with media where a connection broke, and check in their own time. A second
+/// of a large call is enough for them, and an end for who only wants to keep us busy.
+const STRANGE_FRAMES_MAX: u16 = 512;
 /// Browsers check even the pairs they do not use every 25 s, as long as they keep them.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(60);
 /// Accepted before others get a turn.

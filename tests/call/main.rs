@@ -16,6 +16,7 @@ mod resume;
 mod rooms;
 mod seats;
 mod stage;
+mod tcp;
 mod transport;
 mod trust;
 mod whip;

@@ -93,6 +93,18 @@ export async function refitEncodings(sender, source, size, options, wanted = nul
 }
 
 /**
+ * Leaves one codec alone, with what repairs it: whoever gets this stream can decode nothing else.
+ * @param {RTCRtpTransceiver} transceiver
+ * @param {RTCRtpCapabilities | null} capabilities
+ * @param {string} codec e.g. "vp8"
+ */
+export function restrictCodec(transceiver, capabilities, codec) {
+  if (!capabilities || typeof transceiver.setCodecPreferences !== 'function') return;
+  const is = (/** @type {RTCRtpCodec} */ c) => [`/${codec}`, '/rtx'].some((name) => c.mimeType.toLowerCase().endsWith(name));
+  transceiver.setCodecPreferences(capabilities.codecs.filter(is));
+}
+
+/**
  * Puts the wished codec first and leaves the others behind it, so that a browser without it (Firefox ESR has no H264)
  * still has something to agree on. Microphones prefer redundant audio (RED) where the browser has it.
  * @param {RTCRtpTransceiver} transceiver

@@ -48,6 +48,8 @@ export class RemotePublication {
     this.wanted = true;
     /** What the server says we get. @type {SubscriptionState | null} */
     this.state = null;
+    /** What becomes of its frames with end-to-end encryption; null while unknown. @type {import('./e2ee-cipher.js').Outcome | null} */
+    this.encryption = null;
     /** Which encoding we get, 0 the lowest; null while unknown. @type {number | null} */
     this.encoding = null;
   }
@@ -83,6 +85,10 @@ export class RemotePublication {
   }
   get metadata() {
     return this.#wire.metadata;
+  }
+  /** Whether its frames are encrypted end to end. */
+  get encrypted() {
+    return this.#wire.encrypted === true;
   }
   /** To be shown or played now; null while it has no seat. */
   get track() {

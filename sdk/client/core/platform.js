@@ -11,6 +11,11 @@
  * @property {((event: {code?: number, reason?: string}) => void) | null} onclose
  * @property {((event: any) => void) | null} onerror
  *
+ * @typedef {object} Encryption access to encoded frames
+ * @property {Worker} worker runs e2ee-worker.js
+ * @property {RTCConfiguration} config what peer connections have to be made with
+ * @property {(way: RTCRtpSender | RTCRtpReceiver, options: import('./e2ee-worker.js').Way) => void} attach
+ *
  * @typedef {object} Platform
  * @property {(url: string) => SocketLike} createSocket
  * @property {(config: RTCConfiguration) => RTCPeerConnection} createPeerConnection
@@ -35,6 +40,7 @@
  * @property {(kind: 'video' | 'audio') => HTMLMediaElement} [createElement] one that plays by itself
  * @property {(element: HTMLMediaElement, seen: (size: {width: number, height: number} | null) => void) => () => void} [watchSize] tells
  *   of its size on the screen in pixels, null while out of sight, nothing before it was first put on the page; returns how to stop
+ * @property {() => Encryption | null} [encryption] null where encoded frames cannot be had
  */
 
 /**
@@ -59,6 +65,7 @@ export function browserPlatform() {
     captureFrame,
     createElement,
     watchSize,
+    encryption,
     onPage(event, listener) {
       if (typeof globalThis.addEventListener !== 'function') return () => {};
       /** @param {Event} e a page put aside whole comes back with its sockets: not a farewell */
@@ -149,4 +156,31 @@ function watchSize(element, seen) {
     element.removeEventListener('enterpictureinpicture', enter);
     element.removeEventListener('leavepictureinpicture', leave);
   };
+}
+
+/** Script transforms where the browser has them; older Chromium has encoded streams. @type {NonNullable<Platform['encryption']>} */
+function encryption() {
+  const script = typeof globalThis.RTCRtpScriptTransform === 'function';
+  const older = !script && 'createEncodedStreams' in (globalThis.RTCRtpSender?.prototype ?? {});
+  if (!script && !older) return null;
+  const worker = startWorker(new URL('./e2ee-worker.js', import.meta.url));
+  return {
+    worker,
+    config: older ? /** @type {RTCConfiguration} */ ({ encodedInsertableStreams: true }) : {},
+    attach(way, options) {
+      if (script) {
+        way.transform = new RTCRtpScriptTransform(worker, options);
+        return;
+      }
+      const { readable, writable } = /** @type {any} */ (way).createEncodedStreams();
+      worker.postMessage({ type: 'streams', way: options, readable, writable }, [readable, writable]);
+    },
+  };
+}
+
+/** A worker must be of the page's own origin; what it imports need not be. @param {URL} url */
+function startWorker(url) {
+  if (url.origin === globalThis.location?.origin) return new Worker(url, { type: 'module' });
+  const text = `import ${JSON.stringify(url.href)};`;
+  return new Worker(URL.createObjectURL(new Blob([text], { type: 'text/javascript' })), { type: 'module' });
 }

@@ -138,6 +138,9 @@ export class LocalPublication extends Emitter {
     if (this.options.stopTrack) old?.stop();
   }
 
+  /** Any codec will do. @readonly @type {null} */
+  only = null;
+
   /** @returns {Promise<void>} */
   async unpublish() {
     if (this.#closed) return;
@@ -147,6 +150,11 @@ export class LocalPublication extends Emitter {
   /** For the transport: what `publish` says of it. */
   wire() {
     this.toldMuted = this.#muted;
+    return this.describe();
+  }
+
+  /** The same, told of something else. */
+  describe() {
     const { width, height } = this.#size;
     const { metadata } = this.options;
     return {

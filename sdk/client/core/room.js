@@ -4,6 +4,7 @@ import { CallStatsReader } from './call-stats.js';
 import { Connection } from './connection.js';
 import { DataChannel } from './data.js';
 import { Devices } from './devices.js';
+import { E2ee } from './e2ee.js';
 import { asEnfiladeError, EnfiladeError, requireArgument } from './errors.js';
 import { LocalParticipant } from './participant.js';
 import { browserPlatform } from './platform.js';
@@ -11,11 +12,13 @@ import { Playback } from './playback.js';
 import { signalUrl } from './protocol.js';
 import { Publisher } from './publisher.js';
 import { Roster } from './roster.js';
+import { followEncryption, leaveSealed } from './sealing.js';
 import { SEATS_FIRST, SEATS_MAX } from './seats.js';
 
 /** @typedef {import('./connection.js').ConnectionState} ConnectionState */
 /** @typedef {import('./connection.js').Link} Link */
 /** @typedef {import('./data.js').DataOptions} DataOptions */
+/** @typedef {import('./e2ee-cipher.js').Outcome} Outcome */
 /** @typedef {import('./media-path.js').MediaState} MediaState */
 /** @typedef {import('./participant.js').RemoteParticipant} RemoteParticipant */
 /** @typedef {import('./participant.js').RemotePublication} RemotePublication */
@@ -40,6 +43,7 @@ export class Room extends Assembly {
   #stats = new CallStatsReader(this);
   /** @type {Set<DataChannel>} */
   #channels = new Set();
+  #e2ee;
   /** @type {LocalParticipant | null} */
   #self = null;
   /** @type {Joined | null} */
@@ -69,7 +73,10 @@ export class Room extends Assembly {
     this.playback = new Playback();
     this.playback.on('autoplay-blocked', () => this.emit('autoplay-blocked'));
     this.playback.on('autoplay-resumed', () => this.emit('autoplay-resumed'));
-    this.#publisher = new Publisher(() => this.emit('local-changed'));
+    this.#publisher = new Publisher(
+      () => this.emit('local-changed'),
+      (publication, backup) => this.emit('backup', publication, backup),
+    );
     this.#roster = new Roster({
       subscribe: async (p) => void (await this.#request('subscribe', { ...p.wish, publication: p.id })),
       unsubscribe: async (p) => void (await this.#request('unsubscribe', { publication: p.id })),
@@ -78,6 +85,11 @@ export class Room extends Assembly {
     });
     this.#roster.on('participant-left', ({ id }) => this.forget(id));
     forward(this.#roster, this, ROSTER_EVENTS);
+    this.#e2ee = options.e2ee ? new E2ee(platform, options.e2ee.keys) : null;
+    this.#e2ee?.on('broken', (error) => this.#report(error));
+    const tell = (/** @type {RemotePublication | LocalPublication} */ publication, /** @type {Outcome} */ outcome) => void this.emit('encryption', publication, outcome);
+    if (this.#e2ee) followEncryption(this.#e2ee, this.#roster, () => this.#connection.link?.transport.lines, tell);
+    else leaveSealed(this.#roster, () => this.state === 'connected', tell);
     this.#connection = new Connection(
       platform,
       signalUrl(options.url ?? platform.defaultUrl()),
@@ -89,6 +101,10 @@ export class Room extends Assembly {
         lost: () => this.#lost(),
         event: (message) => this.#event(message),
         seated: () => this.#seat(),
+        e2ee: (joined) => {
+          this.#e2ee?.enter(joined.room, joined.participant.id);
+          return this.#e2ee;
+        },
       },
     );
     this.#connection.on('state', (state, previous, error) => {
@@ -128,6 +144,10 @@ export class Room extends Assembly {
   /** What of media we take part in. */
   get mode() {
     return this.#options.mode;
+  }
+  /** Whether what we send is encrypted end to end, and what is not is not shown. */
+  get encrypted() {
+    return this.#e2ee !== null;
   }
   /** Receive places offered now. */
   get seats() {
@@ -252,6 +272,14 @@ export class Room extends Assembly {
     return channel;
   }
 
+  /**
+   * Of end-to-end encryption: frames since the room was made, and why frames were dropped.
+   * @returns {Promise<import('./e2ee-worker.js').Counts | null>} null without it
+   */
+  async encryptionCounts() {
+    return this.#e2ee?.counts() ?? null;
+  }
+
   // -- turns of the connection ---------------------------------------------------------------------------------------
 
   async #joinFields() {
@@ -310,6 +338,10 @@ export class Room extends Assembly {
       case 'publication.wanted':
         this.#publisher.want(message.publication, message.encodings);
         break;
+      case 'publication.backup':
+        if (this.#options.backupCodecs === false) break;
+        this.#publisher.backUp(message.publication, /** @type {import('./backups.js').BackupAsked} */ (/** @type {unknown} */ (message))).catch((thrown) => this.#report(thrown));
+        break;
       case 'transport':
         if (message.state === 'lost') this.#connection.restartMedia();
         break;
@@ -361,6 +393,7 @@ export class Room extends Assembly {
   #close(error) {
     this.#publisher.close(error ?? new EnfiladeError('left', 'The room was left.'));
     for (const channel of [...this.#channels]) channel.close();
+    this.#e2ee?.close();
     this.disperse();
     this.emit('closed', error);
   }

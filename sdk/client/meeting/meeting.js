@@ -109,6 +109,10 @@ export class Meeting extends MeetingControls {
   get mainParticipantId() {
     return this.#stage.people.mainId;
   }
+  /** Whether what we send is encrypted end to end; then only what is encrypted is shown. */
+  get isE2EEEnabled() {
+    return this.room.encrypted;
+  }
   /** What is pinned for everybody, by participant id. */
   get pinnedParticipants() {
     return this.#stage.people.pinned;

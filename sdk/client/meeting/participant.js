@@ -38,6 +38,8 @@ const PINS = { SHARE_AND_CAM: { camera: true, screen: true }, CAM: { camera: tru
  * Methods that return a Promise reject with a MeetingError; those for others reject with `invalid-state` on ourselves, and
  * those for ourselves on others.
  *
+ * @typedef {'EncryptionSuccess' | 'EncryptionFailed' | 'DecryptionSuccess' | 'DecryptionFailed'} EncryptionState
+ *
  * @extends {Emitter<{
  *   'stream-enabled': [Stream],
  *   'stream-disabled': [Stream],
@@ -45,9 +47,11 @@ const PINS = { SHARE_AND_CAM: { camera: true, screen: true }, CAM: { camera: tru
  *   'stream-resumed': [{kind: StreamKind, reason: string}],
  *   'media-status-changed': [{kind: StreamKind, newStatus: boolean}],
  *   'video-quality-changed': [{currentQuality: 'LOW' | 'MEDIUM' | 'HIGH', prevQuality: 'LOW' | 'MEDIUM' | 'HIGH' | null}],
+ *   'e2ee-state-change': [{kind: StreamKind, state: EncryptionState, reason: string | null}],
  * }>}
  *   `stream-enabled`, `stream-disabled`: show and hide. `media-status-changed`: they switched something on or off, whether
- *   or not we receive it. `video-quality-changed`: another encoding of their camera reaches us.
+ *   or not we receive it. `e2ee-state-change`: what becomes of their frames with end-to-end encryption; `reason`: `missing-key`,
+ *   `wrong-key`, `not-encrypted` or `unsupported`. `video-quality-changed`: another encoding of their camera reaches us.
  */
 export class Participant extends Emitter {
   #in;

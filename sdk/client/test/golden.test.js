@@ -20,7 +20,7 @@ const all = files.flatMap((name) => [...messages(JSON.parse(readFileSync(folder 
 const of = (...types) => all.filter(({ message }) => types.includes(message.type));
 
 const EVENTS = [
-  'participant.joined', 'participant.left', 'participant.updated', 'publication.added', 'publication.updated', 'publication.removed', 'publication.wanted',
+  'participant.joined', 'participant.left', 'participant.updated', 'publication.added', 'publication.updated', 'publication.removed', 'publication.backup', 'publication.wanted',
   'seats', 'seats.wanted', 'speakers', 'quality', 'subscription', 'chat', 'topic.message', 'transport',
   'room.updated', 'media.requested', 'pin', 'store.changed', 'entry.requested', 'entry.responded', 'link.opened', 'link.closed',
   'link.roster', 'link.chat', 'link.chat.sent', 'link.gap', 'link.state', 'link.requested', 'link.request.ended', 'switch',

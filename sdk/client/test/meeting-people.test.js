@@ -129,11 +129,29 @@ test('switching on and off is told whether or not it is received; another encodi
   ]);
 });
 
-test('a codec that this browser cannot show is an error, 4051', async () => {
+test('a codec that this browser cannot show is an error, 4051, unless another version of the picture comes soon', async () => {
   const s = await withBob();
   s.hear('error');
   s.server.event('subscription', { publication: 3, state: 'codec-not-supported' });
+  await s.platform.advance(3000);
+  s.server.event('subscription', { publication: 3, state: 'active' });
+  await s.platform.advance(9000);
+  assert.deepEqual(s.log, []);
+  s.server.event('subscription', { publication: 3, state: 'codec-not-supported' });
+  await s.platform.advance(5000);
   assert.deepEqual(s.log.map(([, e]) => e.code), [4051]);
+});
+
+test('who cannot decode our picture gets it in another codec, and we are told', async () => {
+  const s = await withBob();
+  s.hear('codec-changed');
+  const webcam = s.meeting.enableWebcam();
+  await settle(200);
+  await webcam;
+  const [{ id }] = s.meeting.room.publications;
+  s.server.event('publication.backup', { publication: id, codec: 'h264', wanted: true, codecs: ['vp8'], for: ['bob'] });
+  await settle(200);
+  assert.deepEqual(s.log, [['codec-changed', { unsupportedRemoteCodec: 'H264', previousCodec: 'H264', currentCodec: 'VP8', kind: 'video', causedBy: s.bob }]]);
 });
 
 test('a moderator mutes at once and asks for more; each has its number when it is refused', async () => {

@@ -36,6 +36,21 @@ const RECENT_SLOPE: f64 = 0.25;
 /// The queue is how far the quickest of the last 100 ms lie above the base.
 const QUEUE_BUCKETS: u32 = 4;
 
+/// A queue that stands this high for this many buckets, neither growing nor shrinking, is full or just right for what is sent.
+const STANDING_US: i64 = 100_000;
+const STANDING_BUCKETS: u32 = 8;
+/// Milliseconds per millisecond: it drains by itself.
+const DRAINS: f64 = -0.05;
+
+/// After so long, and so many cuts, a queue that is still there is not ours: another flow fills it again. It is ours again
+/// when it has been away.
+const SHARED_AFTER_US: i64 = 3_000_000;
+const SHARED_CUTS: u32 = 3;
+const AWAY_US: i64 = 40_000;
+
+/// A probe makes a queue of its own, which is gone so long after its last packet.
+const PROBE_QUEUE_US: i64 = 100_000;
+
 /// What the queue does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Trend {
@@ -43,6 +58,8 @@ pub(super) enum Trend {
     Unknown,
     Steady,
     Growing,
+    /// Long, and neither growing nor shrinking.
+    Standing,
     Shrinking,
 }
 
@@ -57,6 +74,11 @@ pub(super) struct DelayDetector {
     /// The newest bucket when growth was first seen, if it still is.
     growing_since_us: Option<i64>,
     last_update_us: i64,
+    /// Send times of the packets of the last probe.
+    probe_us: std::ops::Range<i64>,
+    /// Since when there has been a queue, and how often the rate was cut meanwhile.
+    queued_since_us: Option<i64>,
+    cuts: u32,
 }
 
 impl Default for DelayDetector {
@@ -68,6 +90,9 @@ impl Default for DelayDetector {
             since_us: i64::MIN,
             growing_since_us: None,
             last_update_us: 0,
+            probe_us: 0..0,
+            queued_since_us: None,
+            cuts: 0,
         }
     }
 }
@@ -80,6 +105,12 @@ impl DelayDetector {
         }
         let latest = window.points(QUEUE_BUCKETS, i64::MIN).map(|point| point.delay_us).min();
         self.queue_us = latest.map_or(self.queue_us, |latest| latest.saturating_sub(self.base.least()).max(0));
+        if self.queue_us < AWAY_US {
+            self.queued_since_us = None;
+            self.cuts = 0;
+        } else {
+            self.queued_since_us.get_or_insert(now_us);
+        }
 
         let elapsed_s = ((now_us - self.last_update_us) as f64 / 1e6).clamp(0.0, 0.1);
         self.last_update_us = now_us;
@@ -93,7 +124,11 @@ impl DelayDetector {
         self.adapt(rise_ms.abs(), elapsed_s);
         if !significant || rise_ms.abs() < threshold_ms {
             self.growing_since_us = None;
-            return Trend::Steady;
+            return if self.stands(window, &line) {
+                Trend::Standing
+            } else {
+                Trend::Steady
+            };
         }
         if rise_ms < 0.0 {
             self.growing_since_us = None;
@@ -113,16 +148,55 @@ impl DelayDetector {
         }
     }
 
+    fn stands(&self, window: &Window, line: &Line) -> bool {
+        let (mut points, mut least) = (0, i64::MAX);
+        for point in self.points(window, STANDING_BUCKETS) {
+            points += 1;
+            least = least.min(point.delay_us);
+        }
+        points >= STANDING_BUCKETS / 2
+            && line.span * 1e3 >= ((STANDING_BUCKETS - 2) * BUCKET_US as u32).into()
+            && least.saturating_sub(self.base.least()) > STANDING_US
+            && line.slope > DRAINS
+            && !self.is_shared()
+    }
+
+    /// The queue is another's: it stays whatever we do, and we must not wait for it to go.
+    pub(super) fn is_shared(&self) -> bool {
+        self.cuts >= SHARED_CUTS
+            && self
+                .queued_since_us
+                .is_some_and(|since| self.last_update_us - since > SHARED_AFTER_US)
+    }
+
+    /// The quickest packets of the last `count` buckets that tell of the path as it is.
+    fn points<'w>(&'w self, window: &'w Window, count: u32) -> impl Iterator<Item = super::window::Point> + 'w {
+        let quiet = self.probe_us.is_empty();
+        let probe = self.probe_us.start..self.probe_us.end + PROBE_QUEUE_US;
+        window
+            .points(count, self.since_us)
+            .filter(move |point| quiet || !probe.contains(&point.at_us))
+    }
+
+    /// A packet of a probe left then: the queue behind it is ours to make.
+    pub(super) fn probed(&mut self, at_us: i64) {
+        if at_us > self.probe_us.end + PROBE_QUEUE_US || self.probe_us.is_empty() {
+            self.probe_us = at_us..at_us + 1;
+        }
+        self.probe_us.end = self.probe_us.end.max(at_us + 1);
+    }
+
     /// Delays in milliseconds by send time in milliseconds, of the last `count` buckets.
     fn line(&self, window: &Window, count: u32) -> Option<Line> {
-        Line::through(window.points(count, self.since_us).map(|point| {
+        Line::through(self.points(window, count).map(|point| {
             let at_us = point.at_us - window.newest_us();
             (at_us as f64 / 1e3, point.delay_us as f64 / 1e3)
         }))
     }
 
-    /// The growth was answered: only packets that leave from now on tell whether that was enough.
+    /// The rate was cut: only packets that leave from now on tell whether that was enough.
     pub(super) fn restart(&mut self, now_us: i64) {
+        self.cuts = self.cuts.saturating_add(1);
         self.since_us = now_us;
         self.growing_since_us = None;
     }

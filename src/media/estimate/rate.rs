@@ -9,6 +9,8 @@ use super::window::Rates;
 
 /// What is left of the delivered rate when a queue grows (GCC section 5.5: between 0.8 and 0.95), so that it drains.
 const BACK_OFF: f64 = 0.85;
+/// And when the queue is long.
+const BACK_OFF_LONG: f64 = 0.7;
 /// Growth per second while the capacity is not known (GCC section 5.5).
 const RISE_FAR: f64 = 1.08;
 /// Growth per second near the capacity known, at 1 Mb/s; with the square root of the rate elsewhere. Growth that is less
@@ -43,6 +45,8 @@ pub(super) struct Conditions {
     pub inherent_loss: f64,
     /// Whether the queue is another's, so that waiting for it to drain is vain.
     pub shared: bool,
+    /// An experiment is being made with the rate.
+    pub held: bool,
 }
 
 /// See the module.
@@ -73,9 +77,24 @@ impl RateControl {
         self.application_limited
     }
 
-    /// Something else knows better: a probe, a bound.
+    /// Something else knows better.
     pub(super) fn set(&mut self, bps: f64) {
         self.bps = bps;
+    }
+
+    /// A probe got through at this rate.
+    pub(super) fn raise_to(&mut self, bps: f64) {
+        if bps > self.bps {
+            if self.capacity.is_below(bps) {
+                self.capacity = Capacity::default();
+            }
+            self.bps = bps;
+        }
+    }
+
+    /// The path showed that it carries this and no more.
+    pub(super) fn is_full_at(&mut self, bps: f64) {
+        self.capacity.record(bps);
     }
 
     /// After each feedback.
@@ -86,10 +105,13 @@ impl RateControl {
         self.last_update_us = Some(now_us);
         self.application_limited = conditions.rates.sent_bps < APPLICATION_LIMITED * self.bps;
         match conditions.trend {
-            Trend::Growing => self.cut(conditions),
+            Trend::Growing | Trend::Standing => self.cut(conditions),
             Trend::Shrinking => Move::Held,
             Trend::Unknown | Trend::Steady => {
-                if self.application_limited || (conditions.queue_us > QUEUE_QUIET_US && !conditions.shared) {
+                if self.application_limited
+                    || conditions.held
+                    || (conditions.queue_us > QUEUE_QUIET_US && !conditions.shared)
+                {
                     return Move::Held;
                 }
                 self.raise(elapsed_s, conditions)
@@ -101,7 +123,9 @@ impl RateControl {
         // What a path loses at random it would have delivered.
         let delivered = conditions.latest.arrived_bps / (1.0 - conditions.inherent_loss).max(0.1);
         self.capacity.record(delivered);
-        let target = BACK_OFF * delivered;
+        // A long queue is to be gone in a second or so.
+        let drain = 1.0 - conditions.queue_us as f64 / 1e6;
+        let target = delivered * drain.clamp(BACK_OFF_LONG, BACK_OFF);
         if target >= self.bps {
             return Move::Held;
         }
@@ -193,6 +217,7 @@ mod tests {
             latest: rates,
             inherent_loss: 0.0,
             shared: false,
+            held: false,
         }
     }
 

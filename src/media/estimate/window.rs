@@ -23,6 +23,8 @@ struct Bucket {
     arrived_bytes: u32,
     told: u16,
     arrived: u16,
+    /// How many times packets began to be missing.
+    runs: u16,
     /// Into the bucket, when its quickest packet left.
     quickest_at_us: u16,
     /// Least delay, and the delay of whatever arrived last counted from the bucket's begin; against the first delay known.
@@ -67,6 +69,28 @@ pub(super) struct Window {
     oldest: u32,
     /// The first delay known: arrival on the receiver's clock less departure on ours.
     origin_us: i64,
+    /// The last packet told about is missing.
+    in_run: bool,
+}
+
+/// What became of the packets of a time.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(super) struct Losses {
+    pub told: u32,
+    pub lost: u32,
+    /// How many times packets began to be missing.
+    pub runs: u32,
+    /// From the begin of the time to the newest packet.
+    pub span_us: i64,
+    /// Bits per second that arrived, of what was sent within the time.
+    pub arrived_bps: f64,
+}
+
+impl Losses {
+    /// Share of packets that did not arrive, 0 to 1.
+    pub(super) fn share(&self) -> f64 {
+        f64::from(self.lost) / f64::from(self.told.max(1))
+    }
 }
 
 impl Default for Window {
@@ -76,6 +100,7 @@ impl Default for Window {
             newest: 0,
             oldest: 0,
             origin_us: 0,
+            in_run: false,
         }
     }
 }
@@ -95,6 +120,7 @@ impl Window {
     #[inline]
     pub(super) fn arrived(&mut self, at_us: i64, arrival_us: i64, bytes: u16, was_missing: bool) -> Heard {
         let mut heard = Heard::Counted;
+        self.in_run = false;
         let mut delay_us = arrival_us.saturating_sub(at_us).saturating_sub(self.origin_us);
         if self.newest == 0 || delay_us.saturating_abs() > DELAY_OFF_MAX_US {
             if self.newest != 0 {
@@ -134,9 +160,11 @@ impl Window {
         if self.newest == 0 {
             return;
         }
+        let begins = !std::mem::replace(&mut self.in_run, true);
         if let Some(bucket) = self.bucket(at_us) {
             bucket.told = bucket.told.saturating_add(1);
             bucket.told_bytes = bucket.told_bytes.saturating_add(u32::from(bytes));
+            bucket.runs = bucket.runs.saturating_add(u16::from(begins));
         }
     }
 
@@ -221,6 +249,26 @@ impl Window {
         rates.sent_bps = per_second(told_bytes, send_span);
         rates.arrived_bps = per_second(arrived_bytes, span);
         Some(rates)
+    }
+
+    /// What became of the packets that left at `since_us` or later, in complete buckets.
+    pub(super) fn losses(&self, since_us: i64) -> Losses {
+        let since = u32::try_from(since_us.max(0) / BUCKET_US + 1)
+            .unwrap_or(u32::MAX)
+            .saturating_add(1);
+        let from = since.max(self.oldest);
+        let mut losses = Losses::default();
+        let mut arrived_bytes = 0u64;
+        for bucket in (from..self.newest).filter_map(|number| self.get(number)) {
+            losses.told += u32::from(bucket.told);
+            losses.lost += u32::from(bucket.told.saturating_sub(bucket.arrived));
+            losses.runs += u32::from(bucket.runs);
+            arrived_bytes += u64::from(bucket.arrived_bytes);
+        }
+        losses.runs = losses.runs.min(losses.lost);
+        losses.span_us = i64::from(self.newest.saturating_sub(from)) * BUCKET_US;
+        losses.arrived_bps = per_second(arrived_bytes, losses.span_us);
+        losses
     }
 
     /// When the newest bucket began.

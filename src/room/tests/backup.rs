@@ -81,7 +81,7 @@ fn a_backup_is_asked_for_when_somebody_cannot_decode_and_not_before() {
     watch(&mut world, "bob", "h264,vp8");
     assert_eq!(asked(&world, ann), [] as [Value; 0]);
     let cat = watch(&mut world, "cat", "vp8,av1");
-    let wanted = json!({"type":"publication.backup","publication":1,"wanted":true,"codecs":["vp8"],"for":["cat"]});
+    let wanted = json!({"type":"publication.backup","publication":1,"codec":"h264","wanted":true,"codecs":["vp8"],"for":["cat"]});
     assert_eq!(asked(&world, ann), [wanted]);
     assert_eq!(states(&world, cat), [(1, SubscriptionState::CodecNotSupported)]);
     watch(&mut world, "dan", "vp8,vp9");
@@ -152,7 +152,7 @@ fn a_backup_is_let_go_some_time_after_nobody_needs_it() {
     world.say(cat, json!({"type":"subscribe","publication":1,"paused":true}));
     world.pass(Duration::from_secs(11));
     world.read_all();
-    let over = json!({"type":"publication.backup","publication":1,"wanted":false,"codecs":[],"for":[]});
+    let over = json!({"type":"publication.backup","publication":1,"codec":"h264","wanted":false,"codecs":[],"for":[]});
     assert_eq!(asked(&world, ann)[1..], [over]);
     world.say(ann, json!({"type":"unpublish","publication":2}));
     world.say(cat, json!({"type":"subscribe","publication":1}));

@@ -90,6 +90,7 @@ impl Books {
                 );
                 self.bound.insert(egress, (source, limits));
             }
+            ShardCommand::Explain { transport, .. } => assert_eq!(self.transports.get(&transport), Some(&shard)),
             ShardCommand::Unbind { egress } => assert!(self.bound.remove(&egress).is_some()),
             ShardCommand::SetLimits { egress, limits } => self.bound.get_mut(&egress).expect("bound").1 = limits,
         }

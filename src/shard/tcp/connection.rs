@@ -27,7 +27,7 @@ pub(super) struct Connection {
     /// When it was accepted, or the last valid check came.
     pub(super) alive_at: Instant,
     /// Frames before the first valid check.
-    pub(super) strange: u8,
+    pub(super) strange: u16,
     /// Noted as having something to read.
     pub(super) is_ready: bool,
     /// The beginning of a frame, less than [`FRAME_BYTES_MAX`] long.

@@ -220,12 +220,12 @@ fn before_a_valid_check_nothing_is_believed_and_little_is_tolerated() {
     let now = Instant::now();
     let mut ann = Caller::new(&mut shard, 1);
     let hello = [22, 254, 253, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0];
-    for _ in 0..8 {
+    for _ in 0..256 {
         ann.stream.write_all(&framed(&hello)).unwrap();
         ann.stream.write_all(&framed(&sealed(1, b"voice"))).unwrap();
     }
     shard.serve_until(now, |shard| {
-        (shard.turned_away(DoorReason::UnknownAddress) == 16).then_some(())
+        (shard.turned_away(DoorReason::UnknownAddress) == 512).then_some(())
     });
     assert_eq!(shard.open(), 1, "an answer may still be under way");
     let mut wrong = ann.checked();

@@ -227,19 +227,13 @@ pub enum ServerMessage {
         /// Which.
         publication: PublicationId,
     },
-    /// What of one's own publication anybody receives.
-    #[serde(rename = "publication.wanted")]
-    PublicationWanted {
-        /// One's own.
-        publication: PublicationId,
-        /// Each encoding, lowest first. What is not wanted need not be sent.
-        encodings: Vec<bool>,
-    },
     /// Somebody cannot decode what you publish: a version in another codec is wanted, or no longer.
     #[serde(rename = "publication.backup")]
     PublicationBackup {
         /// Which, one's own.
         publication: PublicationId,
+        /// What it is sent in, once known.
+        codec: Option<Codec>,
         /// Is a backup wanted?
         wanted: bool,
         /// In one of these codecs, best first.
@@ -247,6 +241,14 @@ pub enum ServerMessage {
         /// Who cannot decode it; some of them.
         #[serde(rename = "for")]
         needed_by: Vec<ParticipantId>,
+    },
+    /// What of one's own publication anybody receives.
+    #[serde(rename = "publication.wanted")]
+    PublicationWanted {
+        /// One's own.
+        publication: PublicationId,
+        /// Each encoding, lowest first. What is not wanted need not be sent.
+        encodings: Vec<bool>,
     },
     /// Who sits where from now on.
     Seats {
@@ -278,6 +280,9 @@ pub enum ServerMessage {
         /// The encoding that is forwarded, lowest 0.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         encoding: Option<u8>,
+        /// Why it is less than was asked for.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        reason: Option<SubscriptionReason>,
     },
     /// A text.
     Chat {

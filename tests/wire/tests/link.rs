@@ -129,6 +129,8 @@ fn the_share_of_random_loss_is_as_told() {
 
 #[test]
 fn bursts_have_the_share_and_the_mean_length_told() {
+    let often = stats_of(CLEAN.losing_bursts(0.30, 4.0), 200_000);
+    assert!((lost_share(often) - 0.30).abs() < 0.02, "{}", lost_share(often));
     let (mut link, start) = link(CLEAN.losing_bursts(0.03, 8.0), 1);
     let arrived = run(&mut link, start, 1_000_000, 100, ms(1));
     let gaps: Vec<usize> = arrived
@@ -243,6 +245,26 @@ fn nothing_enters_or_leaves_the_queue_during_an_outage_and_what_flies_arrives() 
     link.set_config(start + ms(10_001), CLEAN);
     link.push(start + ms(10_001), 100, 1001);
     assert_eq!(link.poll(start + ms(10_001)), Some(1001));
+}
+
+#[test]
+fn an_outage_stops_whoever_comes_to_the_queue_or_leaves_it() {
+    let between = Outage::Between {
+        from: ms(100),
+        to: ms(200),
+    };
+    // 50 ms of sending each.
+    let config = LinkConfig {
+        outage: between,
+        ..CLEAN.limited(160_000, 300)
+    };
+    for (came, arrives) in [(49, true), (80, false), (180, false), (200, true)] {
+        let (mut link, start) = link(config, 1);
+        link.push(start + ms(came), 1000, 0);
+        let arrived = link.poll(start + ms(came + 50)).is_some();
+        assert_eq!(arrived, arrives, "came after {came} ms");
+        assert_eq!(link.stats().dropped_outage, u64::from(!arrives));
+    }
 }
 
 #[test]

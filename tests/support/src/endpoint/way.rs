@@ -2,6 +2,7 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, Mutex};
 
 use anyhow::Context;
@@ -27,6 +28,8 @@ pub(super) struct Connection {
     server: SocketAddr,
     inbox: Mutex<Vec<u8>>,
     outbox: Mutex<Vec<u8>>,
+    /// The server has closed it.
+    ended: AtomicBool,
 }
 
 impl Way {
@@ -69,8 +72,8 @@ impl Way {
     pub(super) async fn readable(&self) -> io::Result<()> {
         match self {
             Way::Udp(socket) => socket.readable().await,
-            Way::Tcp(connection) => connection.stream.readable().await,
-            Way::Waiting(_) => std::future::pending().await,
+            Way::Tcp(connection) if !connection.ended.load(Relaxed) => connection.stream.readable().await,
+            Way::Tcp(_) | Way::Waiting(_) => std::future::pending().await,
         }
     }
 
@@ -102,6 +105,7 @@ impl Connection {
             server,
             inbox: Mutex::new(Vec::new()),
             outbox: Mutex::new(Vec::new()),
+            ended: AtomicBool::new(false),
         })
     }
 
@@ -117,7 +121,10 @@ impl Connection {
                 }
             }
             match self.stream.try_read(buffer)? {
-                0 => return Err(io::ErrorKind::UnexpectedEof.into()),
+                0 => {
+                    self.ended.store(true, Relaxed);
+                    return Err(io::ErrorKind::UnexpectedEof.into());
+                }
                 len => inbox.extend_from_slice(&buffer[..len]),
             }
         }
