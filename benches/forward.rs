@@ -189,8 +189,8 @@ impl Enfilade {
             encoding: 0,
         };
         self.source
-            .forward(&inbound, &mut self.egress.sink(&Nowhere, &self.counters));
-        self.egress.flush(&Nowhere, &self.counters);
+            .forward(&inbound, &mut self.egress.sink(now, &Nowhere, &self.counters));
+        self.egress.flush(now, &Nowhere, &self.counters);
     }
 }
 

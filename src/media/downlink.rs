@@ -257,6 +257,18 @@ impl Downlink {
         }
     }
 
+    /// Share of what was asked for that videos get; `None` where the path is not known, or nothing is asked for.
+    pub fn video_served(&self) -> Option<f32> {
+        (self.is_estimated() && self.wished_bps > 0).then(|| {
+            let served = if self.is_limited {
+                self.video_bps as f64 / self.wished_bps as f64
+            } else {
+                1.0
+            };
+            served.min(1.0) as f32
+        })
+    }
+
     /// What is left for videos: sound goes first, and what was lost goes out twice.
     fn budget(&self) -> Option<u64> {
         let beside = self.audio_bps + self.resent_bps.bps();

@@ -16,7 +16,7 @@ use super::source::Wish;
 use super::timeline::ticks;
 use super::{
     Claim, DescriptorOut, DropReason, EgressKey, Inbound, KeyframeRequest, Limits, OutExtensions, Outbound, Redundancy,
-    Target, TransportSlot, report,
+    Target, Traffic, TransportSlot, report,
 };
 
 pub(super) use resend::Resends;
@@ -381,9 +381,14 @@ impl Forwarder {
                     .dependency_descriptor
                     .and_then(|descriptor| DescriptorOut::new(descriptor, numbers)),
             },
-            prefix: &[],
+            original: None,
             payload,
             patch,
+            padding: 0,
+            traffic: match packet.codec.kind() {
+                Kind::Audio => Traffic::Audio,
+                Kind::Video => Traffic::Video,
+            },
             ends_frame: marker || packet.codec.kind() == Kind::Audio,
         }
     }

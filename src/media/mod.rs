@@ -31,7 +31,9 @@ mod tests;
 pub use allocate::{Allocator, Decision, Reason, Video};
 pub use downlink::{Downlink, DownlinkStats, Feedback, Load, News};
 pub use drop_reason::DropReason;
-pub use flow::{DescriptorOut, EgressKey, Inbound, OutExtensions, Outbound, Patch, Sink, SourceKey, TransportSlot};
+pub use flow::{
+    DescriptorOut, EgressKey, Inbound, OutExtensions, Outbound, Patch, Sink, SourceKey, Traffic, TransportSlot,
+};
 pub use forwarder::{EgressConfig, EgressStats, Forwarder, PayloadTypes};
 pub use history::HistoryLimits;
 pub use keyframe::KeyframeRequest;

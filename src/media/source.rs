@@ -199,7 +199,7 @@ impl Source {
 
     /// The hot loop: keeps the packet once, then offers it to every forwarder. A packet of an encoding that was
     /// not agreed is ignored.
-    pub fn forward(&mut self, packet: &Inbound<'_>, sink: &mut impl Sink) {
+    pub fn forward<'p>(&'p mut self, packet: &Inbound<'p>, sink: &mut impl Sink<'p>) {
         let Some(mut facts) = self.observe(packet) else { return };
         let pinned_only = self.held_back;
         if self.forwarders.is_empty() || (pinned_only && !self.wishes.is_pinned()) {
@@ -217,7 +217,7 @@ impl Source {
                 continue;
             }
             match forwarder.forward(packet, &facts, &mut started) {
-                Ok(outbound) => sink.send(forwarder.transport(), outbound),
+                Ok(outbound) => sink.send(forwarder.transport(), &outbound),
                 Err(reason) => {
                     awaiting |= reason == DropReason::AwaitingKeyframe;
                     sink.dropped(reason);
@@ -443,12 +443,12 @@ impl Source {
     }
 
     /// Answers a NACK from the shared history, as RTX. `lost` are the sequence numbers as the subscriber saw them.
-    pub fn retransmit(
-        &mut self,
+    pub fn retransmit<'p>(
+        &'p mut self,
         now: Instant,
         key: EgressKey,
         lost: impl IntoIterator<Item = u16>,
-        sink: &mut impl Sink,
+        sink: &mut impl Sink<'p>,
     ) {
         let Some(&place) = self.places.get(&key) else { return };
         for sequence in lost {

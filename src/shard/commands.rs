@@ -368,7 +368,7 @@ impl Shard {
         let entry = self.transports.remove(slot.0 as usize);
         let over_udp = entry.ice.validated().filter(|remote| remote.connection.is_none());
         over_udp.for_each(|remote| self.table.forget_address(remote.address, slot));
-        self.close_connections_of(slot);
+        self.close_connections_of(now, slot);
         for ufrag in entry.ice.ufrags() {
             self.table.forget_ufrag(ufrag);
         }

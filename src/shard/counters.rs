@@ -63,11 +63,13 @@ pub enum DoorReason {
     NotConnected,
     /// Larger than a datagram that reaches everybody.
     TooLarge,
+    /// More waits on the path than it carries within a reasonable time.
+    PacerFull,
 }
 
 impl DoorReason {
     /// Every reason, in the order of their counters.
-    pub const ALL: [DoorReason; 16] = [
+    pub const ALL: [DoorReason; 17] = [
         DoorReason::UnknownProtocol,
         DoorReason::StunRefused,
         DoorReason::UnknownAddress,
@@ -84,6 +86,7 @@ impl DoorReason {
         DoorReason::ConnectionFull,
         DoorReason::NotConnected,
         DoorReason::TooLarge,
+        DoorReason::PacerFull,
     ];
 
     /// The metric label.
@@ -105,6 +108,7 @@ impl DoorReason {
             DoorReason::ConnectionFull => "connection_full",
             DoorReason::NotConnected => "not_connected",
             DoorReason::TooLarge => "too_large",
+            DoorReason::PacerFull => "pacer_full",
         }
     }
 }

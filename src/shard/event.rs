@@ -78,6 +78,9 @@ pub struct TransportStats {
     pub loss_down: f32,
     /// Round trip by RTCP, once known.
     pub round_trip: Option<Duration>,
+    /// Share of the bit rate of all videos as they were asked for that the path has room for; `None` where that is not known, or
+    /// nothing is asked for.
+    pub video_served: Option<f32>,
 }
 
 /// How a transport is doing, and why.

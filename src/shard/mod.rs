@@ -136,9 +136,10 @@ impl Shard {
             let wait = if readable || mail == MailLeft::Some || self.ways.tcp().is_busy() {
                 Duration::ZERO
             } else {
-                let probe = self.next_probe();
-                probe
-                    .map_or(self.next_tick, |at| at.min(self.next_tick))
+                [self.egress.poll_timeout(), self.next_probe()]
+                    .into_iter()
+                    .flatten()
+                    .fold(self.next_tick, Instant::min)
                     .saturating_duration_since(now)
             };
             match poll.poll(&mut events, Some(wait)) {
@@ -151,7 +152,6 @@ impl Shard {
                 readable = self.read_socket(&mut buffers);
             }
             let now = Instant::now();
-            self.egress.set_now(now);
             self.read_connections(now);
             self.read_relay(now);
             mail = self.read_mail(now, &mut inbox);
@@ -184,7 +184,6 @@ impl Shard {
     fn read_socket(&mut self, buffers: &mut ReceiveBuffers) -> bool {
         for _ in 0..BATCHES_PER_TURN {
             let now = Instant::now();
-            self.egress.set_now(now);
             match self.receive_batch(now, buffers) {
                 Ok(_) => {
                     self.share_out(now);
@@ -218,7 +217,7 @@ impl Shard {
     }
 
     fn flush(&mut self) {
-        self.egress.flush(&self.ways, &self.counters);
+        self.egress.flush(Instant::now(), &self.ways, &self.counters);
         self.relay.wake();
     }
 }

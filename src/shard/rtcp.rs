@@ -65,16 +65,10 @@ impl Shard {
                 let Some(entry) = self.sources.get_mut(source) else {
                     return;
                 };
-                let before = self.counters.packets_out.get();
-                let mut sink = self.egress.sink(&self.ways, &self.counters);
+                let mut sink = self.egress.sink(now, &self.ways, &self.counters);
                 entry
                     .source
                     .retransmit(now, egress, lost.take(NACKED_PER_BLOCK_MAX), &mut sink);
-                // The sink counts when it is done.
-                drop(sink);
-                self.counters
-                    .retransmissions
-                    .add(self.counters.packets_out.get() - before);
                 self.keyframes_due.push(source);
             }
             RtcpBlock::TransportCc(feedback) => self.handle_transport_cc(now, slot, &feedback),

@@ -10,6 +10,7 @@ use super::mailbox::Mail;
 use super::sources::Home;
 use super::transports::Seat;
 use super::{Shard, TICK, command};
+use crate::media::downlink::Downlink;
 use crate::media::redundancy::RedundancyNeed;
 use crate::media::{SourceKey, TransportSlot};
 use crate::packet::Kind;
@@ -284,7 +285,8 @@ impl Shard {
     fn tell_stats(&mut self, slot: TransportSlot) {
         let entry = &mut self.transports[slot.0 as usize];
         let transport = entry.key;
-        let stats = entry.path.take();
+        let mut stats = entry.path.take();
+        stats.video_served = entry.downlink.as_deref().and_then(Downlink::video_served);
         if entry.connected {
             self.post.send(transport.room(), ShardEvent::Stats { transport, stats });
         }
@@ -322,6 +324,7 @@ impl PathStats {
             loss_up: f32::from(std::mem::take(&mut self.fraction_lost_up)) / 256.0,
             loss_down: f32::from(std::mem::take(&mut self.fraction_lost_down)) / 256.0,
             round_trip: self.round_trip,
+            video_served: None,
         };
         self.told
     }

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use crate::media::history::History;
-use crate::media::{DropReason, OutExtensions, Outbound, Sink};
+use crate::media::{DropReason, OutExtensions, Outbound, Sink, Traffic};
 use crate::packet::red;
 
 use super::{DescriptorOut, Forwarder};
@@ -90,12 +90,12 @@ impl Resends {
 
 impl Forwarder {
     /// Sends the packet that went out as `sequence` again, or says why not.
-    pub(in crate::media) fn resend(
+    pub(in crate::media) fn resend<'p>(
         &mut self,
         now: Instant,
         sequence: u16,
-        histories: &[History],
-        sink: &mut impl Sink,
+        histories: &'p [History],
+        sink: &mut impl Sink<'p>,
     ) -> Result<(), DropReason> {
         let cold = &mut *self.cold;
         let ssrc = cold.config.rtx_ssrc.ok_or(DropReason::NackWithoutRtx)?;
@@ -142,7 +142,7 @@ impl Forwarder {
         let (numbers, patch) = slot.rewrite(&kept.facts.picture, payload);
         sink.send(
             self.transport,
-            Outbound {
+            &Outbound {
                 marker: slot.is_marked(),
                 payload_type,
                 sequence: rtx_sequence,
@@ -156,9 +156,11 @@ impl Forwarder {
                         .descriptor
                         .and_then(|descriptor| DescriptorOut::new(descriptor, numbers)),
                 },
-                prefix: &(sequence as u16).to_be_bytes(),
+                original: Some(sequence as u16),
                 payload,
                 patch,
+                padding: 0,
+                traffic: Traffic::Resent,
                 ends_frame: true,
             },
         );

@@ -96,6 +96,32 @@ impl Gcm {
         Some(plain_len + TAG_LEN)
     }
 
+    /// Seals header and lead, which are in `out[..lead_end]`, with `body` and padding behind them. `None` when there is no room.
+    #[inline]
+    pub(super) fn seal_rtp_gather(
+        &self,
+        out: &mut [u8],
+        (header_len, lead_end): (usize, usize),
+        body: &[u8],
+        padding: u8,
+        (ssrc, index): (u32, u64),
+    ) -> Option<usize> {
+        let end = lead_end + body.len() + usize::from(padding);
+        if padding > 0 {
+            super::gather(out, lead_end, body, padding)?;
+            return self.seal_rtp(out, header_len, end, ssrc, index);
+        }
+        let out = out.get_mut(..end + TAG_LEN)?;
+        let (header, rest) = out.split_at_mut_checked(header_len)?;
+        let (lead, rest) = rest.split_at_mut_checked(lead_end.checked_sub(header_len)?)?;
+        let nonce = self.rtp.nonce(ssrc, index);
+        self.rtp
+            .key
+            .seal_in_place_scatter(nonce, Aad::from(&*header), lead, body, rest)
+            .ok()?;
+        Some(end + TAG_LEN)
+    }
+
     /// Opens in place; the payload is destroyed when the tag is wrong. Answers header plus payload length.
     #[inline]
     pub(super) fn open_rtp(
