@@ -4,7 +4,6 @@ use std::str::FromStr;
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use axum::Json;
 use axum::body::Bytes;
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, HeaderName, StatusCode, header};
@@ -119,30 +118,6 @@ pub(super) async fn patch_watching(
     patch(&api, "whep", &room, resource, &headers).await
 }
 
-/// `GET /v1/rooms/{room}/stats`: how everybody in the room is connected, for holders of `allow_mod`.
-pub(super) async fn stats(State(api): State<Arc<Api>>, Path(room): Path<String>, headers: HeaderMap) -> Response {
-    let result = async {
-        let room = id::<RoomId>(&room, "room")?;
-        let grant = authorise(&api, &headers, &room)?;
-        if !grant.permissions.allow_mod {
-            let sentence = "the token does not allow to see how others are connected";
-            return Err(Refusal::new(StatusCode::FORBIDDEN, ErrorCode::Forbidden, sentence));
-        }
-        match api
-            .node
-            .ask(&room, false, |request, _| Input::HttpStats { request })
-            .await?
-        {
-            HttpReply::NotFound => {
-                let sentence = "nobody is in the room";
-                Err(Refusal::new(StatusCode::NOT_FOUND, ErrorCode::RoomNotFound, sentence))
-            }
-            reply => Ok(reply),
-        }
-    };
-    finish(&api, "stats", "", result.await)
-}
-
 /// Asks a room to make a resource. A token that is good for one join is used up by it, unless nothing was made.
 async fn enter(
     api: &Api,
@@ -232,14 +207,14 @@ fn segment(id: &str) -> String {
 }
 
 /// A request that is not served.
-struct Refusal {
+pub(super) struct Refusal {
     status: StatusCode,
     code: ErrorCode,
     message: String,
 }
 
 impl Refusal {
-    fn new(status: StatusCode, code: ErrorCode, message: impl Into<String>) -> Self {
+    pub(super) fn new(status: StatusCode, code: ErrorCode, message: impl Into<String>) -> Self {
         Self {
             status,
             code,
@@ -271,7 +246,7 @@ impl From<Closed> for Refusal {
     }
 }
 
-fn id<I: FromStr>(text: &str, what: &str) -> Result<I, Refusal>
+pub(super) fn id<I: FromStr>(text: &str, what: &str) -> Result<I, Refusal>
 where
     I::Err: std::fmt::Display,
 {
@@ -284,7 +259,7 @@ where
     })
 }
 
-fn authorise(api: &Api, headers: &HeaderMap, room: &RoomId) -> Result<Grant, Refusal> {
+pub(super) fn authorise(api: &Api, headers: &HeaderMap, room: &RoomId) -> Result<Grant, Refusal> {
     let value = headers
         .get(header::AUTHORIZATION)
         .and_then(|value| value.to_str().ok())
@@ -340,8 +315,7 @@ fn finish(api: &Api, kind: &str, location: &str, result: Result<HttpReply, Refus
         )
             .into_response(),
         Ok(HttpReply::Done) => StatusCode::NO_CONTENT.into_response(),
-        Ok(HttpReply::Stats { participants }) => Json(json!({ "participants": participants })).into_response(),
-        Ok(HttpReply::NotFound) => {
+        Ok(HttpReply::Stats { .. } | HttpReply::NotFound) => {
             let sentence = "there is no such resource";
             problem(&Refusal::new(
                 StatusCode::NOT_FOUND,
@@ -365,7 +339,7 @@ fn counted(api: &Api, kind: &str, response: Response) -> Response {
 }
 
 /// RFC 9457, with the code of the client protocol.
-fn problem(refusal: &Refusal) -> Response {
+pub(super) fn problem(refusal: &Refusal) -> Response {
     let body = json!({ "status": refusal.status.as_u16(), "code": refusal.code.as_str(), "detail": refusal.message });
     let mut response = (
         refusal.status,

@@ -144,6 +144,9 @@ impl Binder<'_> {
                         home,
                     };
                     self.command(self.shard, replica);
+                    if let Some(size) = publication.size() {
+                        self.command(self.shard, ShardCommand::SetSize { source, size });
+                    }
                     self.command(
                         home,
                         ShardCommand::Relay {

@@ -112,6 +112,13 @@ pub enum ShardCommand {
         /// Where the publisher is.
         home: ShardId,
     },
+    /// How large the pictures of a source are, as its publisher says.
+    SetSize {
+        /// Which, at home or a replica.
+        source: SourceKey,
+        /// Pixels across and down of the largest encoding.
+        size: (u16, u16),
+    },
     /// The source or replica is over; what was bound to it idles.
     RemoveSource {
         /// Which.

@@ -102,6 +102,11 @@ impl Shard {
             } => {
                 self.add_source(source, kind, is_voice, encodings, Home::Shard(home, extensions));
             }
+            ShardCommand::SetSize { source, size } => {
+                if let Some(entry) = self.sources.get_mut(source) {
+                    entry.source.announce_size(size);
+                }
+            }
             ShardCommand::RemoveSource { source } => self.remove_source(now, source),
             ShardCommand::SetMuted { source, muted } => {
                 let Some(entry) = self.sources.get_mut(source) else {

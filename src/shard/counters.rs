@@ -142,6 +142,14 @@ pub struct ShardCounters {
     pub probe_bytes: Counter,
     /// Packets handed to other shards.
     pub relayed: Counter,
+    /// Subscribers of whom it is known what their path carries.
+    pub downlinks: Counter,
+    /// What their paths carry, all together, in bits per second.
+    pub downlink_bps: Counter,
+    /// Videos that are forwarded in a lower layer than was asked for, for want of bandwidth.
+    pub videos_reduced: Counter,
+    /// Videos that are not forwarded for want of bandwidth.
+    pub videos_paused: Counter,
     /// Transports on this shard now.
     pub transports: Counter,
     /// Sources on this shard now, replicas included.

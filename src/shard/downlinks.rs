@@ -16,6 +16,9 @@ use crate::packet::rtcp::{ReportBlock, TransportCcFeedback};
 /// Header, extensions and tag of a sent packet, beside its payload.
 const OVERHEAD_BYTES: u64 = 36;
 
+/// What is counted for the metrics is counted so often, in ticks of 20 ms.
+const COUNT_TICKS: u64 = 50;
+
 /// A pacing rate that differs by less, in percent, is the same.
 const PACING_PERCENT: u64 = 5;
 
@@ -126,6 +129,9 @@ impl Shard {
             .filter_map(|entry| entry.source.measure(now).then(|| entry.source.key()))
             .collect();
         changed.into_iter().for_each(|source| self.stir_subscribers(source));
+        if self.ticks.is_multiple_of(COUNT_TICKS) {
+            self.count_downlinks();
+        }
         self.probing.clear();
         for (slot, entry) in &mut self.transports {
             let Some(downlink) = entry.downlink.as_deref_mut().filter(|_| entry.connected) else {
@@ -140,6 +146,36 @@ impl Shard {
                 self.probing.push(slot);
             }
         }
+    }
+
+    /// For the metrics: what all paths carry, and how many videos suffer.
+    fn count_downlinks(&self) {
+        let (mut downlinks, mut bps, mut reduced, mut paused) = (0, 0, 0, 0);
+        for (_, entry) in &self.transports {
+            let Some(downlink) = entry.downlink.as_deref().filter(|_| entry.connected) else {
+                continue;
+            };
+            let Some(estimate) = downlink.stats().estimate else {
+                continue;
+            };
+            downlinks += 1;
+            bps += estimate.bps;
+            for decision in downlink
+                .decisions()
+                .iter()
+                .filter(|decision| decision.reason.is_bandwidth())
+            {
+                *(if decision.target.paused {
+                    &mut paused
+                } else {
+                    &mut reduced
+                }) += 1;
+            }
+        }
+        self.counters.downlinks.set(downlinks);
+        self.counters.downlink_bps.set(bps);
+        self.counters.videos_reduced.set(reduced);
+        self.counters.videos_paused.set(paused);
     }
 
     /// Sends the padding that is due. Only subscribers whose probe goes on before the next tick are looked at.
