@@ -16,6 +16,6 @@ COPY --from=build /usr/local/bin/enfilade /usr/local/bin/enfilade
 # A number, so that Kubernetes can see that it is not root.
 USER 10001:10001
 # Signalling, WHIP, WHEP, health, metrics, the page; and the media of the first four shards.
-EXPOSE 7880/tcp 7882-7885/udp
+EXPOSE 7880/tcp 7882-7885/udp 7882-7885/tcp
 STOPSIGNAL SIGTERM
 ENTRYPOINT ["/usr/local/bin/enfilade"]

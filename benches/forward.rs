@@ -105,13 +105,7 @@ impl Enfilade {
         for at in 0..subscribers {
             let slot = TransportSlot(at as u32);
             egress.reset(slot);
-            egress.set_address(
-                slot,
-                Some(Arrival {
-                    from: ([127, 0, 0, 1], 9).into(),
-                    local_ip: None,
-                }),
-            );
+            egress.set_address(slot, Some(Arrival::udp(([127, 0, 0, 1], 9).into())));
             egress.set_sealer(slot, Some(Sealer::new(&keys(at as u8))));
             egress.set_extensions(slot, extensions());
             let mut payload_types = PayloadTypes::default();

@@ -3,6 +3,7 @@ import { Asks } from './asks.js';
 import { Banner } from './banner.js';
 import { Chat } from './chat.js';
 import { sayComings } from './comings.js';
+import { ConnectionView } from './connection.js';
 import { Controls } from './controls.js';
 import { announce, byId, h } from './dom.js';
 import { Doors } from './doors.js';
@@ -15,7 +16,7 @@ import { Settings } from './settings.js';
 import { Sounds } from './sounds.js';
 import { clearToasts, complain, toast } from './toasts.js';
 
-const PANELS = /** @type {const} */ ({ chat: 'Chat', people: 'People', settings: 'Devices' });
+const PANELS = /** @type {const} */ ({ chat: 'Chat', people: 'People', settings: 'Devices', connection: 'Connection' });
 
 /** Here only one of doors and panel has room beside the grid. */
 const narrow = window.matchMedia('(max-width: 1100px)');
@@ -92,6 +93,7 @@ export class Call {
     }
     this.chat = new Chat(room, (text, who) => this.#message(text, who));
     this.people = new People(room);
+    this.connection = new ConnectionView(room);
     this.banner = new Banner();
     this.asks = new Asks();
     this.controls = new Controls([
@@ -103,6 +105,7 @@ export class Call {
       { id: 'doors', key: 'O', label: 'Doors to other rooms', icon: 'door', act: () => this.#showDoors(!this.doors.shown, true) },
       { id: 'link', key: 'L', label: 'Copy the link to this room', icon: 'link', top: true, act: () => this.#copyLink() },
       { id: 'settings', key: 'D', label: 'Devices', icon: 'settings', top: true, act: () => this.#toggle('settings') },
+      { id: 'connection', key: 'N', label: 'Connection', icon: 'connection', top: true, act: () => this.#toggle('connection') },
       { id: 'leave', key: 'Shift+Q', label: 'Leave the room', icon: 'leave', act: () => void room.leave() },
     ]);
     byId('panel-close').replaceChildren(icon('close'));
@@ -139,6 +142,7 @@ export class Call {
     this.asks.close();
     this.doors.close();
     this.people.close();
+    this.connection.close();
     this.banner.close();
     this.floor.close();
     this.settings.close();
@@ -254,6 +258,8 @@ export class Call {
       this.people.refresh();
       byId('panel-close').focus({ preventScroll: true });
     }
+    this.connection.show(panel === 'connection');
+    if (panel === 'connection') byId('panel-close').focus({ preventScroll: true });
     if (panel === 'settings') void this.settings.refresh().then(() => this.#panel === 'settings' && byId('settings-camera').focus({ preventScroll: true }));
     if (panel) {
       byId('panel-title').textContent = PANELS[panel];

@@ -16,6 +16,7 @@ fuzz_target!(|offer: &str| {
         },
         fingerprint: Fingerprint([1; 32]),
         candidates: vec!["192.0.2.1:7882".parse().expect("an address")],
+        tcp: true,
     };
     let _ = Negotiation::new(local.clone(), 1).answer(offer);
 

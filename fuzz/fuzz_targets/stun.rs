@@ -2,7 +2,7 @@
 #![no_main]
 
 use aws_lc_rs::hmac;
-use enfilade::transport::ice::{BindingOutcome, Credentials, IceLite, username_local_ufrag};
+use enfilade::transport::ice::{BindingOutcome, Credentials, IceLite, Remote, username_local_ufrag};
 use libfuzzer_sys::fuzz_target;
 use std::time::Instant;
 
@@ -31,7 +31,7 @@ fuzz_target!(|bytes: &[u8]| {
         ufrag: UFRAG.to_owned(),
         pwd: PWD.to_owned(),
     });
-    let from = "[2001:db8::1]:9".parse().expect("an address");
+    let from = Remote::from("[2001:db8::1]:9".parse::<std::net::SocketAddr>().expect("an address"));
     let mut response = Vec::new();
     for datagram in [bytes, &authentic(bytes)] {
         let outcome = ice.handle_binding(Instant::now(), from, datagram, &mut response);

@@ -14,8 +14,10 @@ use super::{Config, DEFAULT_TOML, LogConfig, LogFormat, Mode};
 use crate::api::HttpConfig;
 use crate::api::token::{Key, Secret};
 use crate::node::ShutdownConfig;
+use crate::packet::{Codec, Kind};
 use crate::room::{LinksConfig, RoomConfig};
 use crate::shard::MediaConfig;
+use crate::transport::negotiation::CodecPolicy;
 use crate::wire::limits::SEATS_MAX;
 use crate::wire::link::Rights;
 use crate::wire::signal::LinkPolicy;
@@ -64,6 +66,7 @@ fn media(reader: &mut Reader<'_>) -> MediaConfig {
     let media = MediaConfig {
         listen: reader.address("media.listen"),
         first_port: reader.count("media.first_port", 1..=u16::MAX),
+        tcp: reader.flag("media.tcp"),
         shards: usize::from(reader.count("media.shards", 0..=64_u16)),
         room_spread: usize::from(reader.count("media.room_spread", 1..=10_000_u16)),
         advertised: reader.list(
@@ -95,10 +98,25 @@ fn room(reader: &mut Reader<'_>, mode: Mode) -> RoomConfig {
         max_participants: count(reader, "room.max_participants", 1, 100_000),
         max_publications: count(reader, "room.max_publications", 1, 64),
         max_seats: count(reader, "room.max_seats", 1, SEATS_MAX as u32),
+        dynacast_delay: reader.duration("room.dynacast_delay", secs(0)..=hours(24)),
+        loudest: count(reader, "room.loudest", 0, 50),
+        loudest_above: count(reader, "room.loudest_above", 0, 100_000),
+        last_n: count(reader, "room.last_n", 0, SEATS_MAX as u32),
         lobby_timeout: reader.duration("room.lobby_timeout", secs(1)..=hours(24)),
         max_lobby: count(reader, "room.max_lobby", 1, 10_000),
+        codecs: codecs(reader),
         links: links(reader, mode),
     }
+}
+
+/// `[media]` has them because they are about media; it is the room that answers offers.
+fn codecs(reader: &mut Reader<'_>) -> CodecPolicy {
+    let of = |kind| move |text: &str| Codec::from_word(text).filter(|codec| codec.kind() == kind);
+    let expected = "expected a list of \"vp8\", \"vp9\", \"h264\" and \"av1\", best first, or nothing for all";
+    let video = reader.list("media.codecs", expected, of(Kind::Video));
+    let expected = "expected a list of \"opus\" and \"red\", best first, or nothing for both";
+    let audio = reader.list("media.audio_codecs", expected, of(Kind::Audio));
+    CodecPolicy::new(video.into_iter().chain(audio))
 }
 
 /// The compatibility switch opens everything the way the documents of the Meeting API show it.

@@ -22,6 +22,8 @@ pub enum DropReason {
     Duplicate,
     /// The subscriber's answer has no payload type for the codec.
     CodecNotNegotiated,
+    /// Not among the loudest voices of a large room. Counted once for each packet, not for each subscriber.
+    NotLoudest,
     /// A NACK for a number that was never sent.
     NackUnknown,
     /// A NACK for a packet that the history no longer has.
@@ -40,7 +42,7 @@ impl DropReason {
     pub const COUNT: usize = Self::ALL.len();
 
     /// All of them, in the order of their numbers (`ALL[reason as usize] == reason`).
-    pub const ALL: [DropReason; 14] = [
+    pub const ALL: [DropReason; 15] = [
         DropReason::OtherEncoding,
         DropReason::Paused,
         DropReason::AwaitingKeyframe,
@@ -50,6 +52,7 @@ impl DropReason {
         DropReason::TooLate,
         DropReason::Duplicate,
         DropReason::CodecNotNegotiated,
+        DropReason::NotLoudest,
         DropReason::NackUnknown,
         DropReason::NackTooOld,
         DropReason::NackTooSoon,
@@ -69,6 +72,7 @@ impl DropReason {
             DropReason::TooLate => "too_late",
             DropReason::Duplicate => "duplicate",
             DropReason::CodecNotNegotiated => "codec_not_negotiated",
+            DropReason::NotLoudest => "not_loudest",
             DropReason::NackUnknown => "nack_unknown",
             DropReason::NackTooOld => "nack_too_old",
             DropReason::NackTooSoon => "nack_too_soon",

@@ -9,12 +9,14 @@ use arrayvec::ArrayVec;
 use crate::packet::rtcp::{ReportBlock, SenderInfo};
 use crate::packet::{Codec, Kind};
 
+use super::redundancy::{Red, relabel};
 use super::rewriter::{Numbers, Place, Rewriter, Slot};
 use super::selector::Selector;
+use super::source::Wish;
 use super::timeline::ticks;
 use super::{
-    DescriptorOut, DropReason, EgressKey, Inbound, KeyframeRequest, Limits, OutExtensions, Outbound, Target, Traffic,
-    TransportSlot, report,
+    DescriptorOut, DropReason, EgressKey, Inbound, KeyframeRequest, Limits, OutExtensions, Outbound, Redundancy,
+    Target, Traffic, TransportSlot, report,
 };
 
 pub(super) use resend::Resends;
@@ -46,8 +48,8 @@ impl PayloadTypes {
             .map(|entry| (entry.1, entry.2))
     }
 
-    /// What is sent for a packet of this codec. Redundant audio goes without its redundancy to who cannot
-    /// read it (RFC 2198).
+    /// What is sent for a packet of this codec. Of redundant audio (RFC 2198) that is the primary encoding; the redundancy
+    /// goes along where it was agreed and is needed.
     fn form(&self, codec: Codec) -> Option<Form> {
         let form = |codec, primary_only| {
             let (payload_type, rtx) = self.get(codec)?;
@@ -57,10 +59,10 @@ impl PayloadTypes {
                 primary_only,
             })
         };
-        form(codec, false).or_else(|| match codec {
-            Codec::Red => form(Codec::Opus, true),
-            Codec::Opus | Codec::Vp8 | Codec::Vp9 | Codec::H264 | Codec::Av1 => None,
-        })
+        match codec {
+            Codec::Red => form(Codec::Opus, true).or_else(|| form(codec, false)),
+            Codec::Opus | Codec::Vp8 | Codec::Vp9 | Codec::H264 | Codec::Av1 => form(codec, false),
+        }
     }
 }
 
@@ -126,6 +128,8 @@ pub(super) struct Facts<'a> {
     pub(super) empty: bool,
     /// Of RED, the primary encoding; otherwise the payload.
     pub(super) primary: &'a [u8],
+    /// The packet's redundancy.
+    pub(super) red: Red<'a>,
 }
 
 /// One outgoing SSRC at work. Survives its sources: numbers and clock run on from one to the next.
@@ -138,6 +142,10 @@ pub struct Forwarder {
     codec: Option<Codec>,
     payload_type: u8,
     primary_only: bool,
+    /// Where redundant audio was agreed beside plain: its number.
+    red: Option<u8>,
+    /// How much of it the path needs.
+    redundancy: Redundancy,
     transport: TransportSlot,
     ssrc: u32,
     packets: u64,
@@ -150,6 +158,8 @@ struct Cold {
     config: EgressConfig,
     limits: Limits,
     target: Target,
+    /// What the source has counted of it.
+    wish: Wish,
     /// What is added to the source's clock, before a run had to be nudged forward.
     offset: Option<u32>,
     /// A moment and its timestamp, on the seat's clock, from the source before this one.
@@ -187,6 +197,8 @@ impl Forwarder {
             codec: None,
             payload_type: 0,
             primary_only: false,
+            red: None,
+            redundancy: Redundancy::None,
             transport: config.transport,
             ssrc: config.ssrc,
             packets: 0,
@@ -194,6 +206,7 @@ impl Forwarder {
             cold: Box::new(Cold {
                 limits: Limits::default(),
                 target: Target::default(),
+                wish: Wish::default(),
                 offset: None,
                 anchor: None,
                 runs: ArrayVec::new(),
@@ -260,6 +273,15 @@ impl Forwarder {
         self.selector.stop();
     }
 
+    /// How much redundancy the path needs. Stays when the source changes.
+    pub fn set_redundancy(&mut self, redundancy: Redundancy) {
+        self.redundancy = redundancy;
+    }
+
+    pub(super) fn redundancy(&self) -> Redundancy {
+        self.redundancy
+    }
+
     /// What the subscriber asked for. Takes effect in a source with [`super::Source::set_limits`].
     pub fn set_limits(&mut self, limits: Limits) {
         self.cold.limits = limits;
@@ -268,6 +290,12 @@ impl Forwarder {
     /// What the subscriber's bandwidth allows. Takes effect when it is attached, or with [`super::Source::set_target`].
     pub fn set_target(&mut self, target: Target) {
         self.cold.target = target;
+    }
+
+    /// The highest encoding it may forward, of any there are; `None` while it is paused.
+    pub(super) fn asks_for(&self) -> Option<u8> {
+        let Cold { limits, target, .. } = &*self.cold;
+        (!limits.paused && !target.paused).then(|| limits.max_encoding.min(target.encoding))
     }
 
     /// One packet: its numbers on the way out, or why it stays.
@@ -336,13 +364,17 @@ impl Forwarder {
             packet.payload
         };
         let (numbers, patch) = slot.rewrite(&packet.frame.picture, payload);
+        let (payload, patch, payload_type) = match self.red.and_then(|red| Some((red, self.redundant(facts)?))) {
+            Some((red, payload)) => (payload, relabel(payload, self.payload_type), red),
+            None => (payload, patch, self.payload_type),
+        };
         let timestamp = self.rewriter.stamp(facts.clock, numbers);
         self.packets += 1;
         self.octets += payload.len() as u64;
         let marker = slot.is_marked();
         Outbound {
             marker,
-            payload_type: self.payload_type,
+            payload_type,
             sequence,
             timestamp,
             ssrc: self.ssrc,
@@ -365,6 +397,16 @@ impl Forwarder {
             },
             ends_frame: marker || packet.codec.kind() == Kind::Audio,
         }
+    }
+
+    /// The packet with its redundancy, if the path needs it or the publisher's own did lose something.
+    fn redundant<'a>(&self, facts: &Facts<'a>) -> Option<&'a [u8]> {
+        let need = if facts.red.after_gap {
+            self.redundancy.max(Redundancy::One)
+        } else {
+            self.redundancy
+        };
+        facts.red.payload(need)
     }
 
     /// Begins a run with this packet.
@@ -425,13 +467,35 @@ impl Forwarder {
         self.codec = Some(codec);
         self.payload_type = form.payload_type;
         self.primary_only = form.primary_only;
+        let types = &self.cold.config.payload_types;
+        // Only beside plain Opus, whose number the frames in it bear.
+        self.red = match codec {
+            Codec::Opus | Codec::Red if types.get(Codec::Opus).is_some() => types.get(Codec::Red).map(|(red, _)| red),
+            Codec::Opus | Codec::Red | Codec::Vp8 | Codec::Vp9 | Codec::H264 | Codec::Av1 => None,
+        };
         Ok(())
     }
 
     /// Chooses anew what to forward. Answers with the encoding whose keyframe is needed.
     pub(super) fn choose(&mut self, live: u8, encodings: usize) -> Option<usize> {
-        self.selector
-            .choose(self.cold.limits, self.cold.target, live, encodings)
+        let needed = self
+            .selector
+            .choose(self.cold.limits, self.cold.target, live, encodings);
+        self.cold.wish = Wish {
+            encoding: self.selector.ideal(),
+            pinned: self.cold.limits.pinned,
+        };
+        needed
+    }
+
+    /// What it would be served from, as of the last choice.
+    pub(super) fn wish(&self) -> Wish {
+        self.cold.wish
+    }
+
+    /// What comes next does not continue what came before: it begins a new run, and what lies between is no loss.
+    pub(super) fn interrupt(&mut self) {
+        self.selector.stop();
     }
 
     /// The stream of this encoding begins anew: nothing of it continues, nothing of it can be resent.
@@ -456,6 +520,7 @@ impl Forwarder {
         self.cold.report_due = false;
         self.cold.fir = None;
         self.cold.target = Target::default();
+        self.cold.wish = Wish::default();
         self.selector = Selector::default();
     }
 

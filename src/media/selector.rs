@@ -18,6 +18,26 @@ pub struct Limits {
     pub max_temporal: u8,
     /// Nothing at all.
     pub paused: bool,
+    /// Who comes first when bandwidth is short.
+    pub claim: Claim,
+    /// Pixels of the box it is shown in; 0 when nobody said.
+    pub pixels: u32,
+    /// Asked for by name: forwarded to this subscriber even while others of a large room are louder.
+    pub pinned: bool,
+}
+
+/// How much a video matters to its subscriber, least first.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Claim {
+    /// Like any other.
+    #[default]
+    Usual,
+    /// Of somebody who speaks, or just did.
+    Speaking,
+    /// A shared screen.
+    Screen,
+    /// Pinned by its subscriber.
+    Pinned,
 }
 
 impl Default for Limits {
@@ -27,6 +47,9 @@ impl Default for Limits {
             max_spatial: u8::MAX,
             max_temporal: u8::MAX,
             paused: false,
+            claim: Claim::Usual,
+            pixels: 0,
+            pinned: false,
         }
     }
 }
@@ -65,6 +88,8 @@ pub(super) struct Selector {
     current: u8,
     /// The encoding that should be, or [`NONE`] when paused.
     wanted: u8,
+    /// The one that should be if all of them arrived, or [`NONE`] when paused.
+    ideal: u8,
     /// Highest layers forwarded of the current picture.
     spatial: u8,
     temporal: u8,
@@ -80,6 +105,7 @@ impl Default for Selector {
         Selector {
             current: NONE,
             wanted: NONE,
+            ideal: NONE,
             spatial: 0,
             temporal: 0,
             max_spatial: u8::MAX,
@@ -99,6 +125,11 @@ impl Selector {
     /// The encoding that is forwarded.
     pub(super) fn current(&self) -> Option<usize> {
         (self.current != NONE).then_some(usize::from(self.current))
+    }
+
+    /// The encoding that would be forwarded if all of them arrived.
+    pub(super) fn ideal(&self) -> Option<u8> {
+        (self.ideal != NONE).then_some(self.ideal)
     }
 
     /// Whether a packet of another encoding may begin a new run. `entry`: decoding can begin with it.
@@ -194,12 +225,14 @@ impl Selector {
     pub(super) fn choose(&mut self, limits: Limits, target: Target, live: u8, encodings: usize) -> Option<usize> {
         if limits.paused || target.paused {
             self.wanted = NONE;
+            self.ideal = NONE;
             self.current = NONE;
             return None;
         }
         self.max_spatial = limits.max_spatial.min(target.spatial);
         self.max_temporal = limits.max_temporal.min(target.temporal);
         let highest = usize::from(limits.max_encoding.min(target.encoding)).min(encodings.saturating_sub(1));
+        self.ideal = highest as u8;
         let is_live = |encoding: &usize| live & (1 << encoding) != 0;
         let wanted = (0..=highest)
             .rev()

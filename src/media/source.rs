@@ -1,21 +1,30 @@
 //! One microphone, camera or screen, and everyone it is forwarded to. The body of the hot loop.
 
+mod demand;
+mod rates;
+
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
 use crate::packet::rtcp::ReportBlock;
-use crate::packet::{Codec, Kind, red};
+use crate::packet::{Codec, Kind, codec, red};
 
 use super::forwarder::{EgressStats, Facts};
 use super::history::{History, HistoryLimits};
 use super::keyframe::KeyframeRequests;
+use super::redundancy::{Red, RedMaker};
 use super::report::Schedule;
-use super::speaker::LevelMeter;
+use super::speaker::{LevelMeter, Voice};
 use super::timeline::Timeline;
 use super::{
-    DropReason, ENCODINGS_MAX, EgressKey, Forwarder, Inbound, KeyframeRequest, Limits, SenderNumbers, Sink, SourceKey,
-    Target,
+    DropReason, ENCODINGS_MAX, EgressKey, Forwarder, Inbound, KeyframeRequest, Layers, Limits, Redundancy,
+    SenderNumbers, Sink, SourceKey, Target,
 };
+use rates::Rates;
+
+pub use demand::Demand;
+pub(super) use demand::Wish;
+use demand::Wishes;
 
 /// How often it is looked at whether all encodings still arrive.
 const LIVENESS_INTERVAL: Duration = Duration::from_millis(250);
@@ -23,6 +32,9 @@ const LIVENESS_INTERVAL: Duration = Duration::from_millis(250);
 /// An encoding that is missing so often in a row was stopped by the publisher. Only looked at while another one
 /// arrives, so a still screen is not mistaken for a stopped one.
 const MISSES_MAX: u8 = 3;
+
+/// Nothing has arrived for so long that it is not known any more which encodings do.
+const STALE_AFTER: Duration = Duration::from_secs(1);
 
 /// What a source is.
 #[derive(Clone, Copy, Debug)]
@@ -50,10 +62,17 @@ pub struct Source {
     /// A bit for each encoding that arrives.
     live: u8,
     liveness_due: Option<Instant>,
+    wishes: Wishes,
+    /// Others are louder: it goes to those alone who pinned it.
+    held_back: bool,
     timeline: Timeline,
     keyframes: KeyframeRequests,
     reports: Schedule,
     level: LevelMeter,
+    rates: Rates,
+    red: RedMaker,
+    /// The most that any receiver needs.
+    redundancy: Redundancy,
 }
 
 #[derive(Clone, Copy, Debug, Default)]
@@ -71,21 +90,24 @@ impl Source {
             Kind::Audio => Codec::Opus.clock_rate_hz(),
             Kind::Video => Codec::Vp8.clock_rate_hz(),
         };
+        let encodings = config.encodings.clamp(1, ENCODINGS_MAX);
         Source {
-            config: SourceConfig {
-                encodings: config.encodings.clamp(1, ENCODINGS_MAX),
-                ..config
-            },
+            config: SourceConfig { encodings, ..config },
             forwarders: Vec::new(),
             places: HashMap::new(),
             histories: std::array::from_fn(|_| History::new(config.history)),
             arrivals: Default::default(),
             live: 0,
             liveness_due: None,
+            wishes: Wishes::default(),
+            held_back: false,
             timeline: Timeline::new(clock_rate_hz),
             keyframes: KeyframeRequests::default(),
             reports: Schedule::default(),
             level: LevelMeter::default(),
+            rates: Rates::new(encodings),
+            red: RedMaker::default(),
+            redundancy: Redundancy::None,
         }
     }
 
@@ -114,6 +136,62 @@ impl Source {
         &self.level
     }
 
+    /// Pixels across and down of the largest encoding, as its publisher says. What keyframes say goes before it.
+    pub fn announce_size(&mut self, size: (u16, u16)) {
+        self.rates.announce(size, self.config.encodings);
+    }
+
+    /// What it can be forwarded as, and what each layer costs, as of the last [`Self::measure`].
+    pub fn layers(&self) -> &Layers {
+        self.rates.layers()
+    }
+
+    /// Time passes: rates are measured. True when an encoding came or went, or the source fell silent or is back, so that
+    /// subscribers' bandwidth should be shared out anew.
+    pub fn measure(&mut self, now: Instant) -> bool {
+        let top = self.config.encodings as u8 - 1;
+        let wanted = self
+            .forwarders
+            .iter()
+            .filter_map(Forwarder::asks_for)
+            .fold(0, |wanted, encoding| wanted | 1 << encoding.min(top));
+        self.rates.close(now, self.config.encodings, self.live, wanted)
+    }
+
+    /// What its subscribers would be served from if everything arrived.
+    pub fn demand(&self) -> Demand {
+        self.wishes.demand(self.live)
+    }
+
+    /// Takes note of how loud a packet is, be it forwarded or not. To be called before [`Self::forward`]; `None` for a packet
+    /// that others overtook.
+    pub fn hear(&mut self, packet: &Inbound<'_>) -> Option<Voice> {
+        let highest = self.arrivals.get(packet.encoding)?.highest;
+        let in_order = highest.is_none_or(|highest| packet.index > highest);
+        in_order.then(|| match packet.extensions.audio_level {
+            Some(level) => self.level.push(packet.now, level),
+            None => Voice::unsaid(packet.payload.len()),
+        })
+    }
+
+    /// Whether it goes to those alone who pinned it.
+    pub fn is_held_back(&self) -> bool {
+        self.held_back
+    }
+
+    /// From now on it goes to those alone who pinned it, or again to everybody: to each of them without a gap in its
+    /// numbers, whatever was held back.
+    pub fn hold_back(&mut self, held_back: bool) {
+        if std::mem::replace(&mut self.held_back, held_back) || !held_back {
+            return;
+        }
+        let others = self.forwarders.iter_mut().filter(|forwarder| !forwarder.wish().pinned);
+        others.for_each(Forwarder::interrupt);
+        if !self.wishes.is_pinned() {
+            self.reports.end();
+        }
+    }
+
     /// How a subscriber fares.
     pub fn stats(&self, key: EgressKey) -> Option<EgressStats> {
         Some(self.forwarders[*self.places.get(&key)?].stats())
@@ -127,15 +205,22 @@ impl Source {
     /// The hot loop: keeps the packet once, then offers it to every forwarder. A packet of an encoding that was
     /// not agreed is ignored.
     pub fn forward<'p>(&'p mut self, packet: &Inbound<'p>, sink: &mut impl Sink<'p>) {
-        let Some(facts) = self.observe(packet) else { return };
-        if self.forwarders.is_empty() {
+        let Some(mut facts) = self.observe(packet) else { return };
+        let pinned_only = self.held_back;
+        if self.forwarders.is_empty() || (pinned_only && !self.wishes.is_pinned()) {
             return;
         }
         if !facts.empty {
             self.histories[packet.encoding].push(packet, facts.clock);
         }
+        if self.config.kind == Kind::Audio {
+            facts.red = self.red.prepare(packet, facts.clock, self.redundancy, &self.histories);
+        }
         let (mut awaiting, mut started) = (false, false);
         for forwarder in &mut self.forwarders {
+            if pinned_only && !forwarder.wish().pinned {
+                continue;
+            }
             match forwarder.forward(packet, &facts, &mut started) {
                 Ok(outbound) => sink.send(forwarder.transport(), &outbound),
                 Err(reason) => {
@@ -178,14 +263,18 @@ impl Source {
                 Kind::Audio => true,
                 Kind::Video => packet.frame.keyframe && packet.frame.starts_frame && packet.frame.spatial == 0,
             };
+        if entry && self.config.kind == Kind::Video {
+            let size = codec::frame_size(packet.codec, packet.payload, &packet.extensions);
+            self.rates.begin_keyframe(encoding, packet.header.timestamp, size);
+        }
+        let (frame, timestamp) = (&packet.frame, packet.header.timestamp);
+        self.rates
+            .add(encoding, frame.spatial, frame.temporal, timestamp, packet.payload.len());
         let mut primary = packet.payload;
         match self.config.kind {
             Kind::Audio => {
                 if packet.codec == Codec::Red {
                     primary = red::primary(packet.payload).map(|(_, frame)| frame).unwrap_or_default();
-                }
-                if let (Some(level), true) = (packet.extensions.audio_level, in_order) {
-                    self.level.push(packet.now, level);
                 }
             }
             Kind::Video if entry => self.keyframes.arrived(encoding),
@@ -202,6 +291,7 @@ impl Source {
             entry,
             empty,
             primary,
+            red: Red::default(),
         })
     }
 
@@ -237,6 +327,7 @@ impl Source {
         let _replaced = self.detach(now, forwarder.key());
         let place = self.forwarders.len();
         self.places.insert(forwarder.key(), place);
+        self.redundancy = self.redundancy.max(forwarder.redundancy());
         self.forwarders.push(forwarder);
         self.choose(now, place);
     }
@@ -245,6 +336,7 @@ impl Source {
     pub fn detach(&mut self, now: Instant, key: EgressKey) -> Option<Forwarder> {
         let place = self.places.remove(&key)?;
         let mut forwarder = self.forwarders.swap_remove(place);
+        self.wishes.change(forwarder.wish(), Wish::default());
         if let Some(moved) = self.forwarders.get(place) {
             self.places.insert(moved.key(), place);
         }
@@ -260,6 +352,7 @@ impl Source {
     pub fn detach_all(&mut self, now: Instant) -> impl Iterator<Item = Forwarder> + use<> {
         let clock = self.timeline.at(now);
         self.places.clear();
+        self.wishes = Wishes::default();
         self.reports.end();
         let mut forwarders = std::mem::take(&mut self.forwarders);
         for forwarder in &mut forwarders {
@@ -292,8 +385,30 @@ impl Source {
         }
     }
 
+    /// How much redundancy a subscriber's path needs: of audio only.
+    pub fn set_redundancy(&mut self, key: EgressKey, redundancy: Redundancy) {
+        let Some(&place) = self.places.get(&key) else { return };
+        if self.forwarders[place].redundancy() == redundancy {
+            return;
+        }
+        self.forwarders[place].set_redundancy(redundancy);
+        let needs = self.forwarders.iter().map(Forwarder::redundancy);
+        self.redundancy = needs.max().unwrap_or_default();
+    }
+
     fn choose(&mut self, now: Instant, place: usize) {
-        let needed = self.forwarders[place].choose(self.live, self.config.encodings);
+        if self.wishes.is_nothing() && self.liveness_due.is_some_and(|due| due + STALE_AFTER <= now) {
+            // Its publisher may have stopped it while nobody watched. What comes first is taken, whichever it is.
+            self.live = 0;
+        }
+        let forwarder = &mut self.forwarders[place];
+        let before = forwarder.wish();
+        let needed = forwarder.choose(self.live, self.config.encodings);
+        let wish = forwarder.wish();
+        if self.held_back && !wish.pinned {
+            forwarder.interrupt();
+        }
+        self.wishes.change(before, wish);
         if let (Some(encoding), Kind::Video) = (needed, self.config.kind) {
             self.keyframes.want(now, encoding);
         }
@@ -386,6 +501,13 @@ impl Source {
         }
     }
 
+    /// What comes next of this encoding does not continue what came before: packets between were held back where they came
+    /// from, and are no loss.
+    pub fn skip(&mut self, encoding: usize) {
+        let on_it = |forwarder: &&mut Forwarder| forwarder.current() == Some(encoding);
+        self.forwarders.iter_mut().filter(on_it).for_each(Forwarder::interrupt);
+    }
+
     /// The stream of this encoding begins anew (new SSRC, so other sequence numbers and timestamps).
     pub fn restart_encoding(&mut self, encoding: usize) {
         if encoding >= self.config.encodings {
@@ -393,6 +515,7 @@ impl Source {
         }
         self.arrivals[encoding].highest = None;
         self.histories[encoding].clear();
+        self.red.restart();
         self.timeline.restart(encoding);
         for forwarder in &mut self.forwarders {
             forwarder.restart(encoding);

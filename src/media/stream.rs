@@ -16,7 +16,11 @@ const REORDER_WAIT_MAX: Duration = Duration::from_millis(100);
 /// Between two NACKs for one packet, where the round trip is shorter or unknown.
 const RETRY_MIN: Duration = Duration::from_millis(20);
 
-/// After so many NACKs or so long a packet is of no use any more.
+/// While nobody knows the round trip (who only publishes never reports on anything of ours) the pauses double, so that the
+/// tries last for a path of a second, and the first answer tells.
+const UNKNOWN_RETRY_MAX: Duration = Duration::from_millis(320);
+
+/// After so many NACKs, or so long and a round trip, a packet is of no use any more.
 const TRIES_MAX: u8 = 10;
 const WAIT_MAX: Duration = Duration::from_secs(1);
 
@@ -69,6 +73,8 @@ pub struct Stream {
     /// No NACK is due before this.
     nack_due: Option<Instant>,
     reorder_wait: Duration,
+    /// How long an answered NACK takes, smoothed.
+    answer: Option<Duration>,
     keyframe_needed: bool,
 }
 
@@ -76,6 +82,8 @@ pub struct Stream {
 struct Missing {
     index: u64,
     since: Instant,
+    /// When it was asked for first, once it was.
+    asked: Option<Instant>,
     due: Instant,
     tries: u8,
 }
@@ -97,6 +105,7 @@ impl Stream {
             missing: VecDeque::new(),
             nack_due: None,
             reorder_wait: REORDER_WAIT_MIN,
+            answer: None,
             keyframe_needed: false,
         }
     }
@@ -135,9 +144,10 @@ impl Stream {
 
     /// The original sequence number in an RTX packet on the repair stream of this one (RFC 4588 section 4): the
     /// extended number when that packet is still waited for.
-    pub fn repair(&mut self, sequence: u16) -> Option<u64> {
+    pub fn repair(&mut self, now: Instant, sequence: u16) -> Option<u64> {
         let index = self.extend(sequence)?;
-        self.take_missing(index)?;
+        let missing = self.take_missing(index)?;
+        self.learn_answer(now, &missing);
         Some(index)
     }
 
@@ -161,22 +171,27 @@ impl Stream {
         self.sender_report = Some((info.compact_ntp(), now));
     }
 
-    /// Appends the sequence numbers to ask for now, oldest first. What was asked for too often is given up.
-    pub fn poll_nack(&mut self, now: Instant, round_trip: Duration, lost: &mut Vec<u16>) {
+    /// Appends the sequence numbers to ask for now, oldest first. What was asked for too often is given up. `round_trip` is what
+    /// reports tell, if anything.
+    pub fn poll_nack(&mut self, now: Instant, round_trip: Option<Duration>, lost: &mut Vec<u16>) {
         if self.nack_due.is_none_or(|due| due > now) {
             return;
         }
-        let retry = round_trip.max(RETRY_MIN);
+        // An eighth more, for an answer on its way is no lost one.
+        let round_trip = round_trip.or(self.answer).map(|trip| trip + trip / 8);
+        let wait_max = WAIT_MAX + round_trip.unwrap_or_default();
         let mut next = None;
         let mut given_up = false;
         self.missing.retain_mut(|missing| {
-            if missing.tries >= TRIES_MAX || now.saturating_duration_since(missing.since) > WAIT_MAX {
+            if missing.tries >= TRIES_MAX || now.saturating_duration_since(missing.since) > wait_max {
                 given_up = true;
                 return false;
             }
             if missing.due <= now {
+                missing.asked.get_or_insert(now);
+                let doubled = RETRY_MIN * (1 << missing.tries.min(8));
+                missing.due = now + round_trip.unwrap_or(doubled.min(UNKNOWN_RETRY_MAX)).max(RETRY_MIN);
                 missing.tries += 1;
-                missing.due = now + retry;
                 lost.push(missing.index as u16);
             }
             next = Some(next.map_or(missing.due, |next: Instant| next.min(missing.due)));
@@ -245,6 +260,17 @@ impl Stream {
         Arrival::Late
     }
 
+    /// A packet that was asked for is here. Asked once, it tells the round trip; more often, no more than its upper bound.
+    fn learn_answer(&mut self, now: Instant, missing: &Missing) {
+        let Some(asked) = missing.asked else { return };
+        let took = now.saturating_duration_since(asked);
+        self.answer = Some(match self.answer {
+            None => took,
+            Some(answer) if missing.tries == 1 => (answer * 7 + took) / 8,
+            Some(answer) => answer.min(took),
+        });
+    }
+
     fn take_missing(&mut self, index: u64) -> Option<Missing> {
         let at = self
             .missing
@@ -270,6 +296,7 @@ impl Stream {
         let fresh = |index| Missing {
             index,
             since: now,
+            asked: None,
             due,
             tries: 0,
         };
@@ -306,7 +333,7 @@ mod tests {
 
     fn nacks(stream: &mut Stream, now: Instant) -> Vec<u16> {
         let mut lost = Vec::new();
-        stream.poll_nack(now, TRIP, &mut lost);
+        stream.poll_nack(now, Some(TRIP), &mut lost);
         lost
     }
 
@@ -320,10 +347,35 @@ mod tests {
         assert_eq!(nacks(&mut stream, start + ms(10)), [65_535, 0, 1]);
         assert!(nacks(&mut stream, start + ms(40)).is_empty());
         assert_eq!(stream.receive(start + ms(45), 65_536, 0), Arrival::Late);
-        assert_eq!(stream.repair(65_535), Some(65_535));
-        assert_eq!(stream.repair(65_535), None);
-        assert_eq!(nacks(&mut stream, start + ms(60)), [1]);
-        assert_eq!(stream.receive(start + ms(61), 65_536, 0), Arrival::Useless);
+        assert_eq!(stream.repair(start + ms(50), 65_535), Some(65_535));
+        assert_eq!(stream.repair(start + ms(50), 65_535), None);
+        assert_eq!(nacks(&mut stream, start + ms(67)), [1]);
+        assert_eq!(stream.receive(start + ms(68), 65_536, 0), Arrival::Useless);
+    }
+
+    #[test]
+    fn on_a_path_of_unknown_length_the_first_answer_tells_how_long_to_wait() {
+        let (mut stream, start) = (stream(), Instant::now());
+        // Answers take 600 ms. Every tenth packet is lost.
+        let (mut asked, mut given_up, mut answers) = (Vec::new(), 0, VecDeque::new());
+        for at in 0..20_000u64 {
+            let now = start + ms(at);
+            if at % 20 == 0 && at % 200 != 100 {
+                stream.receive(now, at / 20, 0);
+            }
+            let mut lost = Vec::new();
+            stream.poll_nack(now, None, &mut lost);
+            asked.extend(lost.iter().map(|number| (at, *number)));
+            answers.extend(lost.into_iter().map(|number| (at + 600, number)));
+            while let Some((_, number)) = answers.pop_front_if(|(due, _)| *due <= at) {
+                stream.repair(now, number);
+            }
+            given_up += usize::from(stream.take_keyframe_needed());
+        }
+        assert_eq!(given_up, 0);
+        let tries = |packet: u16| asked.iter().filter(|(_, number)| *number == packet).count();
+        assert!((2..=6).contains(&tries(5)), "{}", tries(5));
+        assert!((100..900).step_by(10).all(|packet| tries(packet + 5) == 1), "{asked:?}");
     }
 
     #[test]

@@ -121,15 +121,17 @@ struct ShardCollector {
 type Read = fn(&ShardCounters) -> u64;
 type ReadReasons = fn(&ShardCounters, &mut dyn FnMut(&str, u64));
 
-const COUNTERS: [(&str, &str, Read); 10] = [
+const COUNTERS: [(&str, &str, Read); 11] = [
     (
         "enfilade_datagrams_in_total",
         "Datagrams received, of every kind",
         |c| c.datagrams_in.get(),
     ),
-    ("enfilade_bytes_in_total", "Bytes received (UDP payload)", |c| {
-        c.bytes_in.get()
-    }),
+    (
+        "enfilade_bytes_in_total",
+        "Bytes received (payload of UDP and of TCP frames)",
+        |c| c.bytes_in.get(),
+    ),
     ("enfilade_packets_in_total", "Media packets accepted", |c| {
         c.packets_in.get()
     }),
@@ -138,9 +140,11 @@ const COUNTERS: [(&str, &str, Read); 10] = [
         "Media packets sent, once per subscriber",
         |c| c.packets_out.get(),
     ),
-    ("enfilade_bytes_out_total", "Bytes of media sent (UDP payload)", |c| {
-        c.bytes_out.get()
-    }),
+    (
+        "enfilade_bytes_out_total",
+        "Bytes of media sent (payload of UDP and of TCP frames)",
+        |c| c.bytes_out.get(),
+    ),
     ("enfilade_sends_total", "System calls that sent them", |c| c.sends.get()),
     ("enfilade_retransmissions_total", "Packets resent to subscribers", |c| {
         c.retransmissions.get()
@@ -160,12 +164,20 @@ const COUNTERS: [(&str, &str, Read); 10] = [
         "Packets handed to other shards",
         |c| c.relayed.get(),
     ),
+    (
+        "enfilade_tcp_connections_total",
+        "Media connections over TCP that came, taken or not",
+        |c| c.tcp.accepted.get(),
+    ),
 ];
 
-const GAUGES: [(&str, &str, Read); 2] = [
+const GAUGES: [(&str, &str, Read); 3] = [
     ("enfilade_transports", "Transports now", |c| c.transports.get()),
     ("enfilade_sources", "Sources now, replicas included", |c| {
         c.sources.get()
+    }),
+    ("enfilade_tcp_connections", "Media connections over TCP now", |c| {
+        c.tcp.open.get()
     }),
 ];
 
@@ -203,6 +215,11 @@ impl Collector for ShardCollector {
             |counters, add| {
                 counters.dropped().for_each(|(reason, n)| add(reason.as_str(), n));
             },
+        ));
+        families.extend(self.reasons(
+            "enfilade_tcp_connections_closed_total",
+            "Media connections over TCP closed or refused",
+            |counters, add| counters.tcp.closed().for_each(|(reason, n)| add(reason.as_str(), n)),
         ));
         families
     }

@@ -54,6 +54,8 @@ struct Inner {
     shards: Vec<ShardHandle>,
     /// Where clients reach any shard; the port is the shard's.
     advertised: Vec<IpAddr>,
+    /// Whether they do so over TCP as well.
+    tcp: bool,
     identity: Arc<DtlsIdentity>,
     room_config: RoomConfig,
     verify: Verify,
@@ -75,6 +77,8 @@ pub struct NodeParts {
     pub shards: Vec<ShardHandle>,
     /// Addresses put into answers, best first.
     pub advertised: Vec<IpAddr>,
+    /// Whether the shards take TCP.
+    pub tcp: bool,
     /// The certificate all transports show.
     pub identity: Arc<DtlsIdentity>,
     /// Limits of every room.
@@ -184,6 +188,7 @@ impl Node {
             rooms_at: parts.shards.iter().map(|_| AtomicUsize::new(0)).collect(),
             shards: parts.shards,
             advertised: parts.advertised,
+            tcp: parts.tcp,
             identity: parts.identity,
             room_config: parts.room,
             verify: parts.verify,
@@ -355,6 +360,7 @@ impl Node {
             ice: Credentials::random(),
             fingerprint: self.inner.identity.fingerprint(),
             candidates,
+            tcp: self.inner.tcp,
         };
         Place { shard, local }
     }

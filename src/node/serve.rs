@@ -37,6 +37,7 @@ pub async fn serve(config: Config) -> anyhow::Result<()> {
     let node = Node::new(NodeParts {
         shards,
         advertised: advertised.clone(),
+        tcp: config.media.tcp,
         identity: Arc::new(DtlsIdentity::generate().context("no certificate")?),
         room: config.room.clone(),
         verify: api::token::Keyring::new(&config.keys).verifier(),
@@ -95,6 +96,7 @@ fn shard_config(media: &MediaConfig) -> ShardConfig {
         shards: if media.shards == 0 { cores } else { media.shards },
         listen: listen_address(media.listen),
         first_port: media.first_port,
+        tcp: media.tcp,
         kernel_buffer_bytes: KERNEL_BUFFER_BYTES,
         consent_timeout: media.consent_timeout,
         history: HistoryLimits {

@@ -6,7 +6,7 @@ mod descriptor;
 mod obu;
 mod structure;
 
-pub use descriptor::{DependencyDescriptor, DependencyDescriptorReader, FrameDiffs};
+pub use descriptor::{DependencyDescriptor, DependencyDescriptorReader, FrameDiffs, frame_size};
 pub use structure::{DecodeTarget, DecodeTargetIndication};
 
 use super::Malformed;

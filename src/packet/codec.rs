@@ -32,6 +32,19 @@ pub enum Codec {
 }
 
 impl Codec {
+    /// The word on the wire and in the configuration.
+    pub fn from_word(text: &str) -> Option<Codec> {
+        Some(match text {
+            "opus" => Codec::Opus,
+            "red" => Codec::Red,
+            "vp8" => Codec::Vp8,
+            "vp9" => Codec::Vp9,
+            "h264" => Codec::H264,
+            "av1" => Codec::Av1,
+            _ => return None,
+        })
+    }
+
     /// Audio or video.
     pub const fn kind(self) -> Kind {
         match self {
@@ -76,9 +89,38 @@ pub fn frame_info(
     }
 }
 
+/// Pixels across and down of the highest spatial layer, where the first packet of a keyframe says so: in the clear for VP8,
+/// VP9 and AV1 with a dependency descriptor, nowhere else.
+pub fn frame_size(codec: Codec, payload: &[u8], extensions: &Extensions<'_>) -> Option<(u16, u16)> {
+    let size = match codec {
+        Codec::Vp8 => vp8::frame_size(payload),
+        Codec::Vp9 => vp9::frame_size(payload),
+        Codec::Av1 => extensions.dependency_descriptor.and_then(av1::frame_size),
+        Codec::H264 | Codec::Opus | Codec::Red => None,
+    };
+    size.filter(|(width, height)| *width > 0 && *height > 0)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_keyframe_tells_how_large_it_is() {
+        let none = Extensions::default();
+        // RFC 6386 section 9.1: tag, start code, then little-endian sides with two bits of scaling above them.
+        let vp8 = [0x10, 0x10, 0x02, 0x00, 0x9d, 0x01, 0x2a, 0x00, 0x45, 0xd0, 0x02];
+        assert_eq!(frame_size(Codec::Vp8, &vp8, &none), Some((1_280, 720)));
+        assert_eq!(frame_size(Codec::Vp8, &vp8[..10], &none), None);
+        let mut delta = vp8;
+        delta[1] |= 1;
+        assert_eq!(frame_size(Codec::Vp8, &delta, &none), None);
+        // Two spatial layers, of which the second counts.
+        let vp9 = [0x0a, 0x30, 0x01, 0x40, 0x00, 0xb4, 0x02, 0x80, 0x01, 0x68, 0x00];
+        assert_eq!(frame_size(Codec::Vp9, &vp9, &none), Some((640, 360)));
+        assert_eq!(frame_size(Codec::Vp9, &vp9[..9], &none), None);
+        assert_eq!(frame_size(Codec::H264, &vp8, &none), None);
+    }
 
     #[test]
     fn each_codec_is_read_by_its_own_reader() {

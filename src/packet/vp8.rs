@@ -32,6 +32,23 @@ pub fn frame_info(payload: &[u8], marker: bool) -> Result<FrameInfo, Malformed> 
     Ok(info)
 }
 
+/// Pixels across and down, which the header of a keyframe says (RFC 6386 section 9.1). `payload` is the first packet of one.
+pub fn frame_size(payload: &[u8]) -> Option<(u16, u16)> {
+    let mut at = 0;
+    let first = take(payload, &mut at)?;
+    if first & 0x80 != 0 {
+        extension(payload, &mut at, &mut FrameInfo::default())?;
+    }
+    // Three octets of frame tag, three of start code, then 14 bits each below two bits of scaling.
+    match payload.get(at..at + 10)? {
+        [tag, _, _, 0x9d, 0x01, 0x2a, w0, w1, h0, h1] if first & 0x17 == 0x10 && tag & 1 == 0 => {
+            let side = |low: &u8, high: &u8| u16::from_le_bytes([*low, *high]) & 0x3fff;
+            Some((side(w0, w1), side(h0, h1)))
+        }
+        _ => None,
+    }
+}
+
 /// The octets after X. Sets the temporal layer; returns whether it is there.
 fn extension(payload: &[u8], at: &mut usize, info: &mut FrameInfo) -> Option<(Picture, bool)> {
     let flags = take(payload, at)?;
@@ -174,7 +191,7 @@ mod tests {
     proptest! {
         #[test]
         fn never_panics_on_any_bytes(bytes in proptest::collection::vec(any::<u8>(), 0..16), marker in any::<bool>()) {
-            let _ = frame_info(&bytes, marker);
+            let _ = (frame_info(&bytes, marker), frame_size(&bytes));
         }
 
         #[test]

@@ -22,14 +22,20 @@ const MAX_REFERENCES: usize = 3;
 /// When the descriptor does not fit, or nothing comes behind it.
 pub fn frame_info(payload: &[u8]) -> Result<FrameInfo, Malformed> {
     let mut at = 0;
-    let info = descriptor(payload, &mut at).ok_or(Malformed("VP9 descriptor"))?;
+    let (info, _) = descriptor(payload, &mut at).ok_or(Malformed("VP9 descriptor"))?;
     if at >= payload.len() {
         return Err(Malformed("VP9 payload"));
     }
     Ok(info)
 }
 
-fn descriptor(payload: &[u8], at: &mut usize) -> Option<FrameInfo> {
+/// Pixels across and down of the highest spatial layer, from the scalability structure that comes with a keyframe.
+pub fn frame_size(payload: &[u8]) -> Option<(u16, u16)> {
+    descriptor(payload, &mut 0)?.1
+}
+
+/// What the descriptor says of the frame, and the size in its scalability structure.
+fn descriptor(payload: &[u8], at: &mut usize) -> Option<(FrameInfo, Option<(u16, u16)>)> {
     let first = take(payload, at)?;
     let has = |bit| first & bit != 0;
     let mut info = FrameInfo {
@@ -66,9 +72,11 @@ fn descriptor(payload: &[u8], at: &mut usize) -> Option<FrameInfo> {
             }
         }
     }
-    if has(HAS_STRUCTURE) {
-        skip_structure(payload, at)?;
-    }
+    let size = if has(HAS_STRUCTURE) {
+        structure(payload, at)?
+    } else {
+        None
+    };
     let intra = !has(INTER_PREDICTED);
     info.keyframe = intra && info.spatial == 0;
     info.switch_up |= info.keyframe;
@@ -77,15 +85,21 @@ fn descriptor(payload: &[u8], at: &mut usize) -> Option<FrameInfo> {
         picture_id,
         tl0_pic_idx,
     };
-    Some(info)
+    Some((info, size))
 }
 
-/// Scalability structure (RFC 9628 section 4.2.1).
-fn skip_structure(payload: &[u8], at: &mut usize) -> Option<()> {
+/// Passes over the scalability structure (RFC 9628 section 4.2.1); the size of its highest spatial layer.
+fn structure(payload: &[u8], at: &mut usize) -> Option<Option<(u16, u16)>> {
     let head = take(payload, at)?;
+    let mut size = None;
     if head & 0x10 != 0 {
         // A width and a height of 16 bits for each spatial layer.
         *at += 4 * (usize::from(head >> 5) + 1);
+        let highest = payload.get(*at - 4..*at)?;
+        size = Some((
+            u16::from_be_bytes([highest[0], highest[1]]),
+            u16::from_be_bytes([highest[2], highest[3]]),
+        ));
     }
     if head & 0x08 != 0 {
         let pictures = take(payload, at)?;
@@ -94,7 +108,7 @@ fn skip_structure(payload: &[u8], at: &mut usize) -> Option<()> {
             *at += usize::from(references);
         }
     }
-    Some(())
+    Some(size)
 }
 
 /// What is patched lies in the first five octets.
@@ -187,7 +201,7 @@ mod tests {
     proptest! {
         #[test]
         fn never_panics_on_any_bytes(bytes in proptest::collection::vec(any::<u8>(), 0..64)) {
-            let _ = frame_info(&bytes);
+            let _ = (frame_info(&bytes), frame_size(&bytes));
         }
 
         #[test]

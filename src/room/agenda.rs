@@ -6,6 +6,7 @@ use std::{
 };
 
 use super::{lobby::WaiterKey, roster::Owner};
+use crate::wire::PublicationId;
 
 /// Why the clock matters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -18,6 +19,10 @@ pub(super) enum Timer {
     Speakers,
     /// Tell how good connections are.
     Quality,
+    /// Nobody has needed a backup of the publication for a while.
+    Backup(PublicationId),
+    /// Tell publishers what nobody wants any more.
+    Demand,
     /// Nobody has been here for the departure time.
     Departure,
 }

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::transport::negotiation::CodecPolicy;
 use crate::wire::{link::Rights, signal::LinkPolicy};
 
 /// What a room allows. Defaults and ranges: `config/default.toml`.
@@ -19,10 +20,20 @@ pub struct RoomConfig {
     pub max_publications: usize,
     /// Most seats of one participant, 1 to 50.
     pub max_seats: usize,
+    /// How long something that nobody receives is still sent to us.
+    pub dynacast_delay: Duration,
+    /// Most voices that are forwarded at a time in a large room; 0: all, however large.
+    pub loudest: usize,
+    /// A room with more participants than this is large.
+    pub loudest_above: usize,
+    /// Most pictures sent to one participant who does not say otherwise; 0: as many as it has seats.
+    pub last_n: usize,
     /// How long somebody waits to be let in.
     pub lobby_timeout: Duration,
     /// Most who wait at the same time, at least 1.
     pub max_lobby: usize,
+    /// Codecs that may be sent (`[media] codecs` and `audio_codecs`).
+    pub codecs: CodecPolicy,
     /// What rooms do to each other.
     pub links: LinksConfig,
 }

@@ -22,12 +22,14 @@ impl Room {
     pub(super) fn handle_shard(&mut self, now: Instant, event: ShardEvent) {
         match event {
             ShardEvent::Connected { transport } => self.handle_connected(transport),
+            ShardEvent::Interrupted { transport } => self.handle_interrupted(transport),
             ShardEvent::Lost { transport } => self.handle_lost(now, transport),
             ShardEvent::StreamStarted {
                 source,
                 encoding: _,
                 codec,
             } => self.set_codec(now, source, codec),
+            ShardEvent::Demand { source, encodings } => self.handle_demand(now, source, encodings),
             ShardEvent::Levels { levels } => {
                 for (source, level) in levels {
                     let id = self.publications.by_source(source);
@@ -83,6 +85,18 @@ impl Room {
         }
     }
 
+    /// Who has signalling can restart ICE now. Who has none finds back by itself, or is lost when consent ends.
+    fn handle_interrupted(&mut self, transport: TransportKey) {
+        if let Some(Owner::Member(member)) = self.roster.owner(transport) {
+            self.tell(
+                member,
+                &ServerMessage::Transport {
+                    state: TransportState::Lost,
+                },
+            );
+        }
+    }
+
     /// Who has signalling can restart ICE; who has none is gone.
     pub(super) fn handle_lost(&mut self, now: Instant, transport: TransportKey) {
         match self.roster.owner(transport) {
@@ -108,6 +122,7 @@ impl Room {
     }
 
     pub(super) fn tell_speakers(&mut self, now: Instant) {
+        self.views_changed();
         if let Some(speakers) = self.speakers.changed(now) {
             let entry = |(member, level): (MemberKey, u8)| {
                 self.roster

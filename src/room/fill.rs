@@ -8,6 +8,7 @@ use std::{
 
 use super::{
     Output, Room,
+    backup::{Backups, need_of as backup_need_of},
     feed::Feeds,
     participant::Participant,
     publication::{Publication, Publications},
@@ -15,15 +16,15 @@ use super::{
     seat::{Bound, Class, Half, Need, Place},
     speaker::Speakers,
     subscription::Wishes,
+    view::limits_of,
     viewer::preference,
 };
 use crate::{
     media::Limits,
     packet::{Kind, extension::ExtensionMap},
     shard::command::{ShardCommand, ShardId},
-    transport::negotiation::SendLine,
     wire::{
-        ParticipantId,
+        ParticipantId, PublicationId,
         signal::{ServerMessage, SubscriptionState},
     },
 };
@@ -57,13 +58,16 @@ fn need_of(publications: &Publications, speakers: &Speakers, wishes: &Wishes, no
     }
 }
 
-/// Can the m-line carry what the publication sends, or, while that is not known, anything that it may send?
-fn is_supported(line: &SendLine, publication: &Publication) -> bool {
-    let mut possible = publication
-        .codecs
-        .iter()
-        .filter(|own| publication.codec.is_none_or(|codec| codec == own.codec));
-    possible.any(|own| line.format_for(own).is_some())
+/// Notes whether the half needs another version of what should be in it.
+fn note_need(backups: &mut Backups, owner: Owner, half: &mut Half, at: Option<&Publication>) {
+    let need = at.and_then(|publication| Some((publication.id, backup_need_of(&half.line, publication)?)));
+    let before = std::mem::replace(&mut half.undecodable, need.as_ref().map(|(id, _)| *id));
+    if let Some(before) = before.filter(|before| need.as_ref().is_none_or(|(id, _)| id != before)) {
+        backups.note(owner, before, None);
+    }
+    if let Some((id, codecs)) = need {
+        backups.note(owner, id, Some(codecs));
+    }
 }
 
 /// The seat half shows this no longer; the last one on a foreign shard ends the replica there.
@@ -91,6 +95,8 @@ struct Binder<'a> {
     feeds: &'a mut Feeds,
     outputs: &'a mut VecDeque<Output>,
     shard: ShardId,
+    /// Pictures that were given a seat, or with other limits.
+    expected: Vec<(PublicationId, Limits)>,
 }
 
 impl Binder<'_> {
@@ -102,12 +108,17 @@ impl Binder<'_> {
     fn bind(&mut self, half: &mut Half, should: Option<(&Publication, Limits)>, extensions: ExtensionMap) {
         let egress = half.egress;
         let bound = should.map(|(publication, limits)| Bound {
-            publication: publication.id,
+            publication: publication.known_as(),
             source: publication.key,
             home: publication.shard,
             limits,
         });
         let before = std::mem::replace(&mut half.bound, bound);
+        let is_new =
+            |bound: &Bound| before.is_none_or(|before| (before.source, before.limits) != (bound.source, bound.limits));
+        let expected = bound.filter(|bound| half.line.kind == Kind::Video && is_new(bound));
+        self.expected
+            .extend(expected.map(|bound| (bound.publication, bound.limits)));
         match (before, should) {
             (None, None) => {}
             (Some(before), None) => {
@@ -126,6 +137,7 @@ impl Binder<'_> {
                     let replica = ShardCommand::AddReplica {
                         source,
                         kind,
+                        is_voice: publication.is_voice(),
                         encodings,
                         extensions,
                         home,
@@ -165,8 +177,10 @@ impl Room {
             publications,
             speakers,
             dirty,
+            demands,
             ..
         } = self;
+        demands.look_again(place);
         let Some(participant) = roster.get_mut(member) else {
             return;
         };
@@ -182,8 +196,10 @@ impl Room {
             speakers,
             dirty,
             viewers,
+            demands,
             ..
         } = self;
+        demands.look_again(place);
         for participant in roster.iter_mut().filter(|participant| participant.key != place.member) {
             look(participant, publications, speakers, now, place);
             dirty.insert(participant.key.owner());
@@ -239,11 +255,11 @@ impl Room {
     }
 
     /// Makes every changed seat show what it should, and tells its owner. Then sources that ended may go.
-    pub(super) fn fill_seats(&mut self, _now: Instant) {
+    pub(super) fn fill_seats(&mut self, now: Instant) {
         for owner in std::mem::take(&mut self.dirty) {
             match owner {
-                Owner::Member(member) => self.fill_member(member),
-                Owner::Viewer(viewer) => self.fill_viewer(viewer),
+                Owner::Member(member) => self.fill_member(now, member),
+                Owner::Viewer(viewer) => self.fill_viewer(now, viewer),
             }
         }
         for (shard, source) in std::mem::take(&mut self.ended) {
@@ -251,22 +267,29 @@ impl Room {
         }
     }
 
-    fn fill_member(&mut self, member: MemberKey) {
+    fn fill_member(&mut self, now: Instant, member: MemberKey) {
         let seats_max = self.seats_max();
         let Some(participant) = self.roster.get_mut(member) else {
             return;
         };
         let mut seats = std::mem::take(&mut participant.seating.seats);
         let mut told = std::mem::take(&mut participant.seating.told);
-        let dirty = participant.seating.take_dirty();
+        let mut dirty = participant.seating.take_dirty();
         let wanted = participant.seating.wanted(seats.len(), seats_max);
         let (mut entries, mut states) = (Vec::new(), BTreeMap::new());
+        let mut expected = Vec::new();
         if let Some(participant) = self.roster.get(member) {
             let shard = participant.path.shard;
+            let pictures = self.pictures(now, participant, &seats);
+            if pictures.is_some() {
+                // Who comes into view puts somebody else out of it.
+                dirty.extend(seats.keys());
+            }
             let mut binder = Binder {
                 feeds: &mut self.feeds,
                 outputs: &mut self.outputs,
                 shard,
+                expected: Vec::new(),
             };
             for index in dirty {
                 let Some(seat) = seats.get_mut(&index) else { continue };
@@ -274,15 +297,23 @@ impl Room {
                 for kind in KINDS {
                     let Some(half) = seat.half_mut(kind) else { continue };
                     let at = occupant.and_then(|place| self.publications.at(place, kind));
-                    let at = at.filter(|publication| participant.wants(publication.id));
-                    let supported = at.filter(|publication| is_supported(&half.line, publication));
+                    let in_view = |publication: &&Publication| match &pictures {
+                        Some(pictures) if kind == Kind::Video => pictures.contains(&publication.place),
+                        Some(_) | None => true,
+                    };
+                    let at = at
+                        .filter(|publication| participant.wants(publication.id))
+                        .filter(in_view);
+                    let paused = at.is_some_and(|publication| participant.wishes.is_paused(publication.id));
+                    note_need(&mut self.backups, member.owner(), half, at.filter(|_| !paused));
+                    let supported = at.and_then(|publication| self.publications.version_for(&half.line, publication));
                     let extensions = supported.map(|p| extensions_of(&self.roster, p)).unwrap_or_default();
-                    let should = supported.map(|p| (p, participant.wishes.limits(p)));
+                    let should = supported.map(|p| (p, limits_of(participant, &self.publications, p)));
                     binder.bind(half, should, extensions);
                     let state = at.map(|publication| {
                         let state = if supported.is_none() {
                             SubscriptionState::CodecNotSupported
-                        } else if participant.wishes.is_paused(publication.id) {
+                        } else if paused {
                             SubscriptionState::Paused
                         } else {
                             SubscriptionState::Active
@@ -296,6 +327,10 @@ impl Room {
                 let sits = occupant.and_then(|place| self.roster.id(place.member));
                 entries.extend(seat.tell(index, sits, told.entry(index).or_default()));
             }
+            expected = binder.expected;
+        }
+        for (publication, limits) in expected {
+            self.demands.expect(now, publication, limits);
         }
         if let Some(participant) = self.roster.get_mut(member) {
             participant.seating.seats = seats;
@@ -319,13 +354,15 @@ impl Room {
         }
     }
 
-    fn fill_viewer(&mut self, key: ViewerKey) {
+    fn fill_viewer(&mut self, now: Instant, key: ViewerKey) {
         let Self {
             viewers,
             roster,
             publications,
+            backups,
             feeds,
             outputs,
+            demands,
             ..
         } = self;
         let Some(viewer) = viewers.get_mut(key) else { return };
@@ -334,23 +371,35 @@ impl Room {
             feeds,
             outputs,
             shard: viewer.path.shard,
+            expected: Vec::new(),
         };
         for (kind, half) in [(Kind::Audio, &mut viewer.audio), (Kind::Video, &mut viewer.video)] {
             let Some(half) = half else { continue };
+            // Who watches by WHEP has no keys.
             let of_publisher = |source| {
                 let mut own = publisher.into_iter().flat_map(|publisher| publications.of(publisher));
-                own.find(|publication| publication.source == source && is_supported(&half.line, publication))
+                own.find(|publication| publication.source == source && !publication.encrypted)
             };
-            let shown = preference(kind).into_iter().find_map(of_publisher);
+            let best = preference(kind).into_iter().find_map(of_publisher);
+            note_need(backups, key.owner(), half, best);
+            let mut published = preference(kind).into_iter().filter_map(of_publisher);
+            let shown = published.find_map(|publication| publications.version_for(&half.line, publication));
             let extensions = shown
                 .map(|publication| extensions_of(roster, publication))
                 .unwrap_or_default();
-            binder.bind(
-                half,
-                shown.map(|publication| (publication, Limits::default())),
-                extensions,
-            );
+            binder.bind(half, shown.map(|publication| (publication, watched())), extensions);
         }
+        for (publication, limits) in binder.expected {
+            demands.expect(now, publication, limits);
+        }
+    }
+}
+
+/// Who watches one participant alone hears them, be others louder or not.
+fn watched() -> Limits {
+    Limits {
+        pinned: true,
+        ..Limits::default()
     }
 }
 

@@ -80,7 +80,8 @@ impl Room {
         }
         let mut path = Path::new(shard, local);
         let (next_transport, random) = (self.next_transport(), self.random_bytes());
-        let answered = match path.answer(&sdp, self.new_negotiation, next_transport, random) {
+        let policy = self.settings.policy(&self.config);
+        let answered = match path.answer(&sdp, &policy, self.new_negotiation, next_transport, random) {
             Ok(answered) => answered,
             Err(error) => return self.refuse_http(request, code_of(&error), &error.to_string()),
         };
@@ -110,6 +111,7 @@ impl Room {
             path,
             seating: Seating::default(),
             wishes: Wishes::new(false),
+            last_n: None,
             rates: Rates::default(),
         });
         let owner_changed = self.settle_owner(Some(key));
@@ -133,6 +135,8 @@ impl Room {
                 width: None,
                 height: None,
                 metadata: None,
+                backup_of: None,
+                encrypted: false,
             };
             // A third line of one kind has no name; it is agreed and not published.
             let _ = self.publish(now, key, &line);
@@ -165,7 +169,8 @@ impl Room {
         }
         let mut path = Path::new(shard, local);
         let (next_transport, random) = (self.next_transport(), self.random_bytes());
-        let answered = match path.answer(&sdp, self.new_negotiation, next_transport, random) {
+        let policy = self.settings.policy(&self.config);
+        let answered = match path.answer(&sdp, &policy, self.new_negotiation, next_transport, random) {
             Ok(answered) => answered,
             Err(error) => return self.refuse_http(request, code_of(&error), &error.to_string()),
         };
@@ -194,7 +199,11 @@ impl Room {
                 self.command(shard, add_egress(answered.transport, egress, line));
             }
         }
+        let watched = self.roster.find(&viewer.publisher);
         self.viewers.insert(key, viewer);
+        if let Some(publisher) = watched {
+            self.viewers_changed(publisher);
+        }
         self.dirty.insert(key.owner());
         self.agenda.set(Timer::Away(key.owner()), now + CONNECT_WINDOW);
         self.reply(

@@ -7,8 +7,10 @@
 //! Everything that is iterated is in join order, so the same inputs give the same outputs.
 
 mod agenda;
+mod backup;
 mod channel;
 mod config;
+mod demand;
 mod events;
 mod feed;
 mod fill;
@@ -43,7 +45,9 @@ mod switch;
 #[cfg(test)]
 mod tests;
 mod topic;
+mod view;
 mod viewer;
+mod voices;
 
 use std::{
     collections::{BTreeSet, VecDeque},
@@ -104,6 +108,7 @@ pub struct Room {
     roster: Roster,
     lobby: lobby::Lobby,
     publications: publication::Publications,
+    backups: backup::Backups,
     viewers: viewer::Viewers,
     feeds: feed::Feeds,
     topics: topic::Topics,
@@ -112,6 +117,8 @@ pub struct Room {
     speakers: speaker::Speakers,
     qualities: quality::Qualities,
     channels: channel::Channels,
+    demands: demand::Demands,
+    voices: voices::Voices,
     agenda: Agenda,
     /// Whose seats have to be looked at before this input is done with.
     dirty: BTreeSet<Owner>,
@@ -186,11 +193,14 @@ impl Room {
             roster: Roster::default(),
             lobby: lobby::Lobby::default(),
             publications: publication::Publications::default(),
+            backups: backup::Backups::default(),
             viewers: viewer::Viewers::default(),
             feeds: feed::Feeds::default(),
             speakers: speaker::Speakers::default(),
             qualities: quality::Qualities::default(),
             channels: channel::Channels::default(),
+            demands: demand::Demands::default(),
+            voices: voices::Voices::default(),
             agenda: Agenda::default(),
             dirty: BTreeSet::new(),
             ended: Vec::new(),
@@ -307,6 +317,9 @@ impl Room {
             self.handle_close(now, closing);
         }
         self.fill_seats(now);
+        self.settle_backups(now);
+        self.settle_demand(now);
+        self.settle_voices();
         self.watch_emptiness(now, was_empty);
         self.end_links_first(now);
         self.show_presence();
@@ -332,6 +345,8 @@ impl Room {
                 Timer::Lobby(waiter) => self.handle_waited(waiter),
                 Timer::Speakers => self.tell_speakers(now),
                 Timer::Quality => self.tell_quality(),
+                Timer::Backup(publication) => self.handle_backup_idle(publication),
+                Timer::Demand => self.demand_due(),
                 Timer::Departure => {
                     if self.is_empty() {
                         self.outputs.push_back(Output::Empty);

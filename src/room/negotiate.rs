@@ -3,23 +3,23 @@
 use crate::{
     transport::{
         fingerprint::Fingerprint,
-        negotiation::{LocalTransport, Negotiated, Negotiation, NegotiationError},
+        negotiation::{CodecPolicy, LocalTransport, Negotiated, Negotiation, NegotiationError},
     },
     wire::ErrorCode,
 };
 
 /// The offers and answers of one transport.
 pub trait Negotiate: std::fmt::Debug + Send {
-    /// Answers an offer; on an error everything stands as it stood.
+    /// Answers an offer; on an error everything stands as it stood. `policy`: what may be sent on new m-lines.
     ///
     /// # Errors
     /// Why the offer is refused.
-    fn answer(&mut self, offer: &str) -> Result<Negotiated, NegotiationError>;
+    fn answer(&mut self, offer: &str, policy: &CodecPolicy) -> Result<Negotiated, NegotiationError>;
 }
 
 impl Negotiate for Negotiation {
-    fn answer(&mut self, offer: &str) -> Result<Negotiated, NegotiationError> {
-        Negotiation::answer(self, offer)
+    fn answer(&mut self, offer: &str, policy: &CodecPolicy) -> Result<Negotiated, NegotiationError> {
+        self.answer_within(offer, policy)
     }
 }
 
@@ -57,6 +57,7 @@ pub(super) const fn code_of(error: &NegotiationError) -> ErrorCode {
         | NegotiationError::IceLite
         | NegotiationError::Setup
         | NegotiationError::RtcpMux { .. }
+        | NegotiationError::CodecsNotAllowed { .. }
         | NegotiationError::NothingInCommon => ErrorCode::SdpUnsupported,
     }
 }

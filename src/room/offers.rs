@@ -25,10 +25,11 @@ use crate::{
 impl Room {
     pub(super) fn offer(&mut self, now: Instant, member: MemberKey, sdp: &str, publish: &[PublishLine]) -> Answer {
         let (next, random, new) = (self.next_transport(), self.random_bytes(), self.new_negotiation);
+        let policy = self.settings.policy(&self.config);
         let gone = || Refusal::new(ErrorCode::Forbidden, "you are not in the room");
         let participant = self.roster.get_mut(member).ok_or_else(gone)?;
         let shard = participant.path.shard;
-        let answered = participant.path.answer(sdp, new, next, random);
+        let answered = participant.path.answer(sdp, &policy, new, next, random);
         let answered = answered.map_err(|error| Refusal::field(code_of(&error), "sdp", error.to_string()))?;
         if let Some(old) = answered.replaced {
             self.end_transport(now, member, shard, old);
@@ -63,6 +64,7 @@ impl Room {
         let (transport, negotiated) = (answered.transport, &answered.negotiated);
         if let Some(ice) = &answered.fresh {
             self.roster.own_transport(transport, owner);
+            self.voices.use_shard(shard);
             self.command(
                 shard,
                 ShardCommand::AddTransport {
@@ -98,7 +100,11 @@ impl Room {
 
     /// The client came with another certificate: what was on its old transport is over.
     fn end_transport(&mut self, now: Instant, member: MemberKey, shard: ShardId, old: TransportKey) {
-        let publications: Vec<_> = self.publications.of(member).map(|publication| publication.id).collect();
+        let publications: Vec<_> = self
+            .publications
+            .all_of(member)
+            .map(|publication| publication.id)
+            .collect();
         for publication in publications {
             self.remove_publication(now, publication);
         }
@@ -118,7 +124,7 @@ impl Room {
         else {
             return;
         };
-        let lost = self.publications.of(member).filter(|publication| {
+        let lost = self.publications.all_of(member).filter(|publication| {
             let line = live.receive.iter().find(|line| line.mid == publication.mid);
             line.is_none_or(|line| line.kind != publication.kind())
         });
@@ -145,6 +151,9 @@ impl Room {
             .seating
             .set_lines(lines, &mut || egress_key(number, counter));
         for half in change.removed {
+            if let Some(publication) = half.undecodable {
+                self.backups.note(member.owner(), publication, None);
+            }
             if let Some(bound) = half.bound {
                 self.unbind(shard, half.egress, &bound);
             }

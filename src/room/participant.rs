@@ -10,7 +10,7 @@ use crate::{
     transport::{
         fingerprint::Fingerprint,
         ice::Credentials,
-        negotiation::{LocalTransport, Negotiated, NegotiationError, ReceiveLine},
+        negotiation::{CodecPolicy, LocalTransport, Negotiated, NegotiationError, ReceiveLine},
     },
     wire::{
         Json, ParticipantId, PublicationId,
@@ -35,6 +35,8 @@ pub(super) struct Participant {
     pub(super) path: Path,
     pub(super) seating: Seating,
     pub(super) wishes: Wishes,
+    /// Most pictures it wants to be sent; `None`: it did not say.
+    pub(super) last_n: Option<usize>,
     pub(super) rates: Rates,
 }
 
@@ -111,6 +113,7 @@ impl Path {
     pub(super) fn answer(
         &mut self,
         offer: &str,
+        policy: &CodecPolicy,
         new: NewNegotiation,
         next: TransportKey,
         random: [u8; 32],
@@ -121,7 +124,7 @@ impl Path {
             .as_mut()
             .filter(|live| shown.is_none_or(|shown| shown == live.fingerprint))
         {
-            let negotiated = live.negotiation.answer(offer)?;
+            let negotiated = live.negotiation.answer(offer, policy)?;
             live.fingerprint = negotiated.remote_fingerprint;
             live.receive.clone_from(&negotiated.receive);
             live.extensions = negotiated.extensions;
@@ -144,7 +147,7 @@ impl Path {
         };
         let seed = u64::from_le_bytes(std::array::from_fn(|n| random[24 + n]));
         let mut negotiation = new(local, seed);
-        let negotiated = negotiation.answer(offer)?;
+        let negotiated = negotiation.answer(offer, policy)?;
         self.connected = false;
         self.live = Some(Live {
             transport: next,

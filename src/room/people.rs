@@ -118,6 +118,7 @@ impl Room {
             path: Path::new(shard, local),
             seating: Seating::default(),
             wishes: Wishes::new(join.auto_subscribe),
+            last_n: None,
             rates: Rates::default(),
         });
         self.roster.attach(key, socket);
@@ -334,11 +335,13 @@ impl Room {
         }
         self.agenda.cancel(Timer::Away(member.owner()));
         self.dirty.remove(&member.owner());
+        self.listener_left(member.owner());
         self.topics.leave(member);
         self.pins.leave(member);
         self.channels.leave(member);
         self.speakers.forget(member);
         self.qualities.forget(member);
+        self.backups.leave(member.owner());
         self.tell_others(
             None,
             &ServerMessage::ParticipantLeft {
@@ -380,6 +383,8 @@ impl Room {
         self.roster.disown_resource(&viewer.resource);
         self.agenda.cancel(Timer::Away(key.owner()));
         self.dirty.remove(&key.owner());
+        self.backups.leave(key.owner());
+        self.listener_left(key.owner());
         let bound: Vec<_> = viewer.halves().filter_map(|half: &Half| half.bound).collect();
         self.close_path(&viewer.path, &bound);
     }

@@ -7,7 +7,7 @@ use crate::{
     media::SourceKey,
     packet::{Codec, Kind},
     shard::command::ShardId,
-    transport::negotiation::CodecLine,
+    transport::negotiation::{CodecLine, SendLine},
     wire::{
         Json, PublicationId,
         signal::{PublicationInfo, SourceKind},
@@ -32,6 +32,10 @@ pub(super) struct Publication {
     pub(super) width: Option<u32>,
     pub(super) height: Option<u32>,
     pub(super) metadata: Option<Json>,
+    /// It is the backup of this one: nobody is told of it.
+    pub(super) backup_of: Option<PublicationId>,
+    /// Its frames are encrypted end to end: nobody decodes them who was not given the key by its publisher.
+    pub(super) encrypted: bool,
 }
 
 impl Publication {
@@ -39,8 +43,27 @@ impl Publication {
         self.source.kind()
     }
 
+    /// Does it have to be among the loudest of a large room? The sound of a screen need not.
+    pub(super) const fn is_voice(&self) -> bool {
+        matches!(self.source, SourceKind::Microphone)
+    }
+
     pub(super) const fn owner(&self) -> MemberKey {
         self.place.member
+    }
+
+    /// The publication as others know it: of a backup, what it is the backup of.
+    pub(super) fn known_as(&self) -> PublicationId {
+        self.backup_of.unwrap_or(self.id)
+    }
+
+    /// Can the m-line carry what the publication sends, or, while that is not known, anything that it may send?
+    pub(super) fn is_carried_by(&self, line: &SendLine) -> bool {
+        let possible = self
+            .codecs
+            .iter()
+            .filter(|own| self.codec.is_none_or(|codec| codec == own.codec));
+        possible.into_iter().any(|own| line.format_for(own).is_some())
     }
 
     /// As others see it.
@@ -55,6 +78,7 @@ impl Publication {
             width: self.width,
             height: self.height,
             metadata: self.metadata.clone(),
+            encrypted: self.encrypted,
         }
     }
 }
@@ -65,6 +89,8 @@ pub(super) struct Publications {
     by_id: BTreeMap<PublicationId, Publication>,
     by_source: BTreeMap<SourceKey, PublicationId>,
     by_place: BTreeMap<(Place, bool), PublicationId>,
+    /// By what they are the backup of. They have no place of their own.
+    backups: BTreeMap<PublicationId, PublicationId>,
 }
 
 const fn is_video(kind: Kind) -> bool {
@@ -92,16 +118,40 @@ impl Publications {
 
     pub(super) fn insert(&mut self, publication: Publication) {
         self.by_source.insert(publication.key, publication.id);
-        self.by_place
-            .insert((publication.place, is_video(publication.kind())), publication.id);
+        match publication.backup_of {
+            Some(main) => self.backups.insert(main, publication.id),
+            None => self
+                .by_place
+                .insert((publication.place, is_video(publication.kind())), publication.id),
+        };
         self.by_id.insert(publication.id, publication);
     }
 
     pub(super) fn remove(&mut self, id: PublicationId) -> Option<Publication> {
         let publication = self.by_id.remove(&id)?;
         self.by_source.remove(&publication.key);
-        self.by_place.remove(&(publication.place, is_video(publication.kind())));
+        match publication.backup_of {
+            Some(main) => self.backups.remove(&main),
+            None => self.by_place.remove(&(publication.place, is_video(publication.kind()))),
+        };
         Some(publication)
+    }
+
+    /// The backup of a publication.
+    pub(super) fn backup_of(&self, id: PublicationId) -> Option<&Publication> {
+        self.backups.get(&id).and_then(|id| self.by_id.get(id))
+    }
+
+    /// What a subscriber with this m-line gets of a publication: itself, or else its backup, if it can decode either.
+    pub(super) fn version_for<'a>(&'a self, line: &SendLine, main: &'a Publication) -> Option<&'a Publication> {
+        let versions = std::iter::once(main).chain(self.backup_of(main.id));
+        versions.into_iter().find(|version| version.is_carried_by(line))
+    }
+
+    /// A member's publications and their backups.
+    pub(super) fn all_of(&self, member: MemberKey) -> impl Iterator<Item = &Publication> {
+        self.of(member)
+            .flat_map(|main| std::iter::once(main).chain(self.backup_of(main.id)))
     }
 
     /// A member's publications, in the order of their places.
@@ -160,6 +210,8 @@ pub(super) mod tests {
             width: Some(1280),
             height: Some(720),
             metadata: None,
+            backup_of: None,
+            encrypted: false,
         }
     }
 

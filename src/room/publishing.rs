@@ -2,7 +2,9 @@
 
 use std::time::Instant;
 
-use super::{Room, next, publication::Publication, rate::Talk, requests::Refusal, roster::MemberKey};
+use super::{
+    Room, agenda::Timer, next, publication::Publication, rate::Talk, requests::Refusal, roster::MemberKey, seat::Place,
+};
 use crate::{
     media::SourceKey,
     packet::{Codec, Kind},
@@ -47,11 +49,11 @@ impl Room {
         }
         if let Some(known) = self
             .publications
-            .of(member)
+            .all_of(member)
             .find(|publication| publication.mid == line.mid)
         {
             // The same again, as after a repeated offer, is no mistake.
-            if known.source == line.source {
+            if known.source == line.source && known.backup_of == line.backup_of {
                 return Ok(known.id);
             }
             return Err(Refusal::field(
@@ -60,6 +62,76 @@ impl Room {
                 "another source is published on the m-line",
             ));
         }
+        let place = match line.backup_of {
+            Some(main) => self.place_of_backup(member, line, main)?,
+            None => self.place_of_source(member, line)?,
+        };
+        let (transport, shard, owner) = (live.transport, participant.path.shard, participant.id.clone());
+        let (codecs, encodings) = (agreed.codecs.clone(), agreed.rids.len().clamp(1, usize::from(u8::MAX)));
+        self.pace(now, member, Talk::State)?;
+
+        let muted = match line.backup_of.and_then(|main| self.publications.get(main)) {
+            Some(main) => main.muted,
+            None => line.muted,
+        };
+        let key = SourceKey((u64::from(self.number) << 32) | u64::from(next(&mut self.last.source)));
+        let publication = Publication {
+            id: PublicationId(next(&mut self.last.publication)),
+            place,
+            source: line.source,
+            key,
+            shard,
+            mid: line.mid.clone(),
+            codecs,
+            codec: None,
+            encodings: u8::try_from(encodings).unwrap_or(u8::MAX),
+            muted,
+            width: line.width,
+            height: line.height,
+            metadata: line.metadata.clone().filter(Json::is_something),
+            backup_of: line.backup_of,
+            encrypted: line.encrypted,
+        };
+        let (mid, kind) = (line.mid.clone(), line.source.kind());
+        let is_voice = publication.is_voice();
+        self.command(
+            shard,
+            ShardCommand::Publish {
+                transport,
+                mid,
+                source: key,
+                kind,
+                is_voice,
+                encodings,
+            },
+        );
+        if muted {
+            self.command(
+                shard,
+                ShardCommand::SetMuted {
+                    source: key,
+                    muted: true,
+                },
+            );
+        }
+        let (id, info) = (publication.id, publication.info());
+        self.demands.add(now, id, publication.encodings);
+        self.publications.insert(publication);
+        if line.backup_of.is_none() {
+            self.tell_others(
+                Some(member),
+                &ServerMessage::PublicationAdded {
+                    participant: owner.clone(),
+                    publication: info,
+                },
+            );
+        }
+        self.look_at_place_everywhere(now, place, &owner);
+        Ok(id)
+    }
+
+    /// Where a source that is published now belongs, if it may be.
+    fn place_of_source(&self, member: MemberKey, line: &PublishLine) -> Result<Place, Refusal> {
         let same = self
             .publications
             .of(member)
@@ -74,57 +146,34 @@ impl Room {
                 "you publish all the sources you may publish",
             ));
         }
-        let (transport, shard, owner) = (live.transport, participant.path.shard, participant.id.clone());
-        let (codecs, encodings) = (agreed.codecs.clone(), agreed.rids.len().clamp(1, usize::from(u8::MAX)));
-        self.pace(now, member, Talk::State)?;
+        Ok(self.publications.free_place(member, line.source))
+    }
 
-        let key = SourceKey((u64::from(self.number) << 32) | u64::from(next(&mut self.last.source)));
-        let publication = Publication {
-            id: PublicationId(next(&mut self.last.publication)),
-            place: self.publications.free_place(member, line.source),
-            source: line.source,
-            key,
-            shard,
-            mid: line.mid.clone(),
-            codecs,
-            codec: None,
-            encodings: u8::try_from(encodings).unwrap_or(u8::MAX),
-            muted: line.muted,
-            width: line.width,
-            height: line.height,
-            metadata: line.metadata.clone().filter(Json::is_something),
-        };
-        let (mid, kind) = (line.mid.clone(), line.source.kind());
-        self.command(
-            shard,
-            ShardCommand::Publish {
-                transport,
-                mid,
-                source: key,
-                kind,
-                encodings,
-            },
-        );
-        if line.muted {
-            self.command(
-                shard,
-                ShardCommand::SetMuted {
-                    source: key,
-                    muted: true,
-                },
-            );
+    /// The same for another version of a source.
+    fn place_of_backup(&self, member: MemberKey, line: &PublishLine, main: PublicationId) -> Result<Place, Refusal> {
+        let refuse = |code, sentence: &str| Refusal::field(code, "backupOf", sentence);
+        let publication = self.publications.get(main).filter(|one| one.backup_of.is_none());
+        let publication = publication.ok_or_else(|| {
+            refuse(
+                ErrorCode::NoSuchPublication,
+                "there is no such publication to be the backup of",
+            )
+        })?;
+        if publication.owner() != member {
+            return Err(refuse(ErrorCode::NotYours, "the publication is somebody else's"));
         }
-        let (id, place, info) = (publication.id, publication.place, publication.info());
-        self.publications.insert(publication);
-        self.tell_others(
-            Some(member),
-            &ServerMessage::PublicationAdded {
-                participant: owner.clone(),
-                publication: info,
-            },
-        );
-        self.look_at_place_everywhere(now, place, &owner);
-        Ok(id)
+        if publication.kind() != Kind::Video || publication.source != line.source {
+            let sentence = "a backup is another version of the same picture";
+            return Err(refuse(ErrorCode::InvalidField, sentence));
+        }
+        if publication.encrypted != line.encrypted {
+            let sentence = "a backup is encrypted if the publication is, and not otherwise";
+            return Err(refuse(ErrorCode::InvalidField, sentence));
+        }
+        if self.publications.backup_of(main).is_some() {
+            return Err(refuse(ErrorCode::TooManyPublications, "it has a backup already"));
+        }
+        Ok(publication.place)
     }
 
     /// The publication, if it is this member's own.
@@ -167,13 +216,20 @@ impl Room {
             return;
         };
         publication.muted = muted;
+        let is_main = publication.backup_of.is_none();
         let (shard, source, kind) = (publication.shard, publication.key, publication.source);
         let owner = publication.owner();
         self.command(shard, ShardCommand::SetMuted { source, muted });
+        self.views_changed();
         if muted && kind == SourceKind::Microphone {
             self.speakers.forget(owner);
         }
-        self.tell_updated(id);
+        if is_main {
+            self.tell_updated(id);
+            if let Some(backup) = self.publications.backup_of(id).map(|backup| backup.id) {
+                self.set_muted(backup, muted);
+            }
+        }
     }
 
     fn tell_updated(&mut self, id: PublicationId) {
@@ -201,7 +257,9 @@ impl Room {
         }
         publication.codec = Some(codec);
         let (id, place, owner) = (publication.id, publication.place, publication.owner());
-        self.tell_updated(id);
+        if publication.backup_of.is_none() {
+            self.tell_updated(id);
+        }
         if let Some(owner) = self.roster.id(owner) {
             self.look_at_place_everywhere(now, place, &owner);
         }
@@ -209,31 +267,48 @@ impl Room {
 
     /// Ends a publication whose owner stays.
     pub(super) fn remove_publication(&mut self, now: Instant, id: PublicationId) {
-        let Some(owner) = self.publications.get(id).map(Publication::owner) else {
+        let Some((owner, is_main)) = self
+            .publications
+            .get(id)
+            .map(|one| (one.owner(), one.backup_of.is_none()))
+        else {
             return;
         };
         let Some(participant) = self.roster.id(owner) else {
             return;
         };
-        let message = ServerMessage::PublicationRemoved {
-            participant: participant.clone(),
-            publication: id,
-        };
-        self.tell_others(Some(owner), &message);
+        if is_main {
+            let message = ServerMessage::PublicationRemoved {
+                participant: participant.clone(),
+                publication: id,
+            };
+            self.tell_others(Some(owner), &message);
+        }
         self.end_publication(now, id, &participant);
     }
 
     /// Takes a publication out of everything; others were told by their own event.
     pub(super) fn end_publication(&mut self, now: Instant, id: PublicationId, owner: &ParticipantId) {
+        if let Some(backup) = self.publications.backup_of(id).map(|backup| backup.id) {
+            self.end_publication(now, backup, owner);
+        }
         let Some(publication) = self.publications.remove(id) else {
             return;
         };
+        match publication.backup_of {
+            Some(main) => self.backups.ended(main),
+            None => {
+                self.backups.forget(id);
+                self.agenda.cancel(Timer::Backup(id));
+            }
+        }
         if publication.source.kind() == Kind::Audio && !publication.source.is_screen() {
             self.speakers.forget(publication.owner());
         }
         for participant in self.roster.iter_mut() {
             participant.wishes.forget(id);
         }
+        self.demands.remove(id);
         self.ended.push((publication.shard, publication.key));
         self.look_at_place_everywhere(now, publication.place, owner);
     }

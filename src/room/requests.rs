@@ -125,6 +125,7 @@ impl Room {
             ClientMessage::Mute { publication, muted } => self.mute(now, member, publication, muted).map(|()| ok()),
             ClientMessage::Subscribe(wish) => self.wish(now, member, wish.publication, Some(wish)),
             ClientMessage::Unsubscribe { publication } => self.wish(now, member, publication, None),
+            ClientMessage::View { last_n } => self.view(member, last_n.map(usize::from)),
             ClientMessage::Chat { text, to } => self.chat(now, unix_ms, member, text, to),
             ClientMessage::TopicPublish {
                 topic,
@@ -207,7 +208,8 @@ impl Room {
                 "there is no such publication",
             )
         };
-        let publication = self.publications.get(id).ok_or_else(unknown)?;
+        let publication = self.publications.get(id).filter(|one| one.backup_of.is_none());
+        let publication = publication.ok_or_else(unknown)?;
         let place = publication.place;
         let participant = self.roster.get_mut(member).ok_or_else(unknown)?;
         if !participant.grant.subscribe {

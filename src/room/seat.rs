@@ -77,6 +77,8 @@ pub(super) struct Half {
     pub(super) bound: Option<Bound>,
     /// The `subscription` event told last; `None`: nothing but the silent "active".
     pub(super) told: Option<(PublicationId, SubscriptionState)>,
+    /// Who sits here sends this publication in a codec that the line does not carry.
+    pub(super) undecodable: Option<PublicationId>,
 }
 
 impl Half {
@@ -86,6 +88,7 @@ impl Half {
             line,
             bound: None,
             told: None,
+            undecodable: None,
         }
     }
 }
@@ -291,6 +294,11 @@ impl Seating {
     #[cfg(test)]
     pub(super) fn knows(&self, place: Place) -> bool {
         self.seated.contains_key(&place) || self.waiting.contains(&place)
+    }
+
+    /// Every seat is to be looked at again.
+    pub(super) fn look_at_all(&mut self) {
+        self.dirty.extend(self.seats.keys());
     }
 
     /// Takes the seats to look at again.

@@ -7,6 +7,7 @@ use crate::wire::{
     link::Rights,
     signal::{LinkPolicy, Settings, SettingsInfo, Token},
 };
+use crate::{packet::Codec, transport::negotiation::CodecPolicy};
 
 use super::RoomConfig;
 
@@ -20,6 +21,7 @@ pub(super) struct RoomSettings {
     pub(super) listing: Option<String>,
     pub(super) info: Option<Json>,
     pub(super) lobby: bool,
+    pub(super) codecs: Option<Vec<Codec>>,
     pub(super) link_policy: LinkPolicy,
     pub(super) link_rights: Rights,
 }
@@ -35,6 +37,7 @@ impl RoomSettings {
             listing: None,
             info: None,
             lobby: false,
+            codecs: None,
             link_policy: config.links.policy,
             link_rights: config.links.rights,
         }
@@ -61,6 +64,14 @@ impl RoomSettings {
         (self.link_policy, self.link_rights) == (before.link_policy, before.link_rights)
     }
 
+    /// What may be sent on m-lines that are agreed from now on.
+    pub(super) fn policy(&self, config: &RoomConfig) -> CodecPolicy {
+        match &self.codecs {
+            None => config.codecs.clone(),
+            Some(codecs) => CodecPolicy::new(codecs.iter().copied()).within(&config.codecs),
+        }
+    }
+
     /// Takes over what is there. More participants than the server allows are as many as it allows.
     pub(super) fn change(&mut self, change: Settings, participants_max: usize) {
         let Settings {
@@ -71,6 +82,7 @@ impl RoomSettings {
             listing,
             info,
             lobby,
+            codecs,
             link_policy,
             link_rights,
         } = change;
@@ -85,6 +97,7 @@ impl RoomSettings {
         set(&mut self.listing, listing);
         set(&mut self.info, info.map(|info| Some(info).filter(Json::is_something)));
         set(&mut self.lobby, lobby);
+        set(&mut self.codecs, codecs);
         set(&mut self.link_policy, link_policy);
         set(&mut self.link_rights, link_rights);
     }
@@ -99,6 +112,7 @@ impl RoomSettings {
             listing: self.listing.clone(),
             info: self.info.clone(),
             lobby: self.lobby,
+            codecs: self.codecs.clone(),
             link_policy: self.link_policy,
             link_rights: self.link_rights,
         }

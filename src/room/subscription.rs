@@ -60,7 +60,7 @@ impl Wishes {
 
     /// The wish in the words of the media plane.
     pub(super) fn limits(&self, publication: &Publication) -> Limits {
-        self.wish(publication.id)
+        self.wish(publication.known_as())
             .map_or_else(Limits::default, |wish| limits(wish, publication))
     }
 
@@ -93,6 +93,8 @@ fn limits(wish: &WishRequest, publication: &Publication) -> Limits {
         max_spatial: if simulcast { u8::MAX } else { by_spatial },
         max_temporal: wish.max_temporal.unwrap_or(u8::MAX),
         paused: wish.paused,
+        pinned: wish.priority == Priority::Pinned,
+        ..Limits::default()
     }
 }
 

@@ -2,11 +2,13 @@
 
 #![allow(clippy::wildcard_enum_match_arm, reason = "a test looks for one message among many")]
 
+mod backup;
 mod books;
 mod canned;
 mod client;
 mod house;
 mod http;
+mod large;
 mod links;
 mod lobby;
 mod malformed;

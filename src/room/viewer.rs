@@ -77,7 +77,7 @@ impl Viewers {
     }
 
     #[cfg(test)]
-    pub(super) fn iter(&self) -> impl Iterator<Item = &Viewer> {
-        self.by_key.values()
+    pub(super) fn iter(&self) -> impl Iterator<Item = (ViewerKey, &Viewer)> {
+        self.by_key.iter().map(|(key, viewer)| (*key, viewer))
     }
 }

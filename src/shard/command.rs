@@ -92,6 +92,8 @@ pub enum ShardCommand {
         source: SourceKey,
         /// Audio or video.
         kind: Kind,
+        /// A microphone: heard in a large room if it is among the loudest.
+        is_voice: bool,
         /// How many encodings were agreed, at least 1.
         encodings: usize,
     },
@@ -101,6 +103,8 @@ pub enum ShardCommand {
         source: SourceKey,
         /// Audio or video.
         kind: Kind,
+        /// As at home.
+        is_voice: bool,
         /// How many encodings.
         encodings: usize,
         /// Extension ids of the transport that sends it.
@@ -119,6 +123,13 @@ pub enum ShardCommand {
         source: SourceKey,
         /// Whether.
         muted: bool,
+    },
+    /// Forward only the loudest voices of a room, or all of them again.
+    SetLoudest {
+        /// The number of the room.
+        room: u32,
+        /// How many at a time; 0: all.
+        most: usize,
     },
     /// Hand every packet of the source to another shard as well, or no longer.
     Relay {

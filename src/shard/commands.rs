@@ -4,6 +4,7 @@ use std::time::Instant;
 
 use super::command::{ShardCommand, TransportKey, room_of};
 use super::counters::DoorReason;
+use super::demand::Away;
 use super::event::ShardEvent;
 use super::sources::{Home, SourceEntry};
 use super::transports::{EgressEntry, Seat, TransportEntry};
@@ -39,6 +40,7 @@ impl Shard {
                     self.keyframes_due.push(source);
                 }
             }
+            Mail::Demand { source, from, demand } => self.handle_demand(source, from, demand),
             // Handled by the loop.
             Mail::Stop => {}
         }
@@ -81,21 +83,23 @@ impl Shard {
                 mid,
                 source,
                 kind,
+                is_voice,
                 encodings,
             } => {
                 let Some(slot) = self.table.slot(transport) else { return };
                 if self.transports[slot.0 as usize].receive.publish(&mid, source) {
-                    self.add_source(source, kind, encodings, Home::Here(slot));
+                    self.add_source(source, kind, is_voice, encodings, Home::Here(slot));
                 }
             }
             ShardCommand::AddReplica {
                 source,
                 kind,
+                is_voice,
                 encodings,
                 extensions,
                 home,
             } => {
-                self.add_source(source, kind, encodings, Home::Shard(home, extensions));
+                self.add_source(source, kind, is_voice, encodings, Home::Shard(home, extensions));
             }
             ShardCommand::RemoveSource { source } => self.remove_source(now, source),
             ShardCommand::SetMuted { source, muted } => {
@@ -104,17 +108,19 @@ impl Shard {
                 };
                 if std::mem::replace(&mut entry.muted, muted) && !muted {
                     // The picture moved on while nobody saw it; and what was not forwarded is no loss.
-                    entry.unmuted += 1;
+                    entry.resumed += 1;
                     entry.request_keyframes(now);
                     self.keyframes_due.push(source);
                 }
             }
+            ShardCommand::SetLoudest { room, most } => self.loudest.set(room, most),
             ShardCommand::Relay { source, to, on } => {
                 if let Some(entry) = self.sources.get_mut(source) {
                     let bit = 1 << (to.0 % 64);
                     entry.relay_to = if on {
                         entry.relay_to | bit
                     } else {
+                        entry.away.remove(to);
                         entry.relay_to & !bit
                     };
                 }
@@ -155,6 +161,7 @@ impl Shard {
                 let seat = Seat::Empty(Box::new(forwarder));
                 entry.egresses.push(EgressEntry {
                     key: egress,
+                    kind,
                     ssrc,
                     rtx_ssrc,
                     cname,
@@ -197,6 +204,7 @@ impl Shard {
         left.into_iter().for_each(|key| self.remove_transport(now, key));
         let left: Vec<SourceKey> = self.sources.keys().filter(|key| room_of(*key) == number).collect();
         left.into_iter().for_each(|key| self.remove_source(now, key));
+        self.loudest.set(number, 0);
         self.post.close(number);
     }
 
@@ -238,6 +246,7 @@ impl Shard {
         let entry = &mut self.transports[slot.0 as usize];
         if !entry.connected && self.egress.is_open(slot) {
             entry.connected = true;
+            entry.interrupted = false;
             let transport = entry.key;
             self.post.send(transport.room(), ShardEvent::Connected { transport });
             self.set_flowing(slot, true);
@@ -273,7 +282,7 @@ impl Shard {
         self.egress.set_extensions(slot, extensions);
     }
 
-    fn add_source(&mut self, key: SourceKey, kind: Kind, encodings: usize, home: Home) {
+    fn add_source(&mut self, key: SourceKey, kind: Kind, is_voice: bool, encodings: usize, home: Home) {
         if self.sources.contains(key) {
             return;
         }
@@ -289,7 +298,10 @@ impl Shard {
             muted: false,
             relay_to: 0,
             runs: Default::default(),
-            unmuted: 0,
+            resumed: 0,
+            is_voice,
+            away: Away::default(),
+            told: None,
             codecs: Default::default(),
             descriptors: Default::default(),
             attached: Vec::new(),
@@ -310,6 +322,7 @@ impl Shard {
             self.unbind(now, egress);
         }
         self.sources.remove(key);
+        self.loudest.remove(key);
         self.counters.sources.set(self.sources.len() as u64);
     }
 
@@ -334,10 +347,9 @@ impl Shard {
             self.egress_slots.remove(&egress);
         }
         let entry = self.transports.remove(slot.0 as usize);
-        entry
-            .ice
-            .validated()
-            .for_each(|address| self.table.forget_address(address, slot));
+        let over_udp = entry.ice.validated().filter(|remote| remote.connection.is_none());
+        over_udp.for_each(|remote| self.table.forget_address(remote.address, slot));
+        self.close_connections_of(slot);
         for ufrag in entry.ice.ufrags() {
             self.table.forget_ufrag(ufrag);
         }
@@ -399,7 +411,7 @@ impl Shard {
 
 fn egress_raw(shard: &Shard, to: super::Arrival, datagram: &[u8]) {
     use super::egress::Wire;
-    if shard.socket.send(to, datagram, None).is_err() {
+    if shard.ways.send(to, datagram, None).is_err() {
         shard.counters.turn_away(DoorReason::SocketError);
     }
 }

@@ -10,6 +10,8 @@ pub struct MediaConfig {
     pub listen: IpAddr,
     /// UDP port of shard 0; shard n listens on `first_port + n`.
     pub first_port: u16,
+    /// Whether every shard takes clients over TCP as well, on its UDP port's number.
+    pub tcp: bool,
     /// Number of shards; 0 means one per core.
     pub shards: usize,
     /// Participants of one room on one shard before the room grows onto another.

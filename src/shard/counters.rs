@@ -2,6 +2,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
+use super::tcp::TcpCounters;
 use crate::media::DropReason;
 
 /// A number only its shard writes: adding is a plain load and store, never a locked instruction.
@@ -56,6 +57,8 @@ pub enum DoorReason {
     SocketFull,
     /// The kernel refused to send.
     SocketError,
+    /// The client's TCP connection takes no more for now.
+    ConnectionFull,
     /// Nowhere to send it yet, or no longer.
     NotConnected,
     /// Larger than a datagram that reaches everybody.
@@ -66,7 +69,7 @@ pub enum DoorReason {
 
 impl DoorReason {
     /// Every reason, in the order of their counters.
-    pub const ALL: [DoorReason; 16] = [
+    pub const ALL: [DoorReason; 17] = [
         DoorReason::UnknownProtocol,
         DoorReason::StunRefused,
         DoorReason::UnknownAddress,
@@ -80,6 +83,7 @@ impl DoorReason {
         DoorReason::RelayFull,
         DoorReason::SocketFull,
         DoorReason::SocketError,
+        DoorReason::ConnectionFull,
         DoorReason::NotConnected,
         DoorReason::TooLarge,
         DoorReason::PacerFull,
@@ -101,6 +105,7 @@ impl DoorReason {
             DoorReason::RelayFull => "relay_full",
             DoorReason::SocketFull => "socket_full",
             DoorReason::SocketError => "socket_error",
+            DoorReason::ConnectionFull => "connection_full",
             DoorReason::NotConnected => "not_connected",
             DoorReason::TooLarge => "too_large",
             DoorReason::PacerFull => "pacer_full",
@@ -113,13 +118,13 @@ impl DoorReason {
 pub struct ShardCounters {
     /// Datagrams received, of every kind.
     pub datagrams_in: Counter,
-    /// Bytes of them (UDP payload).
+    /// Bytes of them (payload of UDP, or of a frame over TCP).
     pub bytes_in: Counter,
     /// Media packets accepted.
     pub packets_in: Counter,
     /// Media packets sent, once per subscriber.
     pub packets_out: Counter,
-    /// Bytes of them (UDP payload).
+    /// Bytes of them (payload of UDP, or of a frame over TCP).
     pub bytes_out: Counter,
     /// System calls they took: `packets_out / sends` is what segmentation saves.
     pub sends: Counter,
@@ -135,6 +140,8 @@ pub struct ShardCounters {
     pub transports: Counter,
     /// Sources on this shard now, replicas included.
     pub sources: Counter,
+    /// Of TCP connections.
+    pub tcp: TcpCounters,
     door: [Counter; DoorReason::ALL.len()],
     dropped: [Counter; DropReason::ALL.len()],
 }
@@ -143,7 +150,13 @@ impl ShardCounters {
     /// Counts a datagram turned away.
     #[inline]
     pub(crate) fn turn_away(&self, reason: DoorReason) {
-        self.door[reason as usize].add(1);
+        self.turn_away_many(reason, 1);
+    }
+
+    /// Counts several at once.
+    #[inline]
+    pub(crate) fn turn_away_many(&self, reason: DoorReason, datagrams: u64) {
+        self.door[reason as usize].add(datagrams);
     }
 
     /// Counts a packet not forwarded to one subscriber.

@@ -9,8 +9,14 @@ use crate::packet::Codec;
 /// One thing that happened.
 #[derive(Clone, Debug, PartialEq)]
 pub enum ShardEvent {
-    /// ICE has an address and the keys are there: media can flow. Again after [`ShardEvent::Lost`] when it came back.
+    /// ICE has an address and the keys are there: media can flow. Again when it came back after one of the next two.
     Connected {
+        /// Whose.
+        transport: TransportKey,
+    },
+    /// The TCP connection it used has ended, and nothing can be sent until an ICE check comes from elsewhere: a browser makes
+    /// another connection, or its client restarts ICE. [`ShardEvent::Connected`] or [`ShardEvent::Lost`] follows.
+    Interrupted {
         /// Whose.
         transport: TransportKey,
     },
@@ -27,6 +33,13 @@ pub enum ShardEvent {
         encoding: u8,
         /// In which codec.
         codec: Codec,
+    },
+    /// Which encodings of a source of pictures are wanted ([`crate::media::Demand`]).
+    Demand {
+        /// Of which source.
+        source: SourceKey,
+        /// A bit for each encoding; 0: nobody watches.
+        encodings: u8,
     },
     /// Smoothed audio levels of the sources that were heard lately. Replaces the one before; may be lost.
     Levels {

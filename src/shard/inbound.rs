@@ -11,13 +11,14 @@ use super::egress::Wire;
 use super::event::ShardEvent;
 use super::receive::{Format, Place, format_on};
 use super::relay::{RELAYED_BYTES_MAX, Relayed};
-use super::socket::{Arrival, ReceiveBuffers};
+use super::socket::{Arrival, ReceiveBuffers, Via};
 use super::sources::{Home, Run};
+use super::tcp::CloseReason;
 use super::{Shard, command};
-use crate::media::{Inbound, SourceKey, TransportSlot, stream};
+use crate::media::{DropReason, Inbound, SourceKey, TransportSlot, stream};
 use crate::packet::extension::read_extensions;
 use crate::packet::rtp::{RtpHeader, payload_len_without_padding};
-use crate::packet::{Codec, FrameInfo, codec};
+use crate::packet::{Codec, FrameInfo, Kind, codec};
 use crate::transport::demux::{Class, classify};
 use crate::transport::ice::{BindingOutcome, username_local_ufrag};
 use crate::transport::srtp::SrtpError;
@@ -41,7 +42,11 @@ impl Shard {
             Class::Dtls | Class::Rtp | Class::Rtcp => {}
         }
         // Whatever is not STUN must come from where a STUN check has come from (T6, T13).
-        let Some(slot) = self.table.by_address(&arrival.from) else {
+        let slot = match arrival.via {
+            Via::Udp { local_ip: _ } => self.table.by_address(&arrival.from),
+            Via::Tcp(connection) => self.ways.tcp().slot(connection),
+        };
+        let Some(slot) = slot else {
             return self.counters.turn_away(DoorReason::UnknownAddress);
         };
         match class {
@@ -62,8 +67,10 @@ impl Shard {
             return self.counters.turn_away(DoorReason::StunRefused);
         };
         let entry = &mut self.transports[slot.0 as usize];
-        let outcome = entry.ice.handle_binding(now, arrival.from, datagram, &mut self.scratch);
-        if !self.scratch.is_empty() && self.socket.send(arrival, &self.scratch, None).is_err() {
+        let outcome = entry
+            .ice
+            .handle_binding(now, arrival.remote(), datagram, &mut self.scratch);
+        if !self.scratch.is_empty() && self.ways.send(arrival, &self.scratch, None).is_err() {
             self.counters.turn_away(DoorReason::SocketFull);
         }
         match outcome {
@@ -74,9 +81,16 @@ impl Shard {
                 selected_changed,
                 retired_ufrag,
             } => {
-                self.table.validate(arrival.from, slot);
-                if let Some(evicted) = evicted {
-                    self.table.forget_address(evicted, slot);
+                match arrival.via {
+                    Via::Udp { local_ip: _ } => {
+                        self.table.validate(arrival.from, slot);
+                    }
+                    Via::Tcp(connection) => self.ways.tcp().prove(now, connection, slot),
+                }
+                match evicted.map(|evicted| (evicted.address, evicted.connection)) {
+                    Some((address, None)) => self.table.forget_address(address, slot),
+                    Some((_, Some(connection))) => self.close_connection(connection, CloseReason::Evicted),
+                    None => {}
                 }
                 if let Some(ufrag) = retired_ufrag {
                     self.table.forget_ufrag(&ufrag);
@@ -138,7 +152,7 @@ impl Shard {
                 let payload = payload.end - original_payload.len()..payload.end;
                 let original = Place { rtx: false, ..place };
                 let media = entry.receive.at(original).ok_or(DoorReason::UnknownStream)?;
-                let index = media.stream.repair(sequence).ok_or(DoorReason::Replayed)?;
+                let index = media.stream.repair(now, sequence).ok_or(DoorReason::Replayed)?;
                 header.sequence_number = sequence;
                 header.payload_type = payload_type;
                 header.ssrc = media.ssrc;
@@ -153,7 +167,7 @@ impl Shard {
             index,
             run: Run {
                 stream: run,
-                unmuted: 0,
+                resumed: 0,
             },
         };
         let frame = self.forward(now, &packet, header, payload, datagram);
@@ -183,14 +197,6 @@ impl Shard {
         if entry.muted {
             return FrameInfo::default();
         }
-        let run = match entry.home {
-            Home::Here(_) => Run {
-                unmuted: entry.unmuted,
-                ..packet.run
-            },
-            Home::Shard(..) => packet.run,
-        };
-        entry.enter_run(packet.encoding, run);
         let map = match &entry.home {
             Home::Here(slot) => &self.transports[slot.0 as usize].extensions,
             Home::Shard(_, map) => map,
@@ -214,11 +220,19 @@ impl Shard {
             frame,
             encoding: packet.encoding,
         };
+        let is_heard = entry.source.kind() == Kind::Video || self.loudest.admit(entry, &inbound);
+        let run = match entry.home {
+            Home::Here(_) => Run {
+                resumed: entry.resumed,
+                ..packet.run
+            },
+            Home::Shard(..) => packet.run,
+        };
+        entry.enter_run(packet.encoding, run);
         entry
             .source
-            .forward(&inbound, &mut self.egress.sink(now, &*self.socket, &self.counters));
-        if entry.codecs[packet.encoding] != Some(packet.codec) {
-            entry.codecs[packet.encoding] = Some(packet.codec);
+            .forward(&inbound, &mut self.egress.sink(now, &self.ways, &self.counters));
+        if entry.is_new_codec(packet.encoding, packet.codec, packet.index) {
             let event = ShardEvent::StreamStarted {
                 source: packet.source,
                 encoding: packet.encoding as u8,
@@ -228,8 +242,13 @@ impl Shard {
                 self.post.send(command::room_of(packet.source), event);
             }
         }
-        if entry.relay_to != 0 {
-            let (shards, packet) = (entry.relay_to, Received { run, ..*packet });
+        let mut shards = entry.relay_to;
+        if !is_heard {
+            self.counters.drop_packet(DropReason::NotLoudest);
+            shards &= entry.away.pinned();
+        }
+        if shards != 0 {
+            let packet = Received { run, ..*packet };
             self.relay(&packet, shards, header, bytes, inbound.payload);
         }
         frame

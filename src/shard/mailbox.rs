@@ -15,7 +15,7 @@ use tokio::sync::mpsc;
 use super::command::{ShardCommand, ShardId, TransportKey};
 use super::counters::ShardCounters;
 use super::event::ShardEvent;
-use crate::media::SourceKey;
+use crate::media::{Demand, SourceKey};
 
 /// How many messages wait for a shard before senders do.
 const MAIL_CAPACITY: usize = 4_096;
@@ -50,6 +50,15 @@ pub enum Mail {
         source: SourceKey,
         /// Which encoding.
         encoding: u8,
+    },
+    /// From another shard: what is wanted there of this source.
+    Demand {
+        /// The source, at home here.
+        source: SourceKey,
+        /// Which shard.
+        from: ShardId,
+        /// All that is wanted there, in place of what it said before.
+        demand: Demand,
     },
     /// Finish.
     Stop,

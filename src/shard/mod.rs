@@ -1,4 +1,5 @@
-//! Runs the media plane: one thread, one socket, everything that happens to packets.
+//! Runs the media plane: one thread, one UDP socket (and the TCP connections of those who have no UDP), everything that
+//! happens to packets.
 //!
 //! A turn of the loop: read a batch, handle each datagram (which fills the egress), flush the egress, read the mailbox,
 //! run what is due. Nothing here blocks but the poll, and nothing on the packet path locks, allocates in steady
@@ -12,7 +13,9 @@ pub mod event;
 mod clock;
 mod commands;
 mod config;
+mod demand;
 mod inbound;
+mod loudest;
 mod mailbox;
 mod post;
 mod receive;
@@ -22,10 +25,12 @@ mod socket;
 mod sources;
 mod start;
 mod table;
+mod tcp;
 #[cfg(test)]
 mod tests;
 mod ticks;
 mod transports;
+mod ways;
 
 use std::io;
 use std::sync::Arc;
@@ -40,18 +45,21 @@ pub use config::MediaConfig;
 pub use counters::{Counter, DoorReason, ShardCounters};
 pub use event::{ShardEvent, TransportStats};
 pub use mailbox::{Mail, ShardHandle, Stopped};
-pub use socket::Arrival;
+pub use socket::{Arrival, Via};
 pub use start::{ShardConfig, ShardThread, start};
+pub use tcp::{CloseReason, TcpCounters};
 
 use crate::media::{EgressKey, HistoryLimits, SourceKey, TransportSlot};
 use clock::NtpClock;
 use egress::Egress;
+use loudest::Loudest;
 use post::Post;
 use relay::RelayEnds;
 use socket::{MediaSocket, ReceiveBuffers};
 use sources::Sources;
 use table::Table;
 use transports::TransportEntry;
+use ways::Ways;
 
 /// How often NACKs, transport feedback and reports are looked at.
 const TICK: Duration = Duration::from_millis(20);
@@ -62,6 +70,9 @@ const MAIL_PER_TURN: usize = 256;
 
 const SOCKET: mio::Token = mio::Token(0);
 const WAKE: mio::Token = mio::Token(1);
+const LISTENER: mio::Token = mio::Token(2);
+/// Events taken in one turn; more wait for the next.
+const EVENTS_PER_TURN: usize = 256;
 
 /// What a turn at the mailbox left behind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -76,11 +87,15 @@ enum MailLeft {
 
 /// The state of one media thread.
 struct Shard {
+    id: ShardId,
     socket: Arc<MediaSocket>,
+    /// Where everything leaves.
+    ways: Ways,
     counters: Arc<ShardCounters>,
     table: Table,
     transports: Slab<TransportEntry>,
     sources: Sources,
+    loudest: Loudest,
     egress_slots: AHashMap<EgressKey, TransportSlot>,
     egress: Egress,
     post: Post,
@@ -89,7 +104,7 @@ struct Shard {
     clock: NtpClock,
     consent_timeout: Duration,
     history: HistoryLimits,
-    /// Sources that may owe their publisher a keyframe request; asked at the end of the turn.
+    /// Sources that may owe their publisher a keyframe request, or the news of who wants what; asked at the end of the turn.
     keyframes_due: Vec<SourceKey>,
     next_tick: Instant,
     ticks: u64,
@@ -97,19 +112,21 @@ struct Shard {
     scratch: Vec<u8>,
     /// Scratch for NACKs.
     lost: Vec<u16>,
+    /// What is read from a TCP connection.
+    tcp_buffer: Vec<u8>,
 }
 
 impl Shard {
     /// Runs until told to stop.
     fn run(mut self, mut poll: mio::Poll, mut inbox: mpsc::Receiver<Mail>) -> io::Result<()> {
-        let mut events = mio::Events::with_capacity(8);
+        let mut events = mio::Events::with_capacity(EVENTS_PER_TURN);
         let mut buffers = ReceiveBuffers::new();
         // The poll is edge-triggered: what was readable once stays so until a read says WouldBlock.
         let mut readable = true;
         let mut mail = MailLeft::None;
         loop {
             let now = Instant::now();
-            let wait = if readable || mail == MailLeft::Some {
+            let wait = if readable || mail == MailLeft::Some || self.ways.tcp().is_busy() {
                 Duration::ZERO
             } else {
                 let due = self
@@ -123,11 +140,12 @@ impl Shard {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
                 Err(error) => return Err(error),
             }
-            readable |= events.iter().any(|event| event.token() == SOCKET);
+            readable |= self.heed(&events);
             if readable {
                 readable = self.read_socket(&mut buffers);
             }
             let now = Instant::now();
+            self.read_connections(now);
             self.read_relay(now);
             mail = self.read_mail(now, &mut inbox);
             if mail == MailLeft::Stopped {
@@ -137,6 +155,20 @@ impl Shard {
             self.request_keyframes(now);
             self.flush();
         }
+    }
+
+    /// Notes what the kernel has to tell. True when the UDP socket became readable.
+    fn heed(&mut self, events: &mio::Events) -> bool {
+        let mut readable = false;
+        for event in events {
+            match event.token() {
+                SOCKET => readable = true,
+                WAKE => {}
+                LISTENER => self.ways.tcp().note_listener(),
+                _ => self.ways.tcp().note(event),
+            }
+        }
+        readable
     }
 
     /// Reads batches until the socket is empty or others want a turn. True when there may be more.
@@ -169,7 +201,7 @@ impl Shard {
     }
 
     fn flush(&mut self) {
-        self.egress.flush(Instant::now(), &*self.socket, &self.counters);
+        self.egress.flush(Instant::now(), &self.ways, &self.counters);
         self.relay.wake();
     }
 }

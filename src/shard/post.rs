@@ -43,7 +43,11 @@ impl Post {
         let Some(room) = self.rooms.get_mut(&room) else { return };
         let replaceable = match event {
             ShardEvent::Levels { .. } | ShardEvent::Stats { .. } => true,
-            ShardEvent::Connected { .. } | ShardEvent::Lost { .. } | ShardEvent::StreamStarted { .. } => false,
+            ShardEvent::Connected { .. }
+            | ShardEvent::Interrupted { .. }
+            | ShardEvent::Lost { .. }
+            | ShardEvent::StreamStarted { .. }
+            | ShardEvent::Demand { .. } => false,
         };
         if replaceable && !room.kept.is_empty() {
             return;

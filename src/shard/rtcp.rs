@@ -64,7 +64,7 @@ impl Shard {
                 let Some(entry) = self.sources.get_mut(source) else {
                     return;
                 };
-                let mut sink = self.egress.sink(now, &*self.socket, &self.counters);
+                let mut sink = self.egress.sink(now, &self.ways, &self.counters);
                 entry
                     .source
                     .retransmit(now, egress, lost.take(NACKED_PER_BLOCK_MAX), &mut sink);
@@ -102,7 +102,7 @@ impl Shard {
         let ntp = self.clock.ntp(now);
         for block in reports {
             let path = &mut self.transports[slot.0 as usize].path;
-            path.report(ntp, &block);
+            path.report(now, ntp, &block);
             self.handle_report(ntp, slot, &block);
         }
     }

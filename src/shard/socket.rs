@@ -4,6 +4,7 @@ use std::io::{self, IoSliceMut};
 use std::net::{IpAddr, Ipv6Addr, SocketAddr, SocketAddrV6};
 
 use super::egress::Wire;
+use crate::transport::ice::{ConnectionId, Remote};
 use quinn_udp::{BATCH_SIZE, RecvMeta, Transmit, UdpSockRef, UdpSocketState};
 use socket2::{Domain, Protocol, Socket, Type};
 
@@ -36,13 +37,47 @@ impl ReceiveBuffers {
     }
 }
 
-/// Where a datagram came from and at which of our addresses it arrived.
+/// Where a datagram came from, and how to answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Arrival {
     /// The sender.
     pub from: SocketAddr,
-    /// Our address it was sent to: answers leave from the same one, or a client behind a strict firewall drops them.
-    pub local_ip: Option<IpAddr>,
+    /// The way it came.
+    pub via: Via,
+}
+
+/// A way for datagrams.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Via {
+    /// The UDP socket of the shard.
+    Udp {
+        /// Our address it was sent to: answers leave from the same one, or a client behind a strict firewall drops them.
+        local_ip: Option<IpAddr>,
+    },
+    /// A TCP connection (RFC 6544).
+    Tcp(ConnectionId),
+}
+
+impl Arrival {
+    /// Over UDP, answered from whichever address the system chooses.
+    pub const fn udp(from: SocketAddr) -> Self {
+        Self {
+            from,
+            via: Via::Udp { local_ip: None },
+        }
+    }
+
+    /// What ICE knows it as.
+    #[inline]
+    pub(super) fn remote(&self) -> Remote {
+        Remote {
+            address: self.from,
+            connection: match self.via {
+                Via::Udp { local_ip: _ } => None,
+                Via::Tcp(connection) => Some(connection),
+            },
+        }
+    }
 }
 
 impl MediaSocket {
@@ -94,7 +129,9 @@ impl MediaSocket {
         for (meta, list) in buffers.metas.iter().zip(&mut slices).take(lists) {
             let arrival = Arrival {
                 from: unmap(meta.addr),
-                local_ip: meta.dst_ip.map(unmap_ip),
+                via: Via::Udp {
+                    local_ip: meta.dst_ip.map(unmap_ip),
+                },
             };
             // A zero-length datagram has stride 0; it carries nothing.
             let stride = meta.stride.max(1);
@@ -114,10 +151,13 @@ impl Wire for MediaSocket {
     }
 
     fn send(&self, to: Arrival, contents: &[u8], segment: Option<usize>) -> io::Result<()> {
+        let Via::Udp { local_ip } = to.via else {
+            return Err(io::ErrorKind::InvalidInput.into());
+        };
         let (destination, src_ip) = if self.is_ipv6 {
-            (map(to.from), to.local_ip.map(map_ip))
+            (map(to.from), local_ip.map(map_ip))
         } else {
-            (to.from, to.local_ip)
+            (to.from, local_ip)
         };
         let transmit = Transmit {
             destination,
@@ -130,7 +170,7 @@ impl Wire for MediaSocket {
     }
 }
 
-fn unmap(address: SocketAddr) -> SocketAddr {
+pub(super) fn unmap(address: SocketAddr) -> SocketAddr {
     SocketAddr::new(unmap_ip(address.ip()), address.port())
 }
 
@@ -181,7 +221,8 @@ mod tests {
         let (arrival, bytes) = receive_one(&socket);
         assert_eq!(bytes, b"hello");
         assert_eq!(arrival.from, client.local_addr().unwrap());
-        assert_eq!(arrival.local_ip, Some("127.0.0.1".parse().unwrap()));
+        let local_ip = Some("127.0.0.1".parse().unwrap());
+        assert_eq!(arrival.via, Via::Udp { local_ip });
         socket.send(arrival, b"back", None).unwrap();
         let mut answer = [0; 16];
         let (len, from) = client.recv_from(&mut answer).unwrap();
@@ -192,10 +233,7 @@ mod tests {
     fn a_segmented_send_arrives_as_single_datagrams() {
         let socket = MediaSocket::bind("127.0.0.1:0".parse().unwrap(), 1 << 20).unwrap();
         let client = UdpSocket::bind("127.0.0.1:0").unwrap();
-        let to = Arrival {
-            from: client.local_addr().unwrap(),
-            local_ip: None,
-        };
+        let to = Arrival::udp(client.local_addr().unwrap());
         if socket.segments_max() < 3 {
             return; // no segmentation on this kernel: the egress then sends one by one
         }

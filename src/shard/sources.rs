@@ -5,7 +5,8 @@ use std::time::Instant;
 use ahash::AHashMap;
 
 use super::command::ShardId;
-use crate::media::{ENCODINGS_MAX, EgressKey, Source, SourceKey, TransportSlot};
+use super::demand::Away;
+use crate::media::{Demand, ENCODINGS_MAX, EgressKey, Source, SourceKey, TransportSlot};
 use crate::packet::Codec;
 use crate::packet::av1::DependencyDescriptorReader;
 use crate::packet::extension::ExtensionMap;
@@ -16,8 +17,8 @@ use crate::packet::extension::ExtensionMap;
 pub(super) struct Run {
     /// [`super::receive::ReceivedStream::run`]; 0 before the first packet.
     pub(super) stream: u64,
-    /// [`SourceEntry::unmuted`] at home: what a mute held back is no loss.
-    pub(super) unmuted: u32,
+    /// [`SourceEntry::resumed`] at home: what was held back there is no loss.
+    pub(super) resumed: u32,
 }
 
 /// One source with what the shard needs around it.
@@ -29,10 +30,16 @@ pub(super) struct SourceEntry {
     pub(super) relay_to: u64,
     /// Which run of its publisher's packets each encoding is in.
     pub(super) runs: [Run; ENCODINGS_MAX],
-    /// How often it was unmuted.
-    pub(super) unmuted: u32,
-    /// Codec of the last packet of each encoding: a change is told to the room.
-    pub(super) codecs: [Option<Codec>; ENCODINGS_MAX],
+    /// How often it was unmuted, or let through again after others had been louder.
+    pub(super) resumed: u32,
+    /// A microphone, which has to be among the loudest of a large room to be heard.
+    pub(super) is_voice: bool,
+    /// What is wanted of it on other shards.
+    pub(super) away: Away,
+    /// What the room, or the shard it comes from, was told last of who wants what.
+    pub(super) told: Option<Demand>,
+    /// Codec of each encoding, and the packet that brought it: a change is told to the room.
+    pub(super) codecs: [Option<(Codec, u64)>; ENCODINGS_MAX],
     /// What the last keyframe of each encoding said about the frames after it (AV1).
     pub(super) descriptors: [DependencyDescriptorReader; ENCODINGS_MAX],
     /// Who is attached, to be emptied with the source.
@@ -50,10 +57,29 @@ impl SourceEntry {
     /// A packet of this run is to be forwarded: another run than before has other numbers.
     #[inline]
     pub(super) fn enter_run(&mut self, encoding: usize, run: Run) {
-        if self.runs[encoding] != run {
+        let before = self.runs[encoding];
+        if before != run {
             self.runs[encoding] = run;
-            self.source.restart_encoding(encoding);
+            if let Some((_, since)) = &mut self.codecs[encoding] {
+                *since = 0;
+            }
+            if before.stream == run.stream {
+                self.source.skip(encoding);
+            } else {
+                self.source.restart_encoding(encoding);
+            }
         }
+    }
+
+    /// Is this packet the first of its codec? One that comes late, or again, from before a change is not.
+    #[inline]
+    pub(super) fn is_new_codec(&mut self, encoding: usize, codec: Codec, index: u64) -> bool {
+        let known = &mut self.codecs[encoding];
+        if known.is_some_and(|(known, since)| known == codec || index < since) {
+            return false;
+        }
+        *known = Some((codec, index));
+        true
     }
 
     /// Wants a keyframe of all encodings that were ever seen, if anybody watches.

@@ -14,13 +14,16 @@ use super::clock::NtpClock;
 use super::command::ShardId;
 use super::counters::ShardCounters;
 use super::egress::Egress;
+use super::loudest::Loudest;
 use super::mailbox::{Mail, ShardHandle};
 use super::post::Post;
 use super::relay::{RelayEnds, SHARDS_MAX};
 use super::socket::MediaSocket;
 use super::sources::Sources;
 use super::table::Table;
-use super::{SOCKET, Shard, TICK, WAKE};
+use super::tcp::{self, Connections};
+use super::ways::Ways;
+use super::{LISTENER, SOCKET, Shard, TICK, WAKE};
 use crate::media::HistoryLimits;
 
 /// How the media plane is laid out.
@@ -38,6 +41,8 @@ pub struct ShardConfig {
     pub consent_timeout: Duration,
     /// What is kept of each received encoding.
     pub history: HistoryLimits,
+    /// Take clients over TCP as well, on the same ports.
+    pub tcp: bool,
     /// Send bursts as one segmented datagram where the kernel can.
     pub segmentation: bool,
 }
@@ -84,26 +89,38 @@ pub(super) fn assemble(config: &ShardConfig) -> io::Result<(Vec<ShardHandle>, Ve
         let address = SocketAddr::new(config.listen, port);
         let mut socket = MediaSocket::bind(address, config.kernel_buffer_bytes)
             .map_err(|error| io::Error::new(error.kind(), format!("cannot bind UDP {address}: {error}")))?;
+        // The same port, so that one rule of a firewall is for both.
+        let address = socket.local_addr()?;
+        let listener = config.tcp.then(|| tcp::listen(address)).transpose();
+        let listener = listener.map_err(|error| {
+            let sentence = format!("cannot listen on TCP {address} (media.tcp = false does without): {error}");
+            io::Error::new(error.kind(), sentence)
+        })?;
         let poll = mio::Poll::new()?;
         poll.registry()
             .register(socket.source(), SOCKET, mio::Interest::READABLE)?;
         let waker = Arc::new(mio::Waker::new(poll.registry(), WAKE)?);
         let counters = Arc::new(ShardCounters::default());
-        let local = socket.local_addr()?;
-        let (handle, inbox) = ShardHandle::new(ShardId(id), local, Arc::clone(&counters), Arc::clone(&waker));
+        let connections = Connections::new(listener, LISTENER, poll.registry(), Arc::clone(&counters))?;
+        let (handle, inbox) = ShardHandle::new(ShardId(id), address, Arc::clone(&counters), Arc::clone(&waker));
         handles.push(handle);
         wakers.push(waker);
-        parts.push((socket, poll, counters, inbox));
+        parts.push((Arc::new(socket), connections, poll, counters, inbox));
     }
     let mut ready = Vec::with_capacity(shards);
-    for ((socket, poll, counters, inbox), relay) in parts.into_iter().zip(RelayEnds::mesh(&wakers)) {
+    for (((socket, connections, poll, counters, inbox), relay), handle) in
+        parts.into_iter().zip(RelayEnds::mesh(&wakers)).zip(&handles)
+    {
         let now = Instant::now();
         let shard = Shard {
-            socket: Arc::new(socket),
+            id: handle.id,
+            ways: Ways::new(Arc::clone(&socket), connections),
+            socket,
             counters,
             table: Table::default(),
             transports: Slab::new(),
             sources: Sources::default(),
+            loudest: Loudest::default(),
             egress_slots: AHashMap::new(),
             egress: Egress::new(config.segmentation),
             post: Post::default(),
@@ -117,6 +134,7 @@ pub(super) fn assemble(config: &ShardConfig) -> io::Result<(Vec<ShardHandle>, Ve
             ticks: 0,
             scratch: Vec::with_capacity(1_500),
             lost: Vec::new(),
+            tcp_buffer: Vec::new(),
         };
         ready.push(Ready { shard, poll, inbox });
     }

@@ -1,4 +1,5 @@
-//! Who a datagram belongs to: by 5-tuple for everything, by ICE user name for the first checks.
+//! Who a datagram belongs to: by 5-tuple for everything over UDP (a TCP connection knows itself), by ICE user name for
+//! the first checks.
 
 use std::net::SocketAddr;
 

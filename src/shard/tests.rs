@@ -15,22 +15,30 @@ use crate::transport::ice::Credentials;
 use crate::transport::negotiation::{CodecLine, ReceiveLine};
 use crate::transport::srtp::{KeyingMaterial, Opener, Profile, Sealer};
 
+mod large;
+
 const SOURCE: SourceKey = SourceKey(1 << 32 | 1);
 const EGRESS: EgressKey = EgressKey(1 << 32 | 1);
 const SEAT_SSRC: u32 = 0x5ea7;
 const KINDS: [(Kind, Codec, u8); 2] = [(Kind::Audio, Codec::Opus, 111), (Kind::Video, Codec::Vp8, 96)];
 
+mod tcp;
+
 fn shards(count: usize) -> Vec<Ready> {
-    let config = ShardConfig {
+    assemble(&config(count)).unwrap().1
+}
+
+fn config(count: usize) -> ShardConfig {
+    ShardConfig {
         shards: count,
         listen: "127.0.0.1".parse().unwrap(),
         first_port: 0,
         kernel_buffer_bytes: 1 << 16,
         consent_timeout: Duration::from_secs(30),
         history: HistoryLimits::default(),
+        tcp: false,
         segmentation: false,
-    };
-    assemble(&config).unwrap().1
+    }
 }
 
 fn keys(seed: u8) -> KeyingMaterial {
@@ -75,10 +83,7 @@ impl Client {
         let slot = shard.shard.table.slot(transport).unwrap();
         let from = socket.local_addr().unwrap();
         shard.shard.table.validate(from, slot);
-        shard
-            .shard
-            .egress
-            .set_address(slot, Some(Arrival { from, local_ip: None }));
+        shard.shard.egress.set_address(slot, Some(Arrival::udp(from)));
         let mut client = Client {
             transport,
             socket,
@@ -87,6 +92,16 @@ impl Client {
         };
         client.shake_hands(shard, 1);
         client
+    }
+
+    /// One whose path somebody else looks after.
+    fn of(transport: TransportKey) -> Client {
+        Client {
+            transport,
+            socket: UdpSocket::bind("127.0.0.1:0").unwrap(),
+            sealer: Sealer::new(&keys(1)),
+            opener: Opener::new(&keys(1)),
+        }
     }
 
     /// Another DTLS handshake with other keys.
@@ -124,6 +139,7 @@ impl Client {
             mid: "0".to_owned(),
             source: SOURCE,
             kind,
+            is_voice: kind == Kind::Audio,
             encodings: 1,
         });
     }
@@ -166,10 +182,7 @@ impl Client {
             .sealer
             .seal_rtp(&mut datagram, FIXED_HEADER_LEN, plain, (index >> 16) as u32);
         assert_eq!(len, datagram.len());
-        let arrival = Arrival {
-            from: self.socket.local_addr().unwrap(),
-            local_ip: None,
-        };
+        let arrival = Arrival::udp(self.socket.local_addr().unwrap());
         shard.shard.handle_datagram(Instant::now(), arrival, &mut datagram);
         shard.shard.flush();
     }
@@ -203,6 +216,7 @@ fn a_source_that_is_only_watched_from_another_shard_is_asked_for_keyframes() {
     away.tell(ShardCommand::AddReplica {
         source: SOURCE,
         kind: Kind::Video,
+        is_voice: false,
         encodings: 1,
         extensions: ExtensionMap::default(),
         home: ShardId(0),

@@ -8,7 +8,9 @@ use std::time::{Duration, Instant};
 use super::event::{ShardEvent, TransportStats};
 use super::mailbox::Mail;
 use super::sources::Home;
+use super::transports::Seat;
 use super::{Shard, TICK, command};
+use crate::media::redundancy::RedundancyNeed;
 use crate::media::{SourceKey, TransportSlot};
 use crate::packet::Kind;
 use crate::packet::rtcp::write;
@@ -38,6 +40,7 @@ impl Shard {
             }
         }
         self.send_reports(now);
+        self.tidy_connections(now, self.ticks.is_multiple_of(SLOW_TICKS));
         if self.ticks.is_multiple_of(LEVEL_TICKS) {
             self.tell_levels(now);
         }
@@ -57,9 +60,7 @@ impl Shard {
         compound.clear();
         for received in &mut entry.receive.streams {
             self.lost.clear();
-            received
-                .stream
-                .poll_nack(now, entry.path.round_trip.unwrap_or_default(), &mut self.lost);
+            received.stream.poll_nack(now, entry.path.round_trip, &mut self.lost);
             if !self.lost.is_empty() && compound.len() < COMPOUND_BYTES_MAX {
                 self.counters.nacks_out.add(self.lost.len() as u64);
                 write::nack(&mut compound, ssrc, received.ssrc, self.lost.iter().copied());
@@ -85,20 +86,57 @@ impl Shard {
             return;
         }
         self.send_receiver_report(now, slot);
+        self.set_redundancy(slot);
         if (self.ticks / SLOW_TICKS).is_multiple_of(STATS_EVERY_SLOW_TICKS) {
             self.tell_stats(slot);
         }
     }
 
+    /// Audio goes with as much redundancy as the path has come to need.
+    fn set_redundancy(&mut self, slot: TransportSlot) {
+        let entry = &mut self.transports[slot.0 as usize];
+        let redundancy = entry.path.redundancy.level();
+        for egress in entry.egresses.iter_mut().filter(|egress| egress.kind == Kind::Audio) {
+            match &mut egress.seat {
+                Seat::Empty(forwarder) => forwarder.set_redundancy(redundancy),
+                Seat::Taken(source) => {
+                    if let Some(entry) = self.sources.get_mut(*source) {
+                        entry.source.set_redundancy(egress.key, redundancy);
+                    }
+                }
+            }
+        }
+    }
+
     /// Consent is over (RFC 7675): nothing is sent there until a check arrives again.
     fn lose(&mut self, slot: TransportSlot) {
-        self.egress.set_address(slot, None);
+        let was_connected = self.stop_sending(slot);
         let entry = &mut self.transports[slot.0 as usize];
-        if std::mem::take(&mut entry.connected) {
+        if std::mem::take(&mut entry.interrupted) || was_connected {
             let transport = entry.key;
             self.post.send(transport.room(), ShardEvent::Lost { transport });
+        }
+    }
+
+    /// The connection in use has ended: there is nowhere to send to until a check arrives from elsewhere. Consent goes on,
+    /// but the client may learn sooner from us than by waiting.
+    pub(super) fn interrupt(&mut self, slot: TransportSlot) {
+        if self.stop_sending(slot) {
+            let entry = &mut self.transports[slot.0 as usize];
+            entry.interrupted = true;
+            let transport = entry.key;
+            self.post.send(transport.room(), ShardEvent::Interrupted { transport });
+        }
+    }
+
+    /// True when media could flow until now.
+    fn stop_sending(&mut self, slot: TransportSlot) -> bool {
+        self.egress.set_address(slot, None);
+        let was_connected = std::mem::take(&mut self.transports[slot.0 as usize].connected);
+        if was_connected {
             self.set_flowing(slot, false);
         }
+        was_connected
     }
 
     fn send_receiver_report(&mut self, now: Instant, slot: TransportSlot) {
@@ -167,18 +205,18 @@ impl Shard {
 
     fn send_compound(&mut self, slot: TransportSlot, mut compound: Vec<u8>) {
         if !compound.is_empty() {
-            self.egress
-                .send_rtcp(slot, &mut compound, &*self.socket, &self.counters);
+            self.egress.send_rtcp(slot, &mut compound, &self.ways, &self.counters);
         }
         self.scratch = compound;
     }
 
-    /// Sends the keyframe requests that became due in this turn.
+    /// Sends the keyframe requests that became due in this turn, and tells who wants what where that has changed.
     pub(super) fn request_keyframes(&mut self, now: Instant) {
         let mut due = std::mem::take(&mut self.keyframes_due);
         due.sort_unstable();
         due.dedup();
         for key in due.drain(..) {
+            self.tell_demand(key);
             let Some(entry) = self.sources.get_mut(key) else {
                 continue;
             };
@@ -197,8 +235,7 @@ impl Shard {
                         compound.clear();
                         write::pli(&mut compound, publisher.rtcp_ssrc, *media);
                         if !compound.is_empty() {
-                            self.egress
-                                .send_rtcp(slot, &mut compound, &*self.socket, &self.counters);
+                            self.egress.send_rtcp(slot, &mut compound, &self.ways, &self.counters);
                         }
                         self.scratch = compound;
                     }
@@ -259,11 +296,13 @@ pub(super) struct PathStats {
     pub(super) fraction_lost_up: u8,
     fraction_lost_down: u8,
     pub(super) round_trip: Option<Duration>,
+    pub(super) redundancy: RedundancyNeed,
 }
 
 impl PathStats {
     /// A block of the client about one of our SSRCs.
-    pub(super) fn report(&mut self, ntp: u64, block: &crate::packet::rtcp::ReportBlock) {
+    pub(super) fn report(&mut self, now: Instant, ntp: u64, block: &crate::packet::rtcp::ReportBlock) {
+        self.redundancy.report(now, f32::from(block.fraction_lost) / 256.0);
         self.fraction_lost_down = self.fraction_lost_down.max(block.fraction_lost);
         self.round_trip = crate::media::report::round_trip(ntp, block).or(self.round_trip);
     }

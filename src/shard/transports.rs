@@ -8,6 +8,7 @@ use super::receive::Receive;
 use super::ticks::PathStats;
 use crate::media::feedback::{ArrivalRecorder, Remb};
 use crate::media::{EgressKey, Forwarder, SourceKey};
+use crate::packet::Kind;
 use crate::packet::extension::ExtensionMap;
 use crate::transport::ice::IceLite;
 use crate::transport::srtp::Opener;
@@ -34,6 +35,8 @@ pub(super) struct TransportEntry {
     pub(super) datagrams: Option<mpsc::Sender<Bytes>>,
     /// The room was told that media can flow.
     pub(super) connected: bool,
+    /// The room was told that the connection in use has ended, and of nothing since.
+    pub(super) interrupted: bool,
     /// Our own SSRC in RTCP: any that is not a stream's will do.
     pub(super) rtcp_ssrc: u32,
     /// For publishers who have no transport-wide feedback.
@@ -54,6 +57,7 @@ impl TransportEntry {
             transport_cc: None,
             datagrams: None,
             connected: false,
+            interrupted: false,
             rtcp_ssrc: key.0 as u32 | 1,
             remb: Remb::new(REMB_BPS_MAX),
             path: PathStats::default(),
@@ -89,6 +93,7 @@ impl TransportEntry {
 /// One half of a seat.
 pub(super) struct EgressEntry {
     pub(super) key: EgressKey,
+    pub(super) kind: Kind,
     pub(super) ssrc: u32,
     pub(super) rtx_ssrc: Option<u32>,
     pub(super) cname: String,

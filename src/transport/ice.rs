@@ -7,6 +7,8 @@
 //! Nothing is sent to, and nothing remembered about, an address that has not authenticated; and no answer is
 //! longer than its request, so a forged source address gains an attacker nothing. What a lite agent cannot see is a
 //! captured nomination sent again from another address: media, encrypted, goes astray until the client's next check.
+//!
+//! A client without UDP comes over TCP (RFC 6544). To this module a connection is one more remote; only that it can end.
 
 use arrayvec::ArrayVec;
 use std::net::SocketAddr;
@@ -71,6 +73,35 @@ impl std::fmt::Debug for Credentials {
     }
 }
 
+/// One TCP connection of a shard: its place, and how many had that place before, so that an old name never means a newer
+/// connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct ConnectionId {
+    /// Index of the place.
+    pub index: u32,
+    /// Connections that had it before, modulo 2^32.
+    pub generation: u32,
+}
+
+/// The far end of a way to the client.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Remote {
+    /// Where the client, or the last NAT before us, sends from.
+    pub address: SocketAddr,
+    /// The connection it comes over; `None`: UDP.
+    pub connection: Option<ConnectionId>,
+}
+
+impl From<SocketAddr> for Remote {
+    /// Over UDP.
+    fn from(address: SocketAddr) -> Remote {
+        Remote {
+            address,
+            connection: None,
+        }
+    }
+}
+
 /// What a check led to. When `response` is not empty after [`IceLite::handle_binding`], it goes back to where the check
 /// came from.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -83,10 +114,10 @@ pub enum BindingOutcome {
     Answered {
         /// The sender's address is new: datagrams from it belong to this transport from now on.
         validated: bool,
-        /// An address that gave up its place, and no longer belongs to this transport.
-        evicted: Option<SocketAddr>,
+        /// A remote that gave up its place, and no longer belongs to this transport.
+        evicted: Option<Remote>,
         /// Where to send from now on, when that has changed.
-        selected_changed: Option<SocketAddr>,
+        selected_changed: Option<Remote>,
         /// The user name that ended with this first check after an ICE restart.
         retired_ufrag: Option<String>,
     },
@@ -98,8 +129,10 @@ pub struct IceLite {
     /// The credentials from before an ICE restart, until the client uses the new ones.
     previous: Option<Box<Identity>>,
     tuples: ArrayVec<Tuple, MAX_TUPLES>,
-    selected: Option<SocketAddr>,
+    selected: Option<Remote>,
     nominated: bool,
+    /// The last check from where we send to, or sent until its connection ended.
+    consented: Option<Instant>,
     consent_timeout: Duration,
 }
 
@@ -122,9 +155,9 @@ impl Identity {
     }
 }
 
-/// A remote address that has authenticated, and when it last did.
+/// A remote that has authenticated, and when it last did.
 struct Tuple {
-    remote: SocketAddr,
+    remote: Remote,
     last_check: Instant,
 }
 
@@ -137,6 +170,7 @@ impl IceLite {
             tuples: ArrayVec::new(),
             selected: None,
             nominated: false,
+            consented: None,
             consent_timeout: CONSENT_TIMEOUT,
         }
     }
@@ -178,7 +212,7 @@ impl IceLite {
     pub fn handle_binding(
         &mut self,
         now: Instant,
-        from: SocketAddr,
+        from: Remote,
         datagram: &[u8],
         response: &mut Vec<u8>,
     ) -> BindingOutcome {
@@ -200,7 +234,7 @@ impl IceLite {
         };
         match refusal {
             Some(code) => request.write_error(code, key, response),
-            None => request.write_success(from, key, response),
+            None => request.write_success(from.address, key, response),
         }
         if response.len() > datagram.len() {
             response.clear();
@@ -215,10 +249,14 @@ impl IceLite {
             None
         };
         let (validated, evicted) = self.remember(now, from);
+        let selected_changed = self.select(now, from, request.use_candidate);
+        if self.selected == Some(from) {
+            self.consented = Some(now);
+        }
         BindingOutcome::Answered {
             validated,
             evicted,
-            selected_changed: self.select(now, from, request.use_candidate),
+            selected_changed,
             retired_ufrag: retired.map(|identity| identity.credentials.ufrag),
         }
     }
@@ -242,7 +280,7 @@ impl IceLite {
 
     /// Notes a valid check. Answers whether the address is new, and who had to go: for room, or because nothing
     /// was heard from it for the consent time. The selected address never goes.
-    fn remember(&mut self, now: Instant, from: SocketAddr) -> (bool, Option<SocketAddr>) {
+    fn remember(&mut self, now: Instant, from: Remote) -> (bool, Option<Remote>) {
         if let Some(known) = self.tuples.iter_mut().find(|tuple| tuple.remote == from) {
             known.last_check = now;
             return (false, None);
@@ -264,12 +302,16 @@ impl IceLite {
         (true, evicted)
     }
 
-    /// The latest nomination wins. Before the first one, the latest check does, so that media need not wait for it; and
-    /// so it does after the selected address fell silent.
-    fn select(&mut self, now: Instant, from: SocketAddr, nominated: bool) -> Option<SocketAddr> {
+    /// The latest nomination wins. Before the first one the latest check does, so that media need not wait for it (but TCP
+    /// waits for UDP to fall silent); and so it does after the selected remote fell silent.
+    fn select(&mut self, now: Instant, from: Remote, nominated: bool) -> Option<Remote> {
         let is_silent = |tuple: &Tuple| now.saturating_duration_since(tuple.last_check) >= SILENCE_OF_THE_MOVED;
         let selected = self.tuples.iter().find(|tuple| Some(tuple.remote) == self.selected);
-        if !nominated && self.nominated && !selected.is_some_and(is_silent) {
+        let stays = selected.is_some_and(|tuple| {
+            let is_worse = from.connection.is_some() && tuple.remote.connection.is_none();
+            (self.nominated || is_worse) && !is_silent(tuple)
+        });
+        if !nominated && stays {
             return None;
         }
         self.nominated |= nominated;
@@ -278,29 +320,39 @@ impl IceLite {
         changed.then_some(from)
     }
 
+    /// The remote's connection has ended. True when it was the selected one: then there is nowhere to send to, until the
+    /// next check comes from wherever. Consent goes on meanwhile.
+    pub fn forget(&mut self, remote: Remote) -> bool {
+        self.tuples.retain(|tuple| tuple.remote != remote);
+        let was_selected = self.selected == Some(remote);
+        if was_selected {
+            self.selected = None;
+            self.nominated = false;
+        }
+        was_selected
+    }
+
     /// Where to send, once anybody has authenticated.
-    pub fn selected(&self) -> Option<SocketAddr> {
+    pub fn selected(&self) -> Option<Remote> {
         self.selected
     }
 
-    /// True when datagrams from this address are to be believed to come from the client's device.
-    pub fn is_validated(&self, remote: SocketAddr) -> bool {
+    /// True when datagrams from there are to be believed to come from the client's device.
+    pub fn is_validated(&self, remote: Remote) -> bool {
         self.tuples.iter().any(|tuple| tuple.remote == remote)
     }
 
-    /// Every validated address, to be forgotten together with the transport.
-    pub fn validated(&self) -> impl Iterator<Item = SocketAddr> + '_ {
+    /// Every validated remote, to be forgotten together with the transport.
+    pub fn validated(&self) -> impl Iterator<Item = Remote> + '_ {
         self.tuples.iter().map(|tuple| tuple.remote)
     }
 
     /// When consent ends if no further check arrives; `None` before the first check.
     pub fn poll_timeout(&self) -> Option<Instant> {
-        let selected = self.selected?;
-        let tuple = self.tuples.iter().find(|tuple| tuple.remote == selected)?;
-        Some(tuple.last_check + self.consent_timeout)
+        Some(self.consented? + self.consent_timeout)
     }
 
-    /// True when the selected address has not checked for the consent time: nothing may be sent to it any more.
+    /// True when no check has come for the consent time from where we send to: nothing may be sent there any more.
     pub fn is_expired(&self, now: Instant) -> bool {
         self.poll_timeout().is_some_and(|ends| now >= ends)
     }

@@ -305,4 +305,4 @@ fn check_fingerprint(datagram: &[u8], attribute: &Attribute<'_>) -> Result<(), S
 }
 
 #[cfg(test)]
-pub(super) mod tests;
+pub(crate) mod tests;

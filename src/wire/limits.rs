@@ -63,6 +63,9 @@ pub const DATA_BYTES_MAX: usize = 256 * 1024;
 /// The protocol name of data channels that the room relays.
 pub const DATA_PROTOCOL: &str = "enfilade.data.v1";
 
+/// Entries of a list of codecs.
+pub const CODECS_MAX: usize = 16;
+
 /// Bytes of a room's password.
 pub const PASSWORD_BYTES_MAX: usize = 256;
 

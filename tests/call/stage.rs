@@ -81,7 +81,17 @@ impl Stage {
         codec: Codec,
         rids: &[&str],
     ) -> Speaker {
-        let mut person = self.join(id).await;
+        let person = self.join(id).await;
+        Stage::speak(person, source, seats, codec, rids).await
+    }
+
+    /// As [`Stage::speaker`], over a way of its own.
+    pub(crate) async fn speaker_over(&self, id: &str, source: u32, seats: usize, options: Options) -> Speaker {
+        let person = self.join_with(id, json!({}), options).await;
+        Stage::speak(person, source, seats, Codec::Vp8, &[]).await
+    }
+
+    async fn speak(mut person: Participant, source: u32, seats: usize, codec: Codec, rids: &[&str]) -> Speaker {
         let voice = person.send("microphone", Codec::Opus, &[], source).unwrap();
         let camera = person.send("camera", codec, rids, source + 1).unwrap();
         person.endpoint.add_seats(seats).unwrap();

@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime};
 use enfilade::api::token::{Permissions, TokenRequest, issue};
 use enfilade::config::Config;
 use serde_json::json;
-use testkit::endpoint::Player;
+use testkit::endpoint::{Options, Player};
 use testkit::{Codec, Participant, Server, Shape, eventually};
 
 const NAMES: [&str; 3] = ["ann", "bob", "carol"];
@@ -31,11 +31,23 @@ pub(crate) fn token(participant: &str) -> String {
 impl Call {
     /// Starts the server and the call, and waits until everybody gets everything. What the clients send on the way is captured.
     pub(crate) async fn begin(settings: &[(&str, &str)]) -> Call {
+        Call::begin_with(settings, &Options::default()).await
+    }
+
+    /// As [`Call::begin`]; the last of the people comes over a way of its own.
+    pub(crate) async fn begin_with(settings: &[(&str, &str)], last: &Options) -> Call {
         let server = Server::start(env!("CARGO_BIN_EXE_enfilade"), settings).await.unwrap();
         let mut people = Vec::new();
         let mut players = Vec::new();
         for (number, name) in NAMES.into_iter().enumerate() {
-            let mut person = Participant::join(&server.url, &token(name), json!({})).await.unwrap();
+            let options = if number + 1 == NAMES.len() {
+                last.clone()
+            } else {
+                Options::default()
+            };
+            let token = token(name);
+            let person = Participant::join_with(&server.url, &token, json!({}), options);
+            let mut person = person.await.unwrap();
             person.endpoint.start_capture();
             let source = 10 * (number as u32 + 1);
             let voice = person.send("microphone", Codec::Opus, &[], source).unwrap();

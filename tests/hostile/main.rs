@@ -9,3 +9,4 @@ mod handshake;
 mod http;
 mod mutate;
 mod socket;
+mod tcp;

@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use crate::Context;
 use crate::process::{cargo, command, is_there, run};
-use crate::steps::Step;
 
 /// Longest installation.
 const LIMIT: Duration = Duration::from_secs(900);
@@ -43,6 +42,10 @@ pub(crate) const CXX: System = System {
     probe: ("c++", "--version"),
     package: "g++",
 };
+pub(crate) const IP: System = System {
+    probe: ("ip", "-V"),
+    package: "iproute2",
+};
 /// Debian splits the module out of Python; `ensurepip` is what it leaves out.
 pub(crate) const VENV: System = System {
     probe: ("python3", "-cimport venv, ensurepip"),
@@ -50,16 +53,21 @@ pub(crate) const VENV: System = System {
 };
 
 impl System {
+    /// What to run with which argument to see whether it is there, and the Debian package that brings it.
+    pub(crate) const fn new(probe: (&'static str, &'static str), package: &'static str) -> System {
+        System { probe, package }
+    }
+
     fn is_there(self) -> bool {
         is_there(self.probe.0, self.probe.1)
     }
 }
 
-/// Installs what the steps need and the system lacks, in one go, when we may. What cannot be installed is found missing
+/// Installs what is needed and the system lacks, in one go, when we may. What cannot be installed is found missing
 /// by the step itself, which says so.
-pub(crate) fn system_packages(steps: &[&'static Step]) {
+pub(crate) fn system_packages(needs: impl Iterator<Item = &'static System>) {
     let mut packages = Vec::new();
-    for system in steps.iter().flat_map(|step| step.needs) {
+    for system in needs {
         if !packages.contains(&system.package) && !system.is_there() {
             packages.push(system.package);
         }

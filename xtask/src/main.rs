@@ -1,8 +1,10 @@
-//! `cargo xtask test`: installs what is lacking and runs every test there is.
+//! `cargo xtask test`: installs what is lacking and runs every test there is. `cargo xtask networks` measures media over bad
+//! networks.
 
 #![allow(clippy::print_stdout, reason = "what it says is what it is for")]
 
 mod install;
+mod networks;
 mod process;
 mod report;
 mod steps;
@@ -13,6 +15,7 @@ use std::time::Instant;
 
 use anyhow::bail;
 
+use crate::networks::Choice;
 use crate::report::Report;
 use crate::steps::{STEPS, Step};
 
@@ -20,7 +23,12 @@ const USAGE: &str = "\
 cargo xtask test                 install what is lacking and run every test
 cargo xtask test --only STEP     run one step; may be given several times
 cargo xtask test --list          list the steps
+cargo xtask networks             measure media over bad networks: all cases, about half an hour
+cargo xtask networks --short     a few central cases
+cargo xtask networks --only CASE one case in browsers (n1-down-5, or n1 for all of them); may be given several times
+cargo xtask interop              seven engines as publishers and subscribers, each to each
 
+networks prints a table and writes target/networks.json; it fails where a figure misses its goal.
 With CI=true in the environment a skipped test counts as a failure, but for the one of documents that may be absent.";
 
 /// The project and this run.
@@ -34,6 +42,16 @@ pub(crate) struct Context {
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let context = Context {
+        root: PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+            .parent()
+            .expect("xtask lies in the workspace")
+            .to_owned(),
+        ci: std::env::var("CI").is_ok_and(|ci| !ci.is_empty() && ci != "false" && ci != "0"),
+    };
+    if let ["networks", rest @ ..] = arguments.as_slice() {
+        return measure_networks(&context, rest);
+    }
     let chosen = match chosen_steps(&arguments) {
         Ok(Some(chosen)) => chosen,
         Ok(None) => return ExitCode::SUCCESS,
@@ -41,13 +59,6 @@ fn main() -> ExitCode {
             eprintln!("{error}\n\n{USAGE}");
             return ExitCode::FAILURE;
         }
-    };
-    let context = Context {
-        root: PathBuf::from(env!("CARGO_MANIFEST_DIR"))
-            .parent()
-            .expect("xtask lies in the workspace")
-            .to_owned(),
-        ci: std::env::var("CI").is_ok_and(|ci| !ci.is_empty() && ci != "false" && ci != "0"),
     };
     let report = run(&context, &chosen);
     eprint!("{}", report.table(context.ci));
@@ -59,9 +70,34 @@ fn main() -> ExitCode {
     }
 }
 
+fn measure_networks(context: &Context, arguments: &[&str]) -> ExitCode {
+    let choice = match Choice::read(arguments) {
+        Ok(choice) => choice,
+        Err(error) => {
+            eprintln!("{error}\n\n{USAGE}");
+            return ExitCode::FAILURE;
+        }
+    };
+    install::system_packages(networks::NEEDS.iter());
+    match networks::measure(context, &choice) {
+        Ok(measured) => {
+            print!("{}", measured.table());
+            if measured.is_success() {
+                ExitCode::SUCCESS
+            } else {
+                ExitCode::FAILURE
+            }
+        }
+        Err(why) => {
+            eprintln!("{why}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
 fn run(context: &Context, steps: &[&'static Step]) -> Report {
     let mut report = Report::default();
-    install::system_packages(steps);
+    install::system_packages(steps.iter().flat_map(|step| step.needs));
     for step in steps {
         eprintln!("\n=== {}: {}", step.name, step.what);
         let begun = Instant::now();
@@ -75,6 +111,7 @@ fn run(context: &Context, steps: &[&'static Step]) -> Report {
 fn chosen_steps(arguments: &[&str]) -> anyhow::Result<Option<Vec<&'static Step>>> {
     let mut rest = match arguments {
         ["test", rest @ ..] => rest,
+        ["interop"] => return Ok(Some(vec![&steps::interop::WHOLE])),
         ["help" | "--help" | "-h"] => {
             println!("{USAGE}");
             return Ok(None);

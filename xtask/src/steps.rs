@@ -1,11 +1,13 @@
 //! The steps, in the order in which a failure is cheapest to learn.
 
 mod fuzz;
+pub(crate) mod interop;
 mod rust;
 mod web;
 
 use crate::Context;
 use crate::install::{self, System};
+use crate::networks::{self, Choice};
 use crate::report::Outcome;
 
 /// One part of the whole.
@@ -70,6 +72,13 @@ pub(crate) const STEPS: &[Step] = &[
         needs: &[install::PYTHON, install::VENV],
         run: web::aiortc,
     },
+    interop::SHORT,
+    Step {
+        name: "networks",
+        what: "a call over bad networks, the short form of cargo xtask networks",
+        needs: networks::NEEDS,
+        run: bad_networks,
+    },
     Step {
         name: "deny",
         what: "licences, sources, bans and advisories of dependencies",
@@ -89,5 +98,16 @@ fn needing(needs: &[System], then: impl FnOnce() -> Result<Outcome, String>) -> 
     match install::missing(needs) {
         Some(why) => Outcome::skipped(why),
         None => then().unwrap_or_else(Outcome::failed),
+    }
+}
+
+fn bad_networks(context: &Context) -> Outcome {
+    let short = Choice {
+        short: true,
+        ..Choice::default()
+    };
+    match networks::measure(context, &short) {
+        Ok(measured) => measured.outcome(),
+        Err(why) => Outcome::failed(why),
     }
 }

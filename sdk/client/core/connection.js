@@ -35,6 +35,7 @@ const FIRST_TRIES = 3;
  * @property {() => void} lost the session and its transport are gone
  * @property {(message: ServerMessage) => void} event
  * @property {() => void} seated seats got their lines
+ * @property {(joined: Joined) => import('./e2ee.js').E2ee | null} [e2ee] what encrypts, if anything
  *
  * @typedef {{session: Session, transport: Transport}} Link
  */
@@ -151,7 +152,7 @@ export class Connection extends Emitter {
       this.#hooks.waiting();
     });
     const joined = await session.join(fields);
-    const transport = new Transport(this.#platform, session, joined.iceServers ?? [], this.#hooks.seated);
+    const transport = new Transport(this.#platform, session, joined.iceServers ?? [], this.#hooks.seated, this.#hooks.e2ee?.(joined) ?? null);
     const link = (this.#link = { session, transport });
     /** @type {Ending | null} an end that came before we were ready to deal with it */
     let early = null;
@@ -171,7 +172,9 @@ export class Connection extends Emitter {
     });
     let starting = true;
     try {
-      await this.#hooks.begin(joined, link);
+      const begun = this.#hooks.begin(joined, link);
+      session.begin();
+      await begun;
     } catch (thrown) {
       const error = asEnfiladeError(thrown, 'negotiation-failed', 'Starting the media failed.');
       this.#drop(error);

@@ -60,26 +60,48 @@ export function encodingsFor(source, size, { simulcast = true, layers: most = 3,
 }
 
 /**
- * Fits encodings agreed earlier to a new capture: the best ones are switched off when it is too small for all of them.
+ * Fits encodings agreed earlier to a new capture, and to what anybody receives: the best ones are switched off when it is too
+ * small for all of them, and those that nobody wants.
  * @param {RTCRtpSender} sender
  * @param {Source} source
  * @param {{width?: number, height?: number}} size
  * @param {{simulcast?: boolean, layers?: number, codec?: string, maxBitrate?: number}} [options]
+ * @param {readonly boolean[] | null} [wanted] by encoding, lowest first; null: all of them
  */
-export async function refitEncodings(sender, source, size, options) {
+export async function refitEncodings(sender, source, size, options, wanted = null) {
   const parameters = sender.getParameters();
   const agreed = parameters.encodings?.length ?? 0;
-  if (agreed < 1 || source === 'microphone' || source === 'screenAudio') return;
+  const [first] = parameters.encodings ?? [];
+  if (!first) return;
+  const isWanted = (/** @type {number} */ i) => wanted?.[i] ?? true;
+  if (source === 'microphone' || source === 'screenAudio') {
+    if (first.active === isWanted(0)) return;
+    first.active = isWanted(0);
+    await sender.setParameters(parameters);
+    return;
+  }
   const ideal = encodingsFor(source, size, options);
   const used = ideal.slice(-Math.min(agreed, ideal.length));
   parameters.encodings.forEach((encoding, i) => {
     const want = used[i];
-    encoding.active = want !== undefined;
+    encoding.active = want !== undefined && isWanted(i);
     if (!want) return;
     encoding.scaleResolutionDownBy = want.scaleResolutionDownBy;
     encoding.maxBitrate = want.maxBitrate;
   });
   await sender.setParameters(parameters);
+}
+
+/**
+ * Leaves one codec alone, with what repairs it: whoever gets this stream can decode nothing else.
+ * @param {RTCRtpTransceiver} transceiver
+ * @param {RTCRtpCapabilities | null} capabilities
+ * @param {string} codec e.g. "vp8"
+ */
+export function restrictCodec(transceiver, capabilities, codec) {
+  if (!capabilities || typeof transceiver.setCodecPreferences !== 'function') return;
+  const is = (/** @type {RTCRtpCodec} */ c) => [`/${codec}`, '/rtx'].some((name) => c.mimeType.toLowerCase().endsWith(name));
+  transceiver.setCodecPreferences(capabilities.codecs.filter(is));
 }
 
 /**

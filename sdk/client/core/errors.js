@@ -15,6 +15,7 @@
  * | `not-supported` | this browser, or this server, lacks the ability |
  * | `insecure-context` | camera and microphone need https or localhost |
  * | `permission-denied`, `device-not-found`, `device-in-use`, `device-constraints`, `device-failed` | camera, microphone, screen |
+ * | `e2ee-failed` | the worker that encrypts has stopped |
  * | `message-too-large`, `channel-closed` | data channels |
  */
 export class EnfiladeError extends Error {

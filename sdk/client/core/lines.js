@@ -1,8 +1,9 @@
-import { encodingsFor, preferCodec, refitEncodings } from './encodings.js';
+import { encryptable } from './e2ee.js';
+import { encodingsFor, preferCodec, refitEncodings, restrictCodec } from './encodings.js';
 
 /** @typedef {import('./platform.js').Platform} Platform */
 /** @typedef {import('./protocol.js').Source} Source */
-/** @typedef {import('./publication.js').LocalPublication} LocalPublication */
+/** @typedef {import('./publication.js').LocalPublication | import('./backups.js').Backup} Published what goes out on a line */
 
 /**
  * The sending m-lines of one peer connection. A line that carried a source stays agreed when the source goes, and the
@@ -11,42 +12,49 @@ import { encodingsFor, preferCodec, refitEncodings } from './encodings.js';
 export class SendLines {
   #platform;
   #pc;
-  /** @type {{source: Source, transceiver: RTCRtpTransceiver, used: LocalPublication | null}[]} */
+  #e2ee;
+  /** `only`: the codec it was restricted to. @type {{source: Source, only: string | null, transceiver: RTCRtpTransceiver, used: Published | null}[]} */
   #lines = [];
 
   /**
    * @param {Platform} platform
    * @param {RTCPeerConnection} pc
+   * @param {import('./e2ee.js').E2ee | null} [e2ee]
    */
-  constructor(platform, pc) {
+  constructor(platform, pc, e2ee = null) {
     this.#platform = platform;
     this.#pc = pc;
+    this.#e2ee = e2ee;
   }
 
   /**
    * Adds a line to the next offer.
-   * @param {LocalPublication} publication
+   * @param {Published} publication
    * @returns {RTCRtpTransceiver}
    */
   add(publication) {
-    const { source, kind, track, options } = publication;
+    const { source, kind, track, options, only } = publication;
     const transceiver = this.#pc.addTransceiver(track ?? kind, {
       direction: 'sendonly',
       sendEncodings: encodingsFor(source, publication.size, options),
       streams: track ? [this.#platform.createStream([track])] : [],
     });
-    preferCodec(transceiver, this.#platform.receiveCapabilities(kind), options.codec ?? (source === 'microphone' ? 'red' : undefined));
-    this.#lines.push({ source, transceiver, used: publication });
+    this.#e2ee?.attach(transceiver.sender, kind);
+    const all = this.#platform.receiveCapabilities(kind);
+    const capabilities = this.#e2ee ? encryptable(all) : all;
+    if (only) restrictCodec(transceiver, capabilities, only);
+    else preferCodec(transceiver, capabilities, options.codec ?? (source === 'microphone' ? 'red' : undefined));
+    this.#lines.push({ source, only, transceiver, used: publication });
     return transceiver;
   }
 
   /**
    * Puts a publication on a free line of its kind.
-   * @param {LocalPublication} publication
+   * @param {Published} publication
    * @returns {Promise<RTCRtpTransceiver | null>} null when there is none
    */
   async reuse(publication) {
-    const line = this.#lines.find((l) => !l.used && l.source === publication.source && l.transceiver.mid !== null);
+    const line = this.#lines.find((l) => !l.used && l.source === publication.source && l.only === publication.only && l.transceiver.mid !== null);
     if (!line) return null;
     line.used = publication;
     await this.fit(publication);
@@ -56,7 +64,7 @@ export class SendLines {
 
   /**
    * Sends what the publication holds now: another device, or nothing.
-   * @param {LocalPublication} publication
+   * @param {Published} publication
    */
   async replace(publication) {
     const line = this.#lines.find((l) => l.used === publication);
@@ -65,17 +73,18 @@ export class SendLines {
     await line.transceiver.sender.replaceTrack(publication.track);
   }
 
-  /** @param {LocalPublication} publication */
+  /** @param {Published} publication */
   async fit(publication) {
     const line = this.#lines.find((l) => l.used === publication);
     if (!line || !publication.track) return;
     // A browser that cannot refit sends what it can: worse, not wrong.
-    await refitEncodings(line.transceiver.sender, publication.source, publication.size, publication.options).catch(() => {});
+    const { source, size, options, wanted } = publication;
+    await refitEncodings(line.transceiver.sender, source, size, options, wanted).catch(() => {});
   }
 
   /**
    * Frees the publication's line for the next one.
-   * @param {LocalPublication} publication
+   * @param {Published} publication
    */
   async free(publication) {
     const line = this.#lines.find((l) => l.used === publication);
@@ -86,14 +95,19 @@ export class SendLines {
 
   /**
    * Gives up lines of an offer that was refused.
-   * @param {LocalPublication[]} publications
+   * @param {Published[]} publications
    */
   drop(publications) {
     for (const line of this.#lines.filter((l) => l.used && publications.includes(l.used))) line.transceiver.stop?.();
     this.#lines = this.#lines.filter((l) => !l.used || !publications.includes(l.used));
   }
 
-  /** @param {LocalPublication} publication */
+  /** @param {RTCRtpSender} sender @returns {Published | null} what it sends now */
+  on(sender) {
+    return this.#lines.find((l) => l.transceiver.sender === sender)?.used ?? null;
+  }
+
+  /** @param {Published} publication */
   of(publication) {
     return this.#lines.find((l) => l.used === publication)?.transceiver ?? null;
   }

@@ -54,14 +54,16 @@ export class NegotiationQueue {
  * @param {object} [options]
  * @param {boolean} [options.iceRestart]
  * @param {() => PublishLine[]} [options.publish] called once the new lines have their mids
+ * @param {(sdp: string) => void} [options.offered] called with our offer
  * @param {(answer: Answer) => void} [options.answered] called before the answer is applied
  * @returns {Promise<Answer>}
  */
-export async function exchange(pc, ask, { iceRestart = false, publish = () => [], answered = () => {} } = {}) {
+export async function exchange(pc, ask, { iceRestart = false, publish = () => [], offered = () => {}, answered = () => {} } = {}) {
   let lines;
   try {
     await pc.setLocalDescription(await pc.createOffer({ iceRestart }));
     lines = publish();
+    offered(pc.localDescription?.sdp ?? '');
   } catch (thrown) {
     throw asEnfiladeError(thrown, 'negotiation-failed', 'The browser could not make an offer.');
   }

@@ -1,4 +1,5 @@
 import { Emitter } from './emitter.js';
+import { fitted, Viewport } from './viewport.js';
 
 /** @typedef {import('./protocol.js').Limits} Limits */
 /** @typedef {import('./protocol.js').Mode} Mode */
@@ -12,8 +13,10 @@ import { Emitter } from './emitter.js';
  * @typedef {'active' | 'paused' | 'codec-not-supported'} SubscriptionState
  *
  * @typedef {object} SubscriptionHooks
- * @property {(publication: RemotePublication) => Promise<void>} subscribe sends `publication.limits`
+ * @property {(publication: RemotePublication) => Promise<void>} subscribe sends `publication.wish`
  * @property {(publication: RemotePublication) => Promise<void>} unsubscribe
+ * @property {import('./platform.js').Platform} platform
+ * @property {import('./playback.js').Playback} playback
  */
 
 /** A microphone, camera or screen that somebody else offers. */
@@ -22,6 +25,12 @@ export class RemotePublication {
   #wire;
   /** @type {Placed | null} */
   #placed = null;
+  /** @type {Set<HTMLMediaElement>} */
+  #elements = new Set();
+  /** What fits the elements that show it. @type {Limits} */
+  #fit = {};
+  /** @type {Viewport | null} */
+  #viewport = null;
 
   /**
    * @param {WirePublication} wire
@@ -33,12 +42,14 @@ export class RemotePublication {
     this.#hooks = hooks;
     /** @readonly */
     this.participantId = participantId;
-    /** What we asked to receive of it; null: the room's default. @type {Limits | null} */
+    /** What we asked to receive of it by `subscribe`; null: the room's default. @type {Limits | null} */
     this.limits = null;
     /** False after `unsubscribe`. */
     this.wanted = true;
     /** What the server says we get. @type {SubscriptionState | null} */
     this.state = null;
+    /** What becomes of its frames with end-to-end encryption; null while unknown. @type {import('./e2ee-cipher.js').Outcome | null} */
+    this.encryption = null;
     /** Which encoding we get, 0 the lowest; null while unknown. @type {number | null} */
     this.encoding = null;
   }
@@ -75,6 +86,10 @@ export class RemotePublication {
   get metadata() {
     return this.#wire.metadata;
   }
+  /** Whether its frames are encrypted end to end. */
+  get encrypted() {
+    return this.#wire.encrypted === true;
+  }
   /** To be shown or played now; null while it has no seat. */
   get track() {
     return this.#placed?.track ?? null;
@@ -82,6 +97,38 @@ export class RemotePublication {
   /** Of its seat: sound and picture that belong together. */
   get stream() {
     return this.#placed?.stream ?? null;
+  }
+
+  /** What the server is asked for: `limits`, and no more than the elements show that it is attached to; null: the room's default. @returns {Limits | null} */
+  get wish() {
+    const fits = Object.keys(this.#fit).length > 0;
+    return this.limits || fits ? fitted(this.limits ?? {}, this.#fit) : null;
+  }
+
+  /**
+   * Shows or plays it in an element for as long as it has a seat, again and again, until `detach`. Of a picture the server is
+   * then asked for what fits the element (or the largest of several) and for nothing while it is out of sight; a size or a
+   * pause given to `subscribe` goes before that.
+   * @param {HTMLMediaElement} element
+   * @param {{adaptive?: boolean}} [options] adaptive: false for an element whose picture is used elsewhere; default true
+   */
+  attach(element, { adaptive = true } = {}) {
+    this.#elements.add(element);
+    this.#play(element);
+    if (this.kind !== 'video') return;
+    this.#viewport ??= new Viewport(this.#hooks.platform, (fit) => {
+      this.#fit = fit;
+      if (this.wanted) this.#hooks.subscribe(this).catch(() => {}); // said again at the next change, or after a fresh join
+    });
+    if (adaptive) this.#viewport.watch(element);
+    else this.#viewport.unwatch(element);
+  }
+
+  /** @param {HTMLMediaElement} element no more of it there */
+  detach(element) {
+    if (!this.#elements.delete(element)) return;
+    this.#viewport?.unwatch(element);
+    this.#hooks.playback.detach(element);
   }
 
   /**
@@ -108,6 +155,20 @@ export class RemotePublication {
   /** For the roster. @param {Placed | null} placed */
   place(placed) {
     this.#placed = placed;
+    for (const element of this.#elements) this.#play(element);
+  }
+  /** For the roster: it is offered no more. */
+  end() {
+    this.#viewport?.close();
+    for (const element of this.#elements) this.#hooks.playback.detach(element);
+    this.#elements.clear();
+  }
+
+  /** @param {HTMLMediaElement} element */
+  #play(element) {
+    const { platform, playback } = this.#hooks;
+    if (this.track) void playback.attach(element, platform.createStream([this.track]));
+    else playback.detach(element);
   }
 }
 

@@ -11,6 +11,11 @@
  * @property {((event: {code?: number, reason?: string}) => void) | null} onclose
  * @property {((event: any) => void) | null} onerror
  *
+ * @typedef {object} Encryption access to encoded frames
+ * @property {Worker} worker runs e2ee-worker.js
+ * @property {RTCConfiguration} config what peer connections have to be made with
+ * @property {(way: RTCRtpSender | RTCRtpReceiver, options: import('./e2ee-worker.js').Way) => void} attach
+ *
  * @typedef {object} Platform
  * @property {(url: string) => SocketLike} createSocket
  * @property {(config: RTCConfiguration) => RTCPeerConnection} createPeerConnection
@@ -31,7 +36,8 @@
  *   it shows now, as base64 of a JPEG; with one of the two sizes (pixels) the other follows
  * @property {(kind: 'video' | 'audio') => HTMLMediaElement} [createElement] one that plays by itself
  * @property {(element: HTMLMediaElement, seen: (size: {width: number, height: number} | null) => void) => () => void} [watchSize] tells
- *   of its size on the page in pixels, null while out of sight; returns how to stop
+ *   of its size on the screen in pixels, null while out of sight, nothing before it was first put on the page; returns how to stop
+ * @property {() => Encryption | null} [encryption] null where encoded frames cannot be had
  */
 
 /**
@@ -55,6 +61,7 @@ export function browserPlatform() {
     captureFrame,
     createElement,
     watchSize,
+    encryption,
     onPage(event, listener) {
       if (typeof globalThis.addEventListener !== 'function') return () => {};
       /** @param {Event} e a page put aside whole comes back with its sockets: not a farewell */
@@ -100,22 +107,70 @@ async function captureFrame(track, { width, height }) {
 
 /** @type {NonNullable<Platform['watchSize']>} */
 function watchSize(element, seen) {
-  let visible = true;
+  let inSight = true;
+  let placed = false;
+  /** A window of its own, which is seen whatever becomes of the page. @type {{width: number, height: number} | null} */
+  let apart = null;
   const tell = () => {
-    const { clientWidth, clientHeight } = element;
+    placed ||= element.isConnected;
+    if (!placed) return; // perhaps it never will be, and is only drawn from
+    const { clientWidth, clientHeight } = apart ? { clientWidth: apart.width, clientHeight: apart.height } : element;
     const dense = globalThis.devicePixelRatio || 1;
-    const shown = visible && clientWidth > 0 && clientHeight > 0;
+    const onPage = document.visibilityState !== 'hidden' && inSight && element.isConnected;
+    const shown = (apart !== null || onPage) && clientWidth > 0 && clientHeight > 0;
     seen(shown ? { width: Math.round(clientWidth * dense), height: Math.round(clientHeight * dense) } : null);
   };
   const size = new ResizeObserver(tell);
-  const sight = new IntersectionObserver(([entry]) => {
-    visible = entry?.isIntersecting ?? true;
+  const sight = new IntersectionObserver((entries) => {
+    inSight = entries.at(-1)?.isIntersecting ?? true;
     tell();
   });
+  const enter = (/** @type {any} */ event) => {
+    apart = event.pictureInPictureWindow ?? { width: element.clientWidth, height: element.clientHeight };
+    event.pictureInPictureWindow?.addEventListener?.('resize', tell);
+    tell();
+  };
+  const leave = () => {
+    apart = null;
+    tell();
+  };
   size.observe(element);
   sight.observe(element);
+  document.addEventListener('visibilitychange', tell);
+  element.addEventListener('enterpictureinpicture', enter);
+  element.addEventListener('leavepictureinpicture', leave);
   return () => {
     size.disconnect();
     sight.disconnect();
+    document.removeEventListener('visibilitychange', tell);
+    element.removeEventListener('enterpictureinpicture', enter);
+    element.removeEventListener('leavepictureinpicture', leave);
   };
+}
+
+/** Script transforms where the browser has them; older Chromium has encoded streams. @type {NonNullable<Platform['encryption']>} */
+function encryption() {
+  const script = typeof globalThis.RTCRtpScriptTransform === 'function';
+  const older = !script && 'createEncodedStreams' in (globalThis.RTCRtpSender?.prototype ?? {});
+  if (!script && !older) return null;
+  const worker = startWorker(new URL('./e2ee-worker.js', import.meta.url));
+  return {
+    worker,
+    config: older ? /** @type {RTCConfiguration} */ ({ encodedInsertableStreams: true }) : {},
+    attach(way, options) {
+      if (script) {
+        way.transform = new RTCRtpScriptTransform(worker, options);
+        return;
+      }
+      const { readable, writable } = /** @type {any} */ (way).createEncodedStreams();
+      worker.postMessage({ type: 'streams', way: options, readable, writable }, [readable, writable]);
+    },
+  };
+}
+
+/** A worker must be of the page's own origin; what it imports need not be. @param {URL} url */
+function startWorker(url) {
+  if (url.origin === globalThis.location?.origin) return new Worker(url, { type: 'module' });
+  const text = `import ${JSON.stringify(url.href)};`;
+  return new Worker(URL.createObjectURL(new Blob([text], { type: 'text/javascript' })), { type: 'module' });
 }

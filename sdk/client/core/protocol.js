@@ -18,6 +18,7 @@ import { requireArgument } from './errors.js';
  * @property {number | null} [width]
  * @property {number | null} [height]
  * @property {unknown} [metadata]
+ * @property {boolean} [encrypted]
  *
  * @typedef {object} WireParticipant
  * @property {string} id
@@ -66,6 +67,8 @@ import { requireArgument } from './errors.js';
  * @property {number} [width]
  * @property {number} [height]
  * @property {unknown} [metadata]
+ * @property {number | null} [backupOf] another version of this publication of ours
+ * @property {boolean} [encrypted] end to end
  *
  * @typedef {object} ChatMessage
  * @property {string} message id
@@ -95,6 +98,7 @@ import { requireArgument } from './errors.js';
  * @property {string | null} [listing] at most 128 bytes; found by `listRooms`
  * @property {unknown} [info] any JSON, at most 16 KiB; told by `presence`
  * @property {boolean} [lobby] newcomers wait to be let in
+ * @property {string[] | null} [codecs] what may be sent, best first: vp8, vp9, h264, av1, opus, red; null: as the server allows
  * @property {LinkPolicy} [linkPolicy]
  * @property {LinkRight[]} [linkRights] what linked rooms may do here
  *

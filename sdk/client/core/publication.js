@@ -23,8 +23,9 @@ import { KIND } from './protocol.js';
 
 /**
  * A microphone, camera or screen that we offer. It outlives reconnects: after a fresh join it is published again by itself.
- * @extends {Emitter<{muted: [boolean], ended: [], closed: [EnfiladeError | null]}>}
- *   `ended`: the device or the screen stopped by itself. `closed`: published no more; with an error if the server refused it.
+ * @extends {Emitter<{muted: [boolean], ended: [], wanted: [readonly boolean[]], closed: [EnfiladeError | null]}>}
+ *   `ended`: the device or the screen stopped by itself. `wanted`: others receive more or less of it; what nobody receives is
+ *   not sent. `closed`: published no more; with an error if the server refused it.
  */
 export class LocalPublication extends Emitter {
   #hooks;
@@ -36,6 +37,8 @@ export class LocalPublication extends Emitter {
   #id = null;
   /** @type {{width?: number, height?: number}} */
   #size = {};
+  /** @type {readonly boolean[] | null} */
+  #wanted = null;
   #onTrackEnded = () => {
     if (!this.#closed) this.emit('ended');
   };
@@ -80,6 +83,11 @@ export class LocalPublication extends Emitter {
   /** Whether it is published no more, for good. */
   get closed() {
     return this.#closed;
+  }
+
+  /** Which encodings anybody receives, lowest first; null: the server has not said, so all are sent. */
+  get wanted() {
+    return this.#wanted;
   }
 
   /** Of the capture, in pixels; empty for sound. */
@@ -130,6 +138,9 @@ export class LocalPublication extends Emitter {
     if (this.options.stopTrack) old?.stop();
   }
 
+  /** Any codec will do. @readonly @type {null} */
+  only = null;
+
   /** @returns {Promise<void>} */
   async unpublish() {
     if (this.#closed) return;
@@ -139,6 +150,11 @@ export class LocalPublication extends Emitter {
   /** For the transport: what `publish` says of it. */
   wire() {
     this.toldMuted = this.#muted;
+    return this.describe();
+  }
+
+  /** The same, told of something else. */
+  describe() {
     const { width, height } = this.#size;
     const { metadata } = this.options;
     return {
@@ -151,7 +167,14 @@ export class LocalPublication extends Emitter {
 
   /** For the transport. @param {number | null} id */
   assign(id) {
+    if (id !== this.#id) this.#wanted = null;
     this.#id = id;
+  }
+
+  /** For the publisher: the server says what is received. @param {readonly boolean[]} encodings */
+  want(encodings) {
+    this.#wanted = Object.freeze([...encodings]);
+    this.emit('wanted', this.#wanted);
   }
 
   /** For the room: the end. @param {EnfiladeError | null} error */

@@ -1,4 +1,5 @@
 import { asEnfiladeError, EnfiladeError, requireArgument } from './errors.js';
+import { Backups } from './backups.js';
 import { LocalPublication } from './publication.js';
 
 /** @typedef {import('./publication.js').PublishOptions} PublishOptions */
@@ -11,15 +12,20 @@ import { LocalPublication } from './publication.js';
 export class Publisher {
   /** @type {Set<LocalPublication>} */
   #wanted = new Set();
-  /** @type {{transport: Transport, session: Session} | null} */
+  /** @type {{transport: Transport, session: Session, backups: Backups} | null} */
   #link = null;
   /** @type {Map<LocalPublication, {resolve: () => void, reject: (error: EnfiladeError) => void}>} */
   #waiting = new Map();
   #changed;
+  #backedUp;
 
-  /** @param {() => void} changed called when the list or a state in it changed */
-  constructor(changed) {
+  /**
+   * @param {() => void} changed called when the list or a state in it changed
+   * @param {(publication: LocalPublication, backup: import('./backups.js').BackupChange) => void} backedUp
+   */
+  constructor(changed, backedUp) {
     this.#changed = changed;
+    this.#backedUp = backedUp;
   }
 
   /** @returns {LocalPublication[]} */
@@ -41,7 +47,8 @@ export class Publisher {
       return new LocalPublication(track, options, {
         replaced: async (p) => {
           this.#changed();
-          await this.#link?.transport.replace(p).catch(tolerateLoss);
+          const link = this.#link;
+          await Promise.all([link?.transport.replace(p), link?.backups.replace(p)]).catch(tolerateLoss);
         },
         muted: async (p) => {
           this.#changed();
@@ -57,11 +64,34 @@ export class Publisher {
     return made;
   }
 
+  /**
+   * The server says what anybody receives of one of ours.
+   * @param {number} id
+   * @param {boolean[]} encodings lowest first
+   */
+  want(id, encodings) {
+    const publication = this.publications.find((p) => p.id === id) ?? this.#link?.backups.byId(id);
+    if (!publication || !Array.isArray(encodings)) return;
+    publication.want(encodings);
+    this.#link?.transport.fit(publication).catch(() => {}); // the next transport sends what is wanted then
+  }
+
   /** @param {LocalPublication} publication */
   async unpublish(publication) {
     this.#drop(publication, null);
-    await this.#link?.transport.unpublish(publication).catch(tolerateLoss);
+    const link = this.#link;
+    await Promise.all([link?.transport.unpublish(publication), link?.backups.drop(publication)]).catch(tolerateLoss);
     publication.close(null);
+  }
+
+  /**
+   * Somebody cannot decode what we publish, or can again.
+   * @param {number} id of the publication
+   * @param {import('./backups.js').BackupAsked} asked
+   */
+  async backUp(id, asked) {
+    const publication = this.publications.find((p) => p.id === id);
+    if (publication) await this.#link?.backups.heed(publication, asked).catch(tolerateLoss);
   }
 
   /**
@@ -73,7 +103,7 @@ export class Publisher {
   async attach(transport, session, seats) {
     const publications = this.publications;
     for (const p of publications) p.assign(null);
-    this.#link = { transport, session };
+    this.#link = { transport, session, backups: new Backups(transport, this.#backedUp) };
     if (seats === 0 && publications.length === 0) return;
     if (await transport.open(seats, publications)) {
       for (const p of publications) this.#settle(p, null);

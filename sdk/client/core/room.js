@@ -1,8 +1,10 @@
 import { Assembly, forward } from './assembly.js';
 import { Capture } from './capture.js';
+import { CallStatsReader } from './call-stats.js';
 import { Connection } from './connection.js';
 import { DataChannel } from './data.js';
 import { Devices } from './devices.js';
+import { E2ee } from './e2ee.js';
 import { asEnfiladeError, EnfiladeError, requireArgument } from './errors.js';
 import { LocalParticipant } from './participant.js';
 import { browserPlatform } from './platform.js';
@@ -10,11 +12,13 @@ import { Playback } from './playback.js';
 import { signalUrl } from './protocol.js';
 import { Publisher } from './publisher.js';
 import { Roster } from './roster.js';
+import { followEncryption, leaveSealed } from './sealing.js';
 import { SEATS_FIRST, SEATS_MAX } from './seats.js';
 
 /** @typedef {import('./connection.js').ConnectionState} ConnectionState */
 /** @typedef {import('./connection.js').Link} Link */
 /** @typedef {import('./data.js').DataOptions} DataOptions */
+/** @typedef {import('./e2ee-cipher.js').Outcome} Outcome */
 /** @typedef {import('./media-path.js').MediaState} MediaState */
 /** @typedef {import('./participant.js').RemoteParticipant} RemoteParticipant */
 /** @typedef {import('./participant.js').RemotePublication} RemotePublication */
@@ -36,13 +40,17 @@ export class Room extends Assembly {
   #connection;
   #roster;
   #publisher;
+  #stats = new CallStatsReader(this);
   /** @type {Set<DataChannel>} */
   #channels = new Set();
+  #e2ee;
   /** @type {LocalParticipant | null} */
   #self = null;
   /** @type {Joined | null} */
   #joined = null;
   #seatsWanted;
+  /** @type {number | null} */
+  #lastN;
 
   /** @param {RoomOptions} options */
   constructor(options) {
@@ -56,6 +64,7 @@ export class Room extends Assembly {
     this.platform = platform;
     this.#options = { ...options, mode: options.mode ?? 'sendAndReceive' };
     this.#seatsWanted = Math.min(options.seats ?? SEATS_FIRST, SEATS_MAX);
+    this.#lastN = options.lastN ?? null;
     /** Opens devices. @readonly */
     this.capture = new Capture(platform);
     /** The switches for microphone, camera and screen. @readonly */
@@ -64,13 +73,23 @@ export class Room extends Assembly {
     this.playback = new Playback();
     this.playback.on('autoplay-blocked', () => this.emit('autoplay-blocked'));
     this.playback.on('autoplay-resumed', () => this.emit('autoplay-resumed'));
-    this.#publisher = new Publisher(() => this.emit('local-changed'));
+    this.#publisher = new Publisher(
+      () => this.emit('local-changed'),
+      (publication, backup) => this.emit('backup', publication, backup),
+    );
     this.#roster = new Roster({
-      subscribe: async (p) => void (await this.#request('subscribe', { ...p.limits, publication: p.id })),
+      subscribe: async (p) => void (await this.#request('subscribe', { ...p.wish, publication: p.id })),
       unsubscribe: async (p) => void (await this.#request('unsubscribe', { publication: p.id })),
+      platform,
+      playback: this.playback,
     });
     this.#roster.on('participant-left', ({ id }) => this.forget(id));
     forward(this.#roster, this, ROSTER_EVENTS);
+    this.#e2ee = options.e2ee ? new E2ee(platform, options.e2ee.keys) : null;
+    this.#e2ee?.on('broken', (error) => this.#report(error));
+    const tell = (/** @type {RemotePublication | LocalPublication} */ publication, /** @type {Outcome} */ outcome) => void this.emit('encryption', publication, outcome);
+    if (this.#e2ee) followEncryption(this.#e2ee, this.#roster, () => this.#connection.link?.transport.lines, tell);
+    else leaveSealed(this.#roster, () => this.state === 'connected', tell);
     this.#connection = new Connection(
       platform,
       signalUrl(options.url ?? platform.defaultUrl()),
@@ -82,6 +101,10 @@ export class Room extends Assembly {
         lost: () => this.#lost(),
         event: (message) => this.#event(message),
         seated: () => this.#seat(),
+        e2ee: (joined) => {
+          this.#e2ee?.enter(joined.room, joined.participant.id);
+          return this.#e2ee;
+        },
       },
     );
     this.#connection.on('state', (state, previous, error) => {
@@ -114,13 +137,17 @@ export class Room extends Assembly {
   get participants() {
     return this.#roster.remotes;
   }
-  /** Who speaks, loudest first. */
+  /** Who speaks, the dominant one first. */
   get speakers() {
     return this.#roster.speakers;
   }
   /** What of media we take part in. */
   get mode() {
     return this.#options.mode;
+  }
+  /** Whether what we send is encrypted end to end, and what is not is not shown. */
+  get encrypted() {
+    return this.#e2ee !== null;
   }
   /** Receive places offered now. */
   get seats() {
@@ -133,6 +160,14 @@ export class Room extends Assembly {
   /** For statistics; null while there is none. Whoever negotiates on it breaks it. @returns {RTCPeerConnection | null} */
   get peerConnection() {
     return this.#connection.link?.transport.pc ?? null;
+  }
+
+  /**
+   * How our connection is doing, as browser and server see it: what we send and get, and why not more. Rates need a call before.
+   * @returns {Promise<import('./call-stats.js').CallStats>}
+   */
+  stats() {
+    return this.#stats.read(() => this.#request('stats', {}));
   }
 
   /** Done when the server has taken us in and the media was agreed. Rejects with the server's code or `connect-failed`. */
@@ -204,6 +239,21 @@ export class Room extends Assembly {
     if (mode !== 'signallingOnly') await this.#connection.link?.transport.growSeats(this.#seatsWanted);
   }
 
+  /** Most pictures sent to us at a time; null: as the server's configuration says. */
+  get lastN() {
+    return this.#lastN;
+  }
+
+  /**
+   * Receives so many pictures at most: pinned ones, then screens, then of those who spoke last. Everybody is heard.
+   * @param {number | null} lastN 0 to 50; null: as the server's configuration says
+   */
+  async setLastN(lastN) {
+    requireArgument(lastN === null || (Number.isInteger(lastN) && lastN >= 0), 'setLastN: a number, or null.');
+    await this.#request('view', { lastN });
+    this.#lastN = lastN;
+  }
+
   /**
    * A channel for application data to those who open one of the same label.
    * @param {string} label
@@ -220,6 +270,14 @@ export class Room extends Assembly {
       transport.ensureData().catch((thrown) => this.#report(thrown));
     }
     return channel;
+  }
+
+  /**
+   * Of end-to-end encryption: frames since the room was made, and why frames were dropped.
+   * @returns {Promise<import('./e2ee-worker.js').Counts | null>} null without it
+   */
+  async encryptionCounts() {
+    return this.#e2ee?.counts() ?? null;
   }
 
   // -- turns of the connection ---------------------------------------------------------------------------------------
@@ -246,10 +304,11 @@ export class Room extends Assembly {
     transport.path.on('state', (state) => this.emit('media-state', state));
     for (const channel of this.#channels) channel.attach(transport.pc);
     for (const publication of this.#roster.publications) {
-      const { id, limits, wanted } = publication;
+      const { id, wish, wanted } = publication;
       if (!wanted) session.request('unsubscribe', { publication: id }).catch(() => {});
-      else if (limits) session.request('subscribe', { ...limits, publication: id }).catch(() => {});
+      else if (wish) session.request('subscribe', { ...wish, publication: id }).catch(() => {});
     }
+    if (this.#lastN !== null) session.request('view', { lastN: this.#lastN }).catch(() => {});
     this.assemble(joined, session);
     const most = Math.min(SEATS_MAX, joined.limits?.seats ?? SEATS_MAX);
     await this.#publisher.attach(transport, session, this.mode === 'signallingOnly' ? 0 : Math.min(this.#seatsWanted, most));
@@ -275,6 +334,13 @@ export class Room extends Assembly {
         break;
       case 'seats.wanted':
         this.#growSeats(message.count);
+        break;
+      case 'publication.wanted':
+        this.#publisher.want(message.publication, message.encodings);
+        break;
+      case 'publication.backup':
+        if (this.#options.backupCodecs === false) break;
+        this.#publisher.backUp(message.publication, /** @type {import('./backups.js').BackupAsked} */ (/** @type {unknown} */ (message))).catch((thrown) => this.#report(thrown));
         break;
       case 'transport':
         if (message.state === 'lost') this.#connection.restartMedia();
@@ -327,6 +393,7 @@ export class Room extends Assembly {
   #close(error) {
     this.#publisher.close(error ?? new EnfiladeError('left', 'The room was left.'));
     for (const channel of [...this.#channels]) channel.close();
+    this.#e2ee?.close();
     this.disperse();
     this.emit('closed', error);
   }

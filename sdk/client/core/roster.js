@@ -46,7 +46,7 @@ export class Roster extends Emitter {
     return this.#remotes;
   }
 
-  /** Loudest first. */
+  /** The dominant one first. */
   get speakers() {
     return this.#speakers;
   }
@@ -235,6 +235,7 @@ export class Roster extends Emitter {
       this.emit('track-stopped', publication, participant);
     }
     participant.publications.delete(publication.id);
+    publication.end();
     this.emit('publication-removed', publication, participant);
   }
 

@@ -20,6 +20,7 @@ export const SEATS_MAX = 48;
  */
 export class Seats {
   #platform;
+  #e2ee;
   /** @type {{audio: RTCRtpTransceiver, video: RTCRtpTransceiver, stream: MediaStream}[]} in the order they were offered */
   #pairs = [];
   /** @type {Map<number, WireSeatLine>} seat number -> its m-lines */
@@ -27,9 +28,13 @@ export class Seats {
   /** @type {Map<number, WireSeat>} seat number -> who sits there */
   #occupants = new Map();
 
-  /** @param {Platform} platform */
-  constructor(platform) {
+  /**
+   * @param {Platform} platform
+   * @param {import('./e2ee.js').E2ee | null} [e2ee]
+   */
+  constructor(platform, e2ee = null) {
     this.#platform = platform;
+    this.#e2ee = e2ee;
   }
 
   /** Pairs offered so far. */
@@ -46,6 +51,8 @@ export class Seats {
     while (this.#pairs.length < count) {
       const audio = pc.addTransceiver('audio', { direction: 'recvonly' });
       const video = pc.addTransceiver('video', { direction: 'recvonly' });
+      this.#e2ee?.attach(audio.receiver, 'audio');
+      this.#e2ee?.attach(video.receiver, 'video');
       const stream = this.#platform.createStream([audio.receiver.track, video.receiver.track]);
       this.#pairs.push({ audio, video, stream });
     }

@@ -52,6 +52,8 @@ export class Session extends Emitter {
   #refuse = () => {};
   /** @type {Map<number, Pending>} in the order of their ids */
   #pending = new Map();
+  /** What is to be told once somebody is ready for it; null: somebody is. @type {(() => void)[] | null} */
+  #held = [];
 
   /**
    * @param {Platform} platform
@@ -125,6 +127,16 @@ export class Session extends Emitter {
     });
   }
 
+  /**
+   * Whoever joined is ready: what came since `joined` is told now, and the rest as it comes. A socket may deliver both in one
+   * breath, before the one who waits for `joined` gets to know of it.
+   */
+  begin() {
+    const held = this.#held ?? [];
+    this.#held = null;
+    for (const tell of held) tell();
+  }
+
   /** The network seems to be back: try now. */
   hurry() {
     this.#backoff.hurry();
@@ -144,6 +156,12 @@ export class Session extends Emitter {
     const pending = [...this.#pending.values()];
     this.#pending.clear();
     for (const { reject } of pending) reject(error);
+  }
+
+  /** @param {() => void} tell */
+  #tell(tell) {
+    if (this.#held) this.#held.push(tell);
+    else tell();
   }
 
   #ping() {
@@ -169,7 +187,7 @@ export class Session extends Emitter {
     } else if (message.type === 'bye') {
       this.#finish({ error: errorOf(message), rejoin: message.reconnect === true, afterMs: message.afterMs });
     } else if (message.re === undefined) {
-      this.emit('event', message);
+      this.#tell(() => this.emit('event', message));
     }
   }
 
@@ -177,7 +195,7 @@ export class Session extends Emitter {
   #finish(ending) {
     if (this.#state === 'ended') return;
     this.end(ending.rejoin ? new EnfiladeError('session-lost', ending.error.message, { cause: ending.error }) : ending.error);
-    this.emit('ended', ending);
+    this.#tell(() => this.emit('ended', ending));
   }
 
   /** @param {EnfiladeError} error */
@@ -186,7 +204,7 @@ export class Session extends Emitter {
     const first = this.#state === 'open';
     this.#state = 'suspended';
     if (first) {
-      this.emit('suspended', error);
+      this.#tell(() => this.emit('suspended', error));
       void this.#resume(error);
     }
   }
@@ -226,7 +244,7 @@ export class Session extends Emitter {
             back = true;
             this.#state = 'open';
             this.#sendAgain(message.lastRequest ?? 0);
-            this.emit('resumed');
+            this.#tell(() => this.emit('resumed'));
             resolve(null);
           } else if (message.type === 'error' || message.type === 'bye') {
             socket.close();

@@ -6,7 +6,7 @@ import { Seats } from './seats.js';
 
 /** @typedef {import('./platform.js').Platform} Platform */
 /** @typedef {import('./protocol.js').Answer} Answer */
-/** @typedef {import('./publication.js').LocalPublication} LocalPublication */
+/** @typedef {import('./lines.js').Published} Published */
 /** @typedef {import('./session.js').Session} Session */
 
 /**
@@ -15,6 +15,7 @@ import { Seats } from './seats.js';
  */
 export class Transport {
   #session;
+  #e2ee;
   #queue = new NegotiationQueue();
   #closed = false;
   #onSeats;
@@ -24,16 +25,18 @@ export class Transport {
    * @param {Session} session
    * @param {RTCIceServer[]} iceServers
    * @param {() => void} onSeats called when seats got their lines
+   * @param {import('./e2ee.js').E2ee | null} [e2ee]
    */
-  constructor(platform, session, iceServers, onSeats) {
+  constructor(platform, session, iceServers, onSeats, e2ee = null) {
     this.#session = session;
     this.#onSeats = onSeats;
+    this.#e2ee = e2ee;
     /** @readonly */
-    this.pc = platform.createPeerConnection({ bundlePolicy: 'max-bundle', rtcpMuxPolicy: 'require', iceServers });
+    this.pc = platform.createPeerConnection({ bundlePolicy: 'max-bundle', rtcpMuxPolicy: 'require', iceServers, ...e2ee?.config });
     /** @readonly */
-    this.seats = new Seats(platform);
+    this.seats = new Seats(platform, e2ee);
     /** @readonly */
-    this.lines = new SendLines(platform, this.pc);
+    this.lines = new SendLines(platform, this.pc, e2ee);
     /** @readonly */
     this.path = new MediaPath(platform, this.pc, () => this.#queue.run(() => this.#exchange({ iceRestart: true })));
   }
@@ -41,7 +44,7 @@ export class Transport {
   /**
    * The first offer: seats, and what we publish from the start. If the server refuses that, it may still seat us.
    * @param {number} seats
-   * @param {LocalPublication[]} publications
+   * @param {Published[]} publications
    * @returns {Promise<boolean>} whether the publications were taken; if not, try them one by one
    */
   open(seats, publications) {
@@ -63,12 +66,12 @@ export class Transport {
 
   /**
    * Publishes together what belongs together (a screen and its sound), on free lines where there are some.
-   * @param {LocalPublication[]} publications
+   * @param {Published[]} publications
    * @returns {Promise<void>}
    */
   publish(publications) {
     return this.#queue.run(async () => {
-      /** @type {LocalPublication[]} */
+      /** @type {Published[]} */
       const fresh = [];
       for (const publication of publications) {
         if (publication.closed) continue;
@@ -79,7 +82,7 @@ export class Transport {
           continue;
         }
         try {
-          const answer = await this.#session.request('publish', { ...publication.wire(), mid: line.mid });
+          const answer = await this.#session.request('publish', this.#wire(publication, line.mid));
           publication.assign(answer.publication);
         } catch (thrown) {
           await this.lines.free(publication);
@@ -96,7 +99,7 @@ export class Transport {
     });
   }
 
-  /** @param {LocalPublication} publication */
+  /** @param {Published} publication */
   unpublish(publication) {
     return this.#queue.run(async () => {
       await this.lines.free(publication);
@@ -104,9 +107,14 @@ export class Transport {
     });
   }
 
-  /** @param {LocalPublication} publication whose track changed */
+  /** @param {Published} publication whose track changed */
   replace(publication) {
     return this.#queue.run(() => this.lines.replace(publication));
+  }
+
+  /** @param {Published} publication of which more or less is wanted */
+  fit(publication) {
+    return this.#queue.run(() => this.lines.fit(publication));
   }
 
   /** @param {number} count pairs there should be */
@@ -138,13 +146,19 @@ export class Transport {
     this.#queue.close(error);
     this.path.close();
     this.pc.close();
+    this.#e2ee?.detach();
   }
 
-  /** @param {{publications?: LocalPublication[], iceRestart?: boolean}} what */
+  /** @param {Published} publication @param {string | null} mid */
+  #wire(publication, mid) {
+    return /** @type {import('./protocol.js').PublishLine} */ ({ ...publication.wire(), mid, ...(this.#e2ee ? { encrypted: true } : {}) });
+  }
+
+  /** @param {{publications?: Published[], iceRestart?: boolean}} what */
   async #exchange({ publications = [], iceRestart = false }) {
     const ask = async (/** @type {Record<string, unknown>} */ offer) =>
       /** @type {Answer} */ (/** @type {unknown} */ (await this.#session.request('offer', offer)));
-    /** @type {Map<string, LocalPublication>} */
+    /** @type {Map<string, Published>} */
     const byMid = new Map();
     await exchange(this.pc, ask, {
       iceRestart,
@@ -153,8 +167,9 @@ export class Transport {
           const mid = this.lines.of(publication)?.mid;
           if (!mid) throw new EnfiladeError('negotiation-failed', 'A new m-line has no mid.');
           byMid.set(mid, publication);
-          return { ...publication.wire(), mid };
+          return this.#wire(publication, mid);
         }),
+      offered: (sdp) => this.#e2ee?.learn(sdp),
       answered: (answer) => {
         this.seats.setLines(answer.seats ?? []);
         for (const { mid, publication } of answer.publications ?? []) byMid.get(mid)?.assign(publication);

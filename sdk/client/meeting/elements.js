@@ -1,4 +1,5 @@
 import { EnfiladeError } from '../core/errors.js';
+import { Viewport } from '../core/viewport.js';
 
 /** @typedef {import('../core/platform.js').Platform} Platform */
 /** @typedef {import('./constants.js').StreamKind} StreamKind */
@@ -12,9 +13,10 @@ import { EnfiladeError } from '../core/errors.js';
 export class Elements {
   #platform;
   #participant;
-  /** @type {Map<HTMLMediaElement, {kind: StreamKind, adaptive: boolean | undefined, unwatch: (() => void) | null}>} */
+  /** @type {Map<HTMLMediaElement, {kind: StreamKind, adaptive: boolean | undefined}>} */
   #all = new Map();
-  #adaptive = false;
+  #adaptive = true;
+  #viewports;
 
   /**
    * @param {Platform} platform
@@ -23,6 +25,7 @@ export class Elements {
   constructor(platform, participant) {
     this.#platform = platform;
     this.#participant = participant;
+    this.#viewports = { video: this.#viewport('camera'), share: this.#viewport('screen') };
   }
 
   /** For the participant. @param {Stream} stream */
@@ -44,7 +47,7 @@ export class Elements {
     if (!create) throw new EnfiladeError('not-supported', 'There is no page to make an element for.');
     const element = create(kind === 'video' || kind === 'share' ? 'video' : 'audio');
     if (this.#participant.local && (kind === 'audio' || kind === 'shareAudio')) element.muted = true; // nobody wants to hear oneself
-    this.#all.set(element, { kind, adaptive, unwatch: null });
+    this.#all.set(element, { kind, adaptive });
     for (const stream of this.#participant.streams.values()) if (stream.kind === kind) this.#attach(element, stream);
     this.#watch();
     return element;
@@ -58,41 +61,24 @@ export class Elements {
 
   /** They have left. */
   release() {
-    for (const [element, { unwatch }] of this.#all) {
-      unwatch?.();
-      element.srcObject = null;
-    }
+    for (const viewport of Object.values(this.#viewports)) viewport.close();
+    for (const element of this.#all.keys()) element.srcObject = null;
     this.#all.clear();
   }
 
   #watch() {
-    for (const [element, entry] of this.#all) {
-      const adaptive = (entry.adaptive ?? this.#adaptive) && !this.#participant.local && (entry.kind === 'video' || entry.kind === 'share');
-      if (adaptive && !entry.unwatch) entry.unwatch = this.#watchSize(element, entry.kind);
-      else if (!adaptive && entry.unwatch) {
-        entry.unwatch();
-        entry.unwatch = null;
-        this.#fit(entry.kind, {});
-      }
+    for (const [element, { kind, adaptive }] of this.#all) {
+      if (this.#participant.local || (kind !== 'video' && kind !== 'share')) continue;
+      if (adaptive ?? this.#adaptive) this.#viewports[kind].watch(element);
+      else this.#viewports[kind].unwatch(element);
     }
   }
 
-  /**
-   * @param {HTMLMediaElement} element
-   * @param {StreamKind} kind
-   */
-  #watchSize(element, kind) {
-    const tell = (/** @type {{width: number, height: number} | null} */ size) =>
-      this.#fit(kind, size ? { maxWidth: size.width, maxHeight: size.height } : { paused: true });
-    return this.#platform.watchSize?.(element, tell) ?? null;
-  }
-
-  /**
-   * @param {StreamKind} kind
-   * @param {import('../core/protocol.js').Limits} fit
-   */
-  #fit(kind, fit) {
-    this.#participant.viewing.adapt(kind === 'share' ? 'screen' : 'camera', fit).catch(() => {}); // said again at the next change, or after a fresh join
+  /** @param {'camera' | 'screen'} source */
+  #viewport(source) {
+    return new Viewport(this.#platform, (fit) => {
+      this.#participant.viewing.adapt(source, fit).catch(() => {}); // said again at the next change, or after a fresh join
+    });
   }
 
   /**

@@ -18,8 +18,6 @@ export class HostedServices extends Emitter {
   transcriptionState = null;
   /** @readonly */
   hlsUrls = Object.freeze({ downstreamUrl: null, playbackHlsUrl: null, livestreamUrl: null });
-  /** Media is encrypted to the server and from it, not through it. @readonly */
-  isE2EEEnabled = false;
 
   /** @param {...unknown} _ @returns {Promise<never>} `not-supported`, 4011 */
   async startRecording(..._) {

@@ -25,9 +25,11 @@
  * @property {unknown} [metaData] any JSON, at most 16 KiB
  * @property {boolean} [autoConsume] default true; false: nothing is received until `participant.consumeMicStreams()` and the like
  * @property {'UDP_ONLY' | 'UDP_OVER_TCP' | 'TCP_ONLY'} [preferredProtocol] TCP_ONLY throws `not-supported`; the others are as the network allows
- * @property {boolean} [debugMode] taken and ignored, as are pubsubWorkerUrl and codecSwitchEnabled
+ * @property {boolean} [debugMode] taken and ignored, as is pubsubWorkerUrl
  * @property {string} [pubsubWorkerUrl]
- * @property {boolean} [codecSwitchEnabled]
+ * @property {boolean} [codecSwitchEnabled] send our picture in a second codec while somebody cannot decode the first (`codec-changed`);
+ *   default true
+ * @property {import('../core/key-provider.js').KeyProvider} [keyProvider] encrypts end to end; default: that of VideoSDK.setKeyProvider
  * @property {string} [signalingBaseUrl] of the server; default: where the page came from
  * @property {'six' | 'v1'} [stateModel] vocabulary of `meeting-state-changed`; default six
  * @property {'any' | 'open' | 'join'} [intent] open: begin the meeting, or reject with `room-exists`; join: enter it, or reject
@@ -48,6 +50,14 @@
  *
  * @typedef {{participantId: string, accept: () => Promise<void>, reject: () => Promise<void>}} MediaRequest who asks; `accept`
  *   switches on, `reject` does nothing
+ * @typedef {object} CodecChange our picture goes out in another codec for those who cannot decode it otherwise; whoever can still gets
+ *   the one from before
+ * @property {string | null} unsupportedRemoteCodec what they cannot decode: "VP8", "VP9", "H264" or "AV1"
+ * @property {string | null} previousCodec the same
+ * @property {string} currentCodec what they get
+ * @property {'video' | 'share'} kind
+ * @property {Participant | null} causedBy one of them
+ *
  * @typedef {{participantId: string, name: string, metaData: unknown, allow: () => Promise<void>, deny: () => Promise<void>}} EntryRequest
  *
  * @typedef {object} ConnectionRequest another meeting asks for a connection with ours
@@ -88,13 +98,14 @@
  *   'resumed-all-streams': [{kind: StreamKind | null}],
  *   'video-state-changed': [import('./shared-video.js').VideoState],
  *   'video-seeked': [{currentTime: number}],
+ *   'codec-changed': [CodecChange],
  *   'quality-limitation': [import('./upload-watch.js').Limitation],
  *   'audio-input-silence': [import('./upload-watch.js').Silence],
  *   'autoplay-blocked': [],
  *   error: [import('./errors.js').ErrorEvent],
  * }} MeetingEvents
  *   `participant-updated`: another name, metadata or mode. `entry-waiting`: we are in the lobby. `entry-responded`: also of ourselves. `connection-open`: `replayed` if the
- *   connection was open before us. `connection-close`: id and reason, after a `participant-left` for everybody there.
+ *   connection was open before us. `codec-changed`: see CodecChange. `connection-close`: id and reason, after a `participant-left` for everybody there.
  *   `settings-changed`: another owner or other settings (see `meeting.room`). `autoplay-blocked`: the browser plays nothing
  *   before the page was touched. `error`: what went wrong, whether or not a method rejects with it too.
  */

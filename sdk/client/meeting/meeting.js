@@ -12,7 +12,7 @@ import { PubSub } from './pub-sub.js';
 import { RealtimeStore } from './realtime-store.js';
 import { SharedVideo } from './shared-video.js';
 import { MeetingStates } from './state.js';
-import { Stats } from './stats.js';
+import { Stats } from '../core/stats.js';
 import { UploadWatch } from './upload-watch.js';
 
 /** @typedef {import('../core/connection.js').ConnectionState} ConnectionState */
@@ -108,6 +108,10 @@ export class Meeting extends MeetingControls {
   /** Who deserves the largest tile: somebody pinned, who presents, who speaks or spoke last, anybody; null before the join. */
   get mainParticipantId() {
     return this.#stage.people.mainId;
+  }
+  /** Whether what we send is encrypted end to end; then only what is encrypted is shown. */
+  get isE2EEEnabled() {
+    return this.room.encrypted;
   }
   /** What is pinned for everybody, by participant id. */
   get pinnedParticipants() {
@@ -242,11 +246,11 @@ export class Meeting extends MeetingControls {
     });
   }
 
-  /** From now on elements of `participant.renderVideo()` get what fits them, and nothing while out of sight. @returns {void} */
+  /** Elements of `participant.renderVideo()` get what fits them, and nothing while out of sight. It is so from the start. @returns {void} */
   enableAdaptiveSubscription() {
     this.#stage.people.adapt(true);
   }
-  /** @returns {void} */
+  /** They get everything, in sight or not. @returns {void} */
   disableAdaptiveSubscription() {
     this.#stage.people.adapt(false);
   }

@@ -39,6 +39,8 @@ export function makeRoom(options, meetingId, token) {
     password: options.password,
     settings: options.settings,
     reconnectForMs: options.reconnectForMs,
+    e2ee: options.keyProvider ? { keys: options.keyProvider } : undefined,
+    backupCodecs: options.codecSwitchEnabled,
     platform: options.platform,
   });
 }

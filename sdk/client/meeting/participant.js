@@ -2,7 +2,7 @@ import { Emitter } from '../core/emitter.js';
 import { EnfiladeError, requireArgument } from '../core/errors.js';
 import { modeName, STREAM_KIND } from './constants.js';
 import { Elements } from './elements.js';
-import { transportStats } from './stats.js';
+import { transportStats } from '../core/stats.js';
 import { Viewing } from './viewing.js';
 
 /** @typedef {import('../core/protocol.js').Source} Source */
@@ -11,8 +11,8 @@ import { Viewing } from './viewing.js';
 /** @typedef {import('./constants.js').PinType} PinType */
 /** @typedef {import('./constants.js').Quality} Quality */
 /** @typedef {import('./constants.js').StreamKind} StreamKind */
-/** @typedef {import('./stats.js').StreamStats} StreamStats */
-/** @typedef {import('./stats.js').TransportStats} TransportStats */
+/** @typedef {import('../core/stats.js').StreamStats} StreamStats */
+/** @typedef {import('../core/stats.js').TransportStats} TransportStats */
 /** @typedef {import('./stream.js').Stream} Stream */
 
 /**
@@ -20,7 +20,7 @@ import { Viewing } from './viewing.js';
  * @typedef {object} Surroundings
  * @property {Room} room
  * @property {import('../core/platform.js').Platform} platform
- * @property {import('./stats.js').Stats} stats
+ * @property {import('../core/stats.js').Stats} stats
  * @property {boolean} autoConsume
  * @property {boolean} olderModes whether the app speaks of CONFERENCE and VIEWER
  * @property {<T>(action: import('./errors.js').Action, run: () => T | Promise<T>) => Promise<T>} guard turns what is thrown into MeetingErrors
@@ -38,6 +38,8 @@ const PINS = { SHARE_AND_CAM: { camera: true, screen: true }, CAM: { camera: tru
  * Methods that return a Promise reject with a MeetingError; those for others reject with `invalid-state` on ourselves, and
  * those for ourselves on others.
  *
+ * @typedef {'EncryptionSuccess' | 'EncryptionFailed' | 'DecryptionSuccess' | 'DecryptionFailed'} EncryptionState
+ *
  * @extends {Emitter<{
  *   'stream-enabled': [Stream],
  *   'stream-disabled': [Stream],
@@ -45,9 +47,11 @@ const PINS = { SHARE_AND_CAM: { camera: true, screen: true }, CAM: { camera: tru
  *   'stream-resumed': [{kind: StreamKind, reason: string}],
  *   'media-status-changed': [{kind: StreamKind, newStatus: boolean}],
  *   'video-quality-changed': [{currentQuality: 'LOW' | 'MEDIUM' | 'HIGH', prevQuality: 'LOW' | 'MEDIUM' | 'HIGH' | null}],
+ *   'e2ee-state-change': [{kind: StreamKind, state: EncryptionState, reason: string | null}],
  * }>}
  *   `stream-enabled`, `stream-disabled`: show and hide. `media-status-changed`: they switched something on or off, whether
- *   or not we receive it. `video-quality-changed`: another encoding of their camera reaches us.
+ *   or not we receive it. `e2ee-state-change`: what becomes of their frames with end-to-end encryption; `reason`: `missing-key`,
+ *   `wrong-key`, `not-encrypted` or `unsupported`. `video-quality-changed`: another encoding of their camera reaches us.
  */
 export class Participant extends Emitter {
   #in;
@@ -139,7 +143,7 @@ export class Participant extends Emitter {
   }
 
   /**
-   * The size of the tile that shows their camera: nothing larger is sent to us.
+   * The size of the tile that shows their camera: nothing larger is sent to us. Goes before the size of an element of `renderVideo`.
    * @param {number} width pixels
    * @param {number} height pixels
    * @returns {Promise<void>}
@@ -285,7 +289,7 @@ export class Participant extends Emitter {
   /**
    * An element that shows their camera or screen, and follows when it comes and goes.
    * @param {{type?: 'video' | 'share', adaptive?: boolean}} [options] default video. adaptive: only what fits the element is
-   *   sent to us, and nothing while it is out of sight; default: as the meeting says (`enableAdaptiveSubscription`)
+   *   sent to us, and nothing while it is out of sight; default: as the meeting says (`disableAdaptiveSubscription`)
    * @returns {HTMLVideoElement}
    */
   renderVideo({ type = 'video', adaptive } = {}) {

@@ -7,6 +7,7 @@ import { StreamWatch } from './stream-watch.js';
 
 /** @typedef {import('../core/participant.js').LocalParticipant} LocalParticipant */
 /** @typedef {import('../core/participant.js').RemoteParticipant} RemoteParticipant */
+/** @typedef {import('../core/participant.js').RemotePublication} RemotePublication */
 /** @typedef {import('../core/publication.js').LocalPublication} LocalPublication */
 /** @typedef {import('./constants.js').StreamKind} StreamKind */
 /** @typedef {import('./leave-reasons.js').LeaveReason} LeaveReason */
@@ -21,7 +22,7 @@ export class People {
   #entered = false;
   /** @type {Set<StreamKind>} what `pauseAllStreams` holds back */
   #paused = new Set();
-  #adaptive = false;
+  #adaptive = true;
   #watch;
   /** @type {WeakSet<LocalPublication>} */
   #minded = new WeakSet();
@@ -61,12 +62,21 @@ export class People {
     });
     room.on('subscription', (publication, who) => {
       const participant = this.others.get(who.id);
-      if (publication.state === 'codec-not-supported') {
-        report(new EnfiladeError('codec-not-supported', `The ${publication.source} of ${who.displayName} comes in ${publication.codec}, which this browser cannot show.`), 'other');
-      }
+      if (publication.state === 'codec-not-supported') this.#lament(publication, who);
       if (publication.source === 'camera' && publication.encoding !== null) participant?.receives(publication.encoding, publication.encodings);
     });
     room.on('local-changed', () => this.#showLocal());
+    room.on('encryption', (publication, outcome) => {
+      const local = !('participantId' in publication);
+      const participant = local ? this.self : this.others.get(publication.participantId);
+      participant?.emit('e2ee-state-change', { kind: STREAM_KIND[publication.source], state: encryptionState(local, outcome), reason: outcome === 'ok' ? null : outcome });
+    });
+    room.on('backup', (publication, { codec, previous, for: [needy] }) => {
+      if (!codec) return;
+      const before = previous?.toUpperCase() ?? null;
+      const kind = publication.source === 'screen' ? 'share' : 'video';
+      meeting.emit('codec-changed', { unsupportedRemoteCodec: before, previousCodec: before, currentCodec: codec.toUpperCase(), kind, causedBy: this.others.get(needy ?? '') ?? null });
+    });
     room.on('speakers', ([loudest]) => this.#speak(loudest?.id ?? null));
     room.on('pin', ({ participant, camera, screen, by }) => {
       if (camera || screen) this.pinned.set(participant, { cam: camera, share: screen });
@@ -115,6 +125,15 @@ export class People {
   adapt(adaptive) {
     this.#adaptive = adaptive;
     for (const participant of this.others.values()) participant.elements.adapt(adaptive);
+  }
+
+  /** What we cannot decode is an error, unless a version that we can comes soon. @param {RemotePublication} publication @param {RemoteParticipant} who */
+  #lament(publication, who) {
+    this.#in.platform.setTimeout(() => {
+      const there = this.#in.room.participants.get(who.id)?.publications.get(publication.id);
+      if (there !== publication || publication.state !== 'codec-not-supported') return;
+      this.report(new EnfiladeError('codec-not-supported', `The ${publication.source} of ${who.displayName} comes in ${publication.codec}, which this browser cannot show.`), 'other');
+    }, BACKUP_PATIENCE_MS);
   }
 
   /** @param {RemoteParticipant} who */
@@ -232,6 +251,15 @@ export class People {
     this.mainId = main.id;
     this.#meeting.emit('main-participant-changed', main);
   }
+}
+
+/** How long a publisher may take to begin with a version that we can decode, in ms. */
+const BACKUP_PATIENCE_MS = 5000;
+
+/** As the Meeting API has it. @param {boolean} local @param {import('../core/e2ee-cipher.js').Outcome} outcome @returns {import('./participant.js').EncryptionState} */
+function encryptionState(local, outcome) {
+  if (local) return outcome === 'ok' ? 'EncryptionSuccess' : 'EncryptionFailed';
+  return outcome === 'ok' ? 'DecryptionSuccess' : 'DecryptionFailed';
 }
 
 /** @type {Record<StreamKind, import('../core/protocol.js').Source>} */

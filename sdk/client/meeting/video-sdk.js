@@ -7,6 +7,7 @@ import { meetingError, notServed } from './errors.js';
 import { Meeting } from './meeting.js';
 import { createCameraVideoTrack, createMicrophoneAudioTrack, createScreenShareVideoTrack } from './tracks.js';
 
+/** @typedef {import('../core/key-provider.js').KeyProvider} KeyProvider */
 /** @typedef {import('../core/platform.js').Platform} Platform */
 /** @typedef {import('./devices.js').Permission} Permission */
 /** @typedef {import('./meeting-types.js').MeetingOptions} MeetingOptions */
@@ -18,6 +19,8 @@ import { createCameraVideoTrack, createMicrophoneAudioTrack, createScreenShareVi
 export function createVideoSDK(platform) {
   /** @type {NonNullable<MeetingOptions['token']>} */
   let configured = '';
+  /** @type {KeyProvider | null} */
+  let keyProvider = null;
 
   /** @type {Emitter<{'device-changed': [MediaDeviceInfo[]]}>} */
   const devices = new Emitter();
@@ -56,7 +59,7 @@ export function createVideoSDK(platform) {
     initMeeting(options) {
       const token = options?.token ?? configured;
       if (!token) throw meetingError(new EnfiladeError('token-missing', 'Call VideoSDK.config(token) first, or give a token to initMeeting.'), 'join');
-      return new Meeting({ ...options, token, platform: options.platform ?? platform() });
+      return new Meeting({ keyProvider: keyProvider ?? undefined, ...options, token, platform: options.platform ?? platform() });
     },
 
     /** Every device. Labels are empty until permission was given once. @returns {Promise<MediaDeviceInfo[]>} */
@@ -116,9 +119,14 @@ export function createVideoSDK(platform) {
     async runPreCallTest(..._) {
       throw notServed('runPreCallTest', null);
     },
-    /** End-to-end encryption is not served. @param {...unknown} _ @returns {never} throws `not-supported` */
-    setKeyProvider(..._) {
-      throw notServed('setKeyProvider', null);
+    /**
+     * Meetings made from now on are encrypted end to end with its keys.
+     * @param {KeyProvider | null} provider null: they are not
+     * @returns {void} initMeeting then throws `not-supported` in a browser that cannot
+     */
+    setKeyProvider(provider) {
+      requireArgument(provider === null || typeof provider?.setKey === 'function', 'VideoSDK.setKeyProvider: a KeyProvider is needed.');
+      keyProvider = provider;
     },
     /** Taken and ignored: the SDK writes no log, only what a listener throws. @param {string} _ @returns {void} */
     setLogLevel(_) {},

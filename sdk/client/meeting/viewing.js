@@ -1,3 +1,5 @@
+import { fitted } from '../core/viewport.js';
+
 /** @typedef {import('../core/participant.js').RemotePublication} RemotePublication */
 /** @typedef {import('../core/protocol.js').Limits} Limits */
 /** @typedef {import('../core/protocol.js').Source} Source */
@@ -5,7 +7,7 @@
 /**
  * @typedef {object} Wish
  * @property {Limits} limits what the app asked for
- * @property {Limits} fit what fits the elements that show it; goes before the app's
+ * @property {Limits} fit what fits the elements that show it; a size of the app's goes before theirs
  * @property {boolean} wanted
  */
 
@@ -91,6 +93,6 @@ export class Viewing {
   /** @param {Source} source */
   async #say(source) {
     const { limits, fit, wanted } = this.#wish(source);
-    if (wanted) await this.#find(source)?.subscribe({ ...limits, ...fit });
+    if (wanted) await this.#find(source)?.subscribe(fitted(limits, fit));
   }
 }

@@ -20,14 +20,14 @@ const all = files.flatMap((name) => [...messages(JSON.parse(readFileSync(folder 
 const of = (...types) => all.filter(({ message }) => types.includes(message.type));
 
 const EVENTS = [
-  'participant.joined', 'participant.left', 'participant.updated', 'publication.added', 'publication.updated', 'publication.removed',
+  'participant.joined', 'participant.left', 'participant.updated', 'publication.added', 'publication.updated', 'publication.removed', 'publication.backup', 'publication.wanted',
   'seats', 'seats.wanted', 'speakers', 'quality', 'subscription', 'chat', 'topic.message', 'transport',
   'room.updated', 'media.requested', 'pin', 'store.changed', 'entry.requested', 'entry.responded', 'link.opened', 'link.closed',
   'link.roster', 'link.chat', 'link.chat.sent', 'link.gap', 'link.state', 'link.requested', 'link.request.ended', 'switch',
 ];
 const ANSWERS = ['joined', 'resumed', 'ok', 'error', 'answer', 'pong', 'bye', 'waiting', 'presence', 'rooms'];
 const REQUESTS = [
-  'join', 'resume', 'leave', 'ping', 'offer', 'publish', 'unpublish', 'mute', 'subscribe', 'unsubscribe', 'chat',
+  'join', 'resume', 'leave', 'ping', 'offer', 'publish', 'unpublish', 'mute', 'subscribe', 'unsubscribe', 'view', 'chat',
   'topic.publish', 'topic.subscribe', 'topic.unsubscribe', 'update', 'remove',
   'media.request', 'pin', 'store.set', 'store.get', 'room.update', 'room.close', 'entry.respond', 'presence', 'rooms',
   'link.open', 'link.close', 'link.respond', 'link.chat', 'link.end', 'switch',

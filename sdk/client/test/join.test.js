@@ -59,6 +59,32 @@ test('those who are here already are announced once', async () => {
   assert.equal(s.room.participants.get('bob').publication('camera').width, 1280);
 });
 
+test('what the server says in the same breath as joined is not missed', async () => {
+  const s = scene();
+  after(s.server, 'joined', () => s.server.event('participant.joined', { participant: person('bob', [camera(3)]) }));
+  s.hear('participant-joined', 'publication-added', 'state');
+  await s.joined();
+  assert.deepEqual(s.heard.map(([e, x]) => [e, x.id ?? x]), [
+    ['state', 'connecting'], ['participant-joined', 'bob'], ['publication-added', 3], ['state', 'connected'],
+  ]);
+});
+
+test('a goodbye in the same breath as joined ends the join with its code', async () => {
+  const s = scene();
+  after(s.server, 'joined', () => s.server.event('bye', { code: 'removed', message: 'Out.', reconnect: false }));
+  await assert.rejects(s.room.join(), { code: 'removed' });
+  assert.equal(s.room.state, 'closed');
+});
+
+/** Some sockets (`ws` in Node) deliver everything that came in one packet before any Promise is settled. */
+function after(server, type, say) {
+  const send = server.send.bind(server);
+  server.send = (session, message) => {
+    send(session, message);
+    if (message.type === type) say();
+  };
+}
+
 test('a refused join rejects with the code of the server and closes the room', async () => {
   const s = scene();
   s.server.on.join = () => {

@@ -229,7 +229,7 @@ test('hosted services reject with not-supported and the number of their failure'
   };
   for (const [method, number] of Object.entries(numbers)) await assert.rejects(meeting[method](), { code: 'not-supported', number }, method);
   for (const method of ['getNetworkStats', 'runPreCallTest']) await assert.rejects(VideoSDK[method](), { code: 'not-supported' }, method);
-  assert.throws(() => VideoSDK.setKeyProvider(), { code: 'not-supported' });
+  assert.throws(() => VideoSDK.setKeyProvider(), { code: 'invalid-argument' });
   assert.deepEqual([meeting.recordingState, meeting.hlsState, meeting.isE2EEEnabled], [null, null, false]);
 });
 

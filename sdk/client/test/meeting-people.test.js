@@ -129,11 +129,29 @@ test('switching on and off is told whether or not it is received; another encodi
   ]);
 });
 
-test('a codec that this browser cannot show is an error, 4051', async () => {
+test('a codec that this browser cannot show is an error, 4051, unless another version of the picture comes soon', async () => {
   const s = await withBob();
   s.hear('error');
   s.server.event('subscription', { publication: 3, state: 'codec-not-supported' });
+  await s.platform.advance(3000);
+  s.server.event('subscription', { publication: 3, state: 'active' });
+  await s.platform.advance(9000);
+  assert.deepEqual(s.log, []);
+  s.server.event('subscription', { publication: 3, state: 'codec-not-supported' });
+  await s.platform.advance(5000);
   assert.deepEqual(s.log.map(([, e]) => e.code), [4051]);
+});
+
+test('who cannot decode our picture gets it in another codec, and we are told', async () => {
+  const s = await withBob();
+  s.hear('codec-changed');
+  const webcam = s.meeting.enableWebcam();
+  await settle(200);
+  await webcam;
+  const [{ id }] = s.meeting.room.publications;
+  s.server.event('publication.backup', { publication: id, codec: 'h264', wanted: true, codecs: ['vp8'], for: ['bob'] });
+  await settle(200);
+  assert.deepEqual(s.log, [['codec-changed', { unsupportedRemoteCodec: 'H264', previousCodec: 'H264', currentCodec: 'VP8', kind: 'video', causedBy: s.bob }]]);
 });
 
 test('a moderator mutes at once and asks for more; each has its number when it is refused', async () => {
@@ -254,13 +272,15 @@ test('elements follow their streams; adaptive ones ask for what fits them', asyn
   const video = s.bob.renderVideo();
   const sound = s.bob.renderAudio();
   assert.deepEqual([video.kind, video.srcObject.getTracks()[0].kind, sound.srcObject.getTracks()[0].kind], ['video', 'video', 'audio']);
-  assert.equal(video.seen, undefined);
-  s.meeting.enableAdaptiveSubscription();
-  video.seen({ width: 320, height: 180 });
+  assert.equal(sound.seen, undefined);
+  video.seen({ width: 310, height: 180 });
+  await s.platform.advance(1000);
   video.seen(null);
+  await s.platform.advance(1000);
   s.meeting.disableAdaptiveSubscription();
-  await settle();
-  assert.deepEqual(s.asked('subscribe'), [{ publication: 3, maxWidth: 320, maxHeight: 180 }, { publication: 3, paused: true }, { publication: 3 }]);
+  await s.platform.advance(1000);
+  assert.equal(video.seen, undefined);
+  assert.deepEqual(s.asked('subscribe'), [{ publication: 3, maxWidth: 320, maxHeight: 192 }, { publication: 3, paused: true }, { publication: 3 }]);
   seated(s, null, null);
   assert.equal(video.srcObject, null);
 });
@@ -271,9 +291,12 @@ test('what fits an element undoes no pause and no viewport of the app', async ()
   await s.bob.setViewPort(640, 360);
   await s.meeting.pauseAllStreams('video');
   video.seen({ width: 320, height: 180 });
+  await s.platform.advance(1000);
   await s.meeting.resumeAllStreams('video');
-  await settle();
-  assert.deepEqual(s.asked('subscribe').slice(2), [{ publication: 3, maxWidth: 320, maxHeight: 180, paused: true }, { publication: 3, maxWidth: 320, maxHeight: 180 }]);
+  video.seen(null);
+  await s.platform.advance(1000);
+  const box = { publication: 3, maxWidth: 640, maxHeight: 360 };
+  assert.deepEqual(s.asked('subscribe').slice(2), [{ ...box, paused: true }, box, { ...box, paused: true }]);
   assert.ok(s.meeting.localParticipant.renderAudio().muted, 'nobody hears oneself');
 });
 

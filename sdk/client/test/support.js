@@ -6,9 +6,9 @@ import { ScriptedServer } from './scripted-server.js';
 export { FakeTrack, settle } from './fake-platform.js';
 
 /** A room with a scripted server behind it, not joined yet. */
-export function scene(options = {}) {
+export function scene({ withPlatform = (platform) => platform, ...options } = {}) {
   const server = new ScriptedServer();
-  const platform = fakePlatform(server);
+  const platform = withPlatform(fakePlatform(server));
   const room = new Room({ token: 't', room: 'r1', platform, ...options });
   const heard = [];
   const hear = (...events) => events.forEach((e) => room.on(e, (...args) => heard.push([e, ...args])));
@@ -40,9 +40,9 @@ export const microphone = (id, more = {}) => ({ id, source: 'microphone', kind: 
  * A meeting with a scripted server behind it, not joined yet, without microphone and camera unless asked for. `log` holds the
  * events named by `hear`.
  */
-export function meetingScene(options = {}) {
+export function meetingScene({ withPlatform = (platform) => platform, ...options } = {}) {
   const server = new ScriptedServer();
-  const platform = fakePlatform(server);
+  const platform = withPlatform(fakePlatform(server));
   const meeting = VideoSDK.initMeeting({ meetingId: 'r1', token: 't', name: 'Ann', micEnabled: false, webcamEnabled: false, platform, ...options });
   const states = [];
   meeting.on('meeting-state-changed', ({ state }) => states.push(state));

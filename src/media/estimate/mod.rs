@@ -1,12 +1,26 @@
 //! How much a subscriber's path carries: estimated where we send, from transport-wide feedback.
 
+mod burst;
+mod delay;
+mod fallback;
+mod loss;
+mod probe;
+mod rate;
 mod sent;
+mod window;
 
 use std::time::{Duration, Instant};
 
 pub use sent::{ProbeCluster, SentLog, SentPacket};
 
-use crate::packet::rtcp::TransportCcFeedback;
+use crate::packet::rtcp::{ReferenceClock, TransportCcFeedback};
+use burst::Verdict;
+use delay::{DelayDetector, Trend};
+use fallback::Fallback;
+use loss::{Demand, LossControl, Scene};
+use probe::{Chance, Prober};
+use rate::{Conditions, Move, RateControl};
+use window::{Heard, Rates, Window};
 
 /// Bounds of an estimate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -74,69 +88,340 @@ pub struct Probe {
     pub bytes: usize,
 }
 
+/// Rates for decisions: half a second, and a quarter when a queue grows.
+const RATE_BUCKETS: u32 = 20;
+const RATE_BUCKETS_LATEST: u32 = 10;
+/// Losses are told over a second and a half.
+const LOSS_BUCKETS: u32 = 60;
+
+/// Queued packets drain somewhat faster than the estimate, or a burst of media would wait for the next.
+const PACING: f64 = 1.5;
+
+/// Feedback that stays away for so long, while something is sent, says that the path does not carry it; and again after
+/// each such time. What is sent then is less each time, but never less than the smallest layers need.
+const SILENCE: Duration = Duration::from_secs(1);
+const SILENCE_BACK_OFF: f64 = 0.7;
+const SILENCE_BPS_MIN: f64 = 150_000.0;
+
+/// A path quieter than this may be probed.
+const PROBE_QUEUE_US: i64 = 50_000;
+/// A wish that grows by so much is a reason to probe at once.
+const WISH_GREW: f64 = 1.2;
+
 /// Estimates one path.
 #[derive(Debug)]
 pub struct Estimator {
     config: EstimateConfig,
+    clock: ReferenceClock,
+    window: Window,
+    delay: DelayDetector,
+    rate: RateControl,
+    loss: LossControl,
+    probe: Prober,
+    fallback: Fallback,
+    round_trip: Option<Duration>,
+    rates: Rates,
+    trend: Trend,
+    limited_by: LimitedBy,
+    allocated_bps: f64,
+    wished_bps: f64,
+    heard_at: Option<Instant>,
+    /// When silence lowers the rate next.
+    silence_at: Option<Instant>,
+    is_silent: bool,
+    /// The latest time that was told.
+    now: Option<Instant>,
 }
 
 impl Estimator {
     /// Knows nothing yet.
     pub fn new(config: EstimateConfig) -> Self {
-        Estimator { config }
+        Estimator {
+            config,
+            clock: ReferenceClock::default(),
+            window: Window::default(),
+            delay: DelayDetector::default(),
+            rate: RateControl::new(config.start_bps as f64),
+            loss: LossControl::default(),
+            probe: Prober::new(config.start_bps as f64),
+            fallback: Fallback::default(),
+            round_trip: None,
+            rates: Rates::default(),
+            trend: Trend::Unknown,
+            limited_by: LimitedBy::Start,
+            allocated_bps: 0.0,
+            wished_bps: 0.0,
+            heard_at: None,
+            silence_at: None,
+            is_silent: false,
+            now: None,
+        }
     }
 
     /// Feedback about packets that `sent` knows.
     pub fn handle_feedback(&mut self, now: Instant, feedback: &TransportCcFeedback<'_>, sent: &mut SentLog) {
-        let _ = (now, feedback, sent);
+        self.now = Some(now);
+        let now_us = sent.micros(now);
+        let reference_us = self.clock.unwrap_us(feedback.reference_time);
+        let mut latest_sent_us = None;
+        for (sequence, arrival_us) in feedback.arrivals() {
+            let Some(arrival_us) = arrival_us else {
+                if let Some(told) = sent.missing(sequence) {
+                    self.window.missing(told.at_us, told.bytes);
+                    if told.probe != 0 {
+                        self.probe.told(told.probe, told.at_us, None, told.bytes);
+                    }
+                }
+                continue;
+            };
+            let Some(told) = sent.arrived(sequence) else {
+                continue;
+            };
+            let arrival_us = reference_us.saturating_add(arrival_us);
+            latest_sent_us = latest_sent_us.max(Some(told.at_us));
+            if self
+                .window
+                .arrived(told.at_us, arrival_us, told.bytes, told.was_missing)
+                == Heard::ClockJumped
+            {
+                self.delay.forget();
+            }
+            if told.probe != 0 {
+                self.delay.probed(told.at_us);
+                if !told.was_missing {
+                    self.probe.told(told.probe, told.at_us, Some(arrival_us), told.bytes);
+                }
+            }
+        }
+        let Some(latest_sent_us) = latest_sent_us else {
+            return;
+        };
+        self.round_trip = u64::try_from(now_us - latest_sent_us).ok().map(Duration::from_micros);
+        self.heard_at = Some(now);
+        self.silence_at = Some(now + SILENCE);
+        if std::mem::take(&mut self.is_silent) {
+            // What was lost meanwhile says nothing of rates, and what was known before may hold again.
+            self.loss.restart(now_us);
+            self.delay.restart(now_us);
+            self.probe.again(now, true);
+        }
+        self.decide(now, now_us);
+    }
+
+    fn decide(&mut self, now: Instant, now_us: i64) {
+        self.trend = self.delay.update(now_us, &self.window);
+        let (Some(rates), Some(latest)) = (self.window.rates(RATE_BUCKETS), self.window.rates(RATE_BUCKETS_LATEST))
+        else {
+            return;
+        };
+        self.rates = rates;
+        let conditions = Conditions {
+            trend: self.trend,
+            queue_us: self.delay.queue_us(),
+            rates,
+            latest,
+            inherent_loss: self.loss.inherent(),
+            shared: self.delay.is_shared(),
+            held: self.loss.is_trying(),
+        };
+        let was_limited = self.rate.is_application_limited();
+        match self.rate.update(now_us, &conditions) {
+            Move::Held => {}
+            Move::Raised => self.limited_by = LimitedBy::Nothing,
+            Move::Cut => {
+                self.limited_by = LimitedBy::Delay;
+                self.loss.restart(now_us);
+                self.probe.cut(now, was_limited);
+            }
+        }
+        if matches!(self.trend, Trend::Growing | Trend::Standing) {
+            self.delay.restart(now_us);
+        }
+        self.heed_losses(now, now_us);
+        self.conclude_probe(now);
+        self.bound();
+        self.consider_probe(now);
+    }
+
+    fn heed_losses(&mut self, now: Instant, now_us: i64) {
+        let scene = Scene {
+            now_us,
+            newest_us: self.window.newest_us(),
+            bps: self.rate.bps(),
+            queue_us: self.delay.queue_us(),
+            application_limited: self.rate.is_application_limited(),
+            shared: self.delay.is_shared(),
+            round_trip_us: self.round_trip.map_or(0, |trip| trip.as_micros() as i64),
+        };
+        match self.loss.update(&scene, &self.window.losses(self.loss.since_us())) {
+            Demand::Nothing => {}
+            Demand::Cut(bps) => {
+                self.limited_by = LimitedBy::Loss;
+                self.rate.is_full_at(bps);
+                self.rate.set(bps);
+                self.delay.restart(now_us);
+                self.loss.restart(now_us);
+                self.probe.cut(now, scene.application_limited);
+            }
+            Demand::Try(bps) => {
+                self.limited_by = LimitedBy::Loss;
+                self.rate.set(bps);
+            }
+            Demand::GiveBack(bps) => {
+                self.limited_by = LimitedBy::Nothing;
+                self.rate.set(bps);
+            }
+        }
+    }
+
+    fn conclude_probe(&mut self, now: Instant) {
+        let Some(verdict) = self.probe.verdict(now, self.loss.inherent()) else {
+            return;
+        };
+        let before = self.rate.bps();
+        match verdict {
+            Verdict::Unclear => {}
+            Verdict::Carries(bps) => self.rate.raise_to(bps),
+            Verdict::Full(bps) => {
+                self.rate.raise_to(bps);
+                self.rate.is_full_at(bps);
+            }
+        }
+        if self.rate.bps() > before {
+            self.limited_by = LimitedBy::Nothing;
+        }
+        self.probe.conclude(now, verdict, before, self.rate.bps());
+    }
+
+    fn bound(&mut self) {
+        let (least, most) = (self.config.min_bps as f64, self.config.max_bps as f64);
+        // Not `clamp`: a configuration that is upside down is no reason to panic.
+        self.rate.set(self.rate.bps().max(least).min(most));
+    }
+
+    fn consider_probe(&mut self, now: Instant) {
+        let heard = self
+            .heard_at
+            .is_some_and(|at| now.saturating_duration_since(at) < SILENCE);
+        let quiet = heard
+            && matches!(self.trend, Trend::Steady | Trend::Unknown)
+            && self.delay.queue_us() < PROBE_QUEUE_US
+            && !self.loss.is_trying();
+        let chance = Chance {
+            bps: self.rate.bps(),
+            media_bps: self.rates.sent_bps,
+            wished_bps: self.wished_bps.min(self.config.max_bps as f64),
+            quiet,
+        };
+        self.probe.consider(now, &chance);
     }
 
     /// A receiver's own estimate (REMB): an upper limit, and the estimate itself for receivers without feedback.
     pub fn handle_remb(&mut self, now: Instant, bps: u64) {
-        let _ = (now, bps);
+        self.now = Some(now);
+        self.fallback.handle_remb(now, bps);
+        if self.heard_at.is_none() {
+            self.rate.set(bps as f64);
+            self.limited_by = LimitedBy::Receiver;
+            self.bound();
+        }
     }
 
     /// Loss (in 1/256) and round trip of a receiver report: all there is for receivers without feedback.
     pub fn handle_report(&mut self, now: Instant, fraction_lost: u8, round_trip: Option<Duration>) {
-        let _ = (now, fraction_lost, round_trip);
+        self.now = Some(now);
+        let before = self.rate.bps();
+        let after = self.fallback.handle_report(now, fraction_lost, round_trip, before);
+        if self.heard_at.is_some() {
+            return;
+        }
+        self.round_trip = self.fallback.round_trip;
+        if self.fallback.limit(now).is_some() && after > before {
+            return;
+        }
+        if after != before {
+            self.limited_by = if after > before {
+                LimitedBy::Nothing
+            } else {
+                LimitedBy::Loss
+            };
+        }
+        self.rate.set(after);
+        self.bound();
     }
 
     /// What is sent by decision of the allocator, and what would be if the path carried everything that is wished for: to
     /// tell a path that is full from one that is not used, and how far probing is worth it.
     pub fn set_demand(&mut self, now: Instant, allocated_bps: u64, wished_bps: u64) {
-        let _ = (now, allocated_bps, wished_bps);
+        self.now = Some(now);
+        let wished_before = std::mem::replace(&mut self.wished_bps, wished_bps as f64);
+        self.allocated_bps = allocated_bps as f64;
+        if self.wished_bps > WISH_GREW * wished_before {
+            self.probe.again(now, false);
+        }
+        self.consider_probe(now);
     }
 
     /// Time passes: feedback that stays away, probes that begin.
     pub fn handle_timeout(&mut self, now: Instant) {
-        let _ = now;
+        self.now = Some(now);
+        if self.silence_at.is_some_and(|at| at <= now) {
+            self.silence_at = Some(now + SILENCE);
+            if self.allocated_bps > 0.0 {
+                self.is_silent = true;
+                self.limited_by = LimitedBy::Loss;
+                let lower = (self.rate.bps() * SILENCE_BACK_OFF).max(SILENCE_BPS_MIN);
+                self.rate.set(lower.min(self.rate.bps()));
+                self.bound();
+            }
+        }
+        self.conclude_probe(now);
+        self.bound();
+        self.consider_probe(now);
     }
 
     /// When [`Self::handle_timeout`] or [`Self::poll_probe`] has something to do.
     pub fn poll_timeout(&self) -> Option<Instant> {
-        None
+        // What was due before the last call is due again only when something else happens.
+        let probe = self.probe.poll_timeout().filter(|at| Some(*at) > self.now);
+        [probe, self.silence_at].into_iter().flatten().min()
     }
 
-    /// Padding to send now, if a probe runs. Asked every few milliseconds while it does, see [`Self::poll_timeout`].
+    /// Padding to send now, if a probe runs: none of it while media alone keeps up with the probe. Asked every few
+    /// milliseconds while it runs, see [`Self::poll_timeout`]; all that leaves meanwhile belongs to it.
     pub fn poll_probe(&mut self, now: Instant) -> Option<Probe> {
-        let _ = now;
-        None
+        self.probe.poll(now)
     }
 
     /// A packet of a probe left.
     pub fn probe_sent(&mut self, now: Instant, cluster: ProbeCluster, bytes: usize) {
-        let _ = (now, cluster, bytes);
+        self.probe.sent(now, cluster, bytes);
     }
 
     /// What is known now.
     pub fn estimate(&self) -> Estimate {
+        let limit = self.now.and_then(|now| self.fallback.limit(now));
+        let (mut bps, mut limited_by) = (self.rate.bps(), self.limited_by);
+        let most = self.config.max_bps as f64;
+        if let Some(limit) = limit.filter(|limit| *limit < bps) {
+            bps = limit.max(self.config.min_bps as f64);
+            limited_by = LimitedBy::Receiver;
+        } else if bps >= most {
+            limited_by = LimitedBy::Maximum;
+        } else if limited_by == LimitedBy::Nothing && self.rate.is_application_limited() {
+            limited_by = LimitedBy::Application;
+        }
+        let loss = match self.heard_at {
+            Some(_) => self.window.rates(LOSS_BUCKETS).map_or(0.0, |rates| rates.loss()),
+            None => self.fallback.loss,
+        };
         Estimate {
-            bps: self.config.max_bps,
-            pacing_bps: self.config.max_bps,
-            loss: 0.0,
-            round_trip: None,
-            queue_delay: Duration::ZERO,
-            limited_by: LimitedBy::Start,
+            bps: bps as u64,
+            pacing_bps: (bps * PACING) as u64,
+            loss,
+            round_trip: self.round_trip,
+            queue_delay: Duration::from_micros(self.delay.queue_us() as u64),
+            limited_by,
         }
     }
 }

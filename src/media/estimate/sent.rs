@@ -1,6 +1,6 @@
 //! What was sent on a path, by its transport-wide number, until feedback says what became of it.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// A burst of packets sent faster than media, to see whether the path takes it. Never 0.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -22,10 +22,47 @@ const PACKETS_FIRST: usize = 256;
 /// 2^14 packets are a second of 150 Mb/s; the numbers themselves repeat after four times as many.
 const PACKETS_MAX: usize = 1 << 14;
 
+/// After so long a packet is not worth more room: its feedback was lost, or there never is any.
+const IN_FLIGHT_US: u64 = 2_000_000;
+
 /// The packets of one path that feedback may still tell about, by transport-wide sequence number.
 #[derive(Debug, Default)]
 pub struct SentLog {
-    slots: Box<[Option<(u16, SentPacket)>]>,
+    slots: Box<[Slot]>,
+    /// When the first packet left: what the times in the slots count from.
+    epoch: Option<Instant>,
+}
+
+/// One packet. Sixteen octets, since every subscriber has some hundreds of them.
+#[derive(Clone, Copy, Debug, Default)]
+struct Slot {
+    at_us: u64,
+    sequence: u16,
+    bytes: u16,
+    /// 0 is none.
+    probe: u16,
+    state: State,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum State {
+    #[default]
+    Empty,
+    InFlight,
+    /// Feedback said that it had not arrived. A later one may know better: packets overtake each other.
+    Missing,
+}
+
+/// A packet that feedback tells about, in the log's own time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Told {
+    /// When it left, in microseconds since the first packet did.
+    pub at_us: i64,
+    pub bytes: u16,
+    /// 0 is none.
+    pub probe: u16,
+    /// An earlier feedback called it missing.
+    pub was_missing: bool,
 }
 
 impl SentLog {
@@ -33,36 +70,96 @@ impl SentLog {
     #[inline]
     pub fn record(&mut self, sequence: u16, packet: SentPacket) {
         if self.slots.is_empty() {
-            self.slots = vec![None; PACKETS_FIRST].into();
+            self.slots = vec![Slot::default(); PACKETS_FIRST].into();
         }
-        let mut at = usize::from(sequence) & (self.slots.len() - 1);
-        if self.slots[at].is_some() && self.slots.len() < PACKETS_MAX {
+        let at_us = self.since_epoch(packet.at);
+        let mut index = self.index(sequence);
+        let occupant = &self.slots[index];
+        if occupant.state == State::InFlight
+            && at_us.saturating_sub(occupant.at_us) < IN_FLIGHT_US
+            && self.slots.len() < PACKETS_MAX
+        {
             self.grow();
-            at = usize::from(sequence) & (self.slots.len() - 1);
+            index = self.index(sequence);
         }
-        self.slots[at] = Some((sequence, packet));
+        self.slots[index] = Slot {
+            at_us,
+            sequence,
+            bytes: packet.bytes,
+            probe: packet.probe.map_or(0, |cluster| cluster.0),
+            state: State::InFlight,
+        };
     }
 
     /// What left under this number; told once.
     pub fn take(&mut self, sequence: u16) -> Option<SentPacket> {
+        let told = self.arrived(sequence)?;
+        Some(SentPacket {
+            at: self.epoch? + Duration::from_micros(told.at_us as u64),
+            bytes: told.bytes,
+            probe: (told.probe != 0).then_some(ProbeCluster(told.probe)),
+        })
+    }
+
+    /// Feedback says that this packet arrived: what it was, told once.
+    #[inline]
+    pub(super) fn arrived(&mut self, sequence: u16) -> Option<Told> {
+        let slot = self.slot(sequence)?;
+        let told = slot.told()?;
+        slot.state = State::Empty;
+        Some(told)
+    }
+
+    /// Feedback says that this packet did not arrive: what it was, told once. [`Self::arrived`] may still follow.
+    #[inline]
+    pub(super) fn missing(&mut self, sequence: u16) -> Option<Told> {
+        let slot = self.slot(sequence)?;
+        let told = slot.told().filter(|told| !told.was_missing)?;
+        slot.state = State::Missing;
+        Some(told)
+    }
+
+    /// A moment on the log's own clock: microseconds since the first packet left.
+    pub(super) fn micros(&self, now: Instant) -> i64 {
+        let epoch = self.epoch.unwrap_or(now);
+        i64::try_from(now.saturating_duration_since(epoch).as_micros()).unwrap_or(i64::MAX)
+    }
+
+    fn since_epoch(&mut self, at: Instant) -> u64 {
+        let epoch = *self.epoch.get_or_insert(at);
+        u64::try_from(at.saturating_duration_since(epoch).as_micros()).unwrap_or(u64::MAX)
+    }
+
+    fn index(&self, sequence: u16) -> usize {
+        usize::from(sequence) & (self.slots.len() - 1)
+    }
+
+    fn slot(&mut self, sequence: u16) -> Option<&mut Slot> {
         if self.slots.is_empty() {
             return None;
         }
-        let slot = &mut self.slots[usize::from(sequence) & (self.slots.len() - 1)];
-        let (known, packet) = (*slot)?;
-        (known == sequence).then(|| {
-            *slot = None;
-            packet
-        })
+        let index = self.index(sequence);
+        Some(&mut self.slots[index]).filter(|slot| slot.sequence == sequence)
     }
 
     #[cold]
     fn grow(&mut self) {
-        let mut wider = vec![None; self.slots.len() * 2].into_boxed_slice();
-        for (sequence, packet) in self.slots.iter().flatten() {
-            wider[usize::from(*sequence) & (self.slots.len() * 2 - 1)] = Some((*sequence, *packet));
+        let mut wider = vec![Slot::default(); self.slots.len() * 2].into_boxed_slice();
+        for slot in self.slots.iter().filter(|slot| slot.state != State::Empty) {
+            wider[usize::from(slot.sequence) & (self.slots.len() * 2 - 1)] = *slot;
         }
         self.slots = wider;
+    }
+}
+
+impl Slot {
+    fn told(&self) -> Option<Told> {
+        (self.state != State::Empty).then_some(Told {
+            at_us: self.at_us as i64,
+            bytes: self.bytes,
+            probe: self.probe,
+            was_missing: self.state == State::Missing,
+        })
     }
 }
 
@@ -70,19 +167,18 @@ impl SentLog {
 mod tests {
     use super::*;
 
+    fn packet(at: Instant, bytes: u16) -> SentPacket {
+        SentPacket { at, bytes, probe: None }
+    }
+
     #[test]
     fn what_left_is_told_once_and_room_grows_while_nothing_is_told() {
         let (mut log, now) = (SentLog::default(), Instant::now());
-        let packet = |bytes| SentPacket {
-            at: now,
-            bytes,
-            probe: None,
-        };
         for number in 0..1_000u16 {
-            log.record(number.wrapping_add(65_000), packet(number));
+            log.record(number.wrapping_add(65_000), packet(now, number));
         }
         for number in 0..1_000u16 {
-            assert_eq!(log.take(number.wrapping_add(65_000)), Some(packet(number)));
+            assert_eq!(log.take(number.wrapping_add(65_000)), Some(packet(now, number)));
             assert_eq!(log.take(number.wrapping_add(65_000)), None);
         }
     }
@@ -91,15 +187,29 @@ mod tests {
     fn a_path_without_feedback_keeps_no_more_than_its_cap() {
         let (mut log, now) = (SentLog::default(), Instant::now());
         for number in 0..200_000u32 {
-            log.record(
-                number as u16,
-                SentPacket {
-                    at: now,
-                    bytes: 1,
-                    probe: None,
-                },
-            );
+            log.record(number as u16, packet(now, 1));
         }
         assert_eq!(log.slots.len(), PACKETS_MAX);
+    }
+
+    #[test]
+    fn packets_whose_feedback_was_lost_long_ago_take_no_more_room() {
+        let (mut log, start) = (SentLog::default(), Instant::now());
+        // One hundred packets each second for a minute, and never any feedback.
+        for number in 0..6_000u32 {
+            log.record(number as u16, packet(start + Duration::from_millis(10) * number, 1));
+        }
+        assert_eq!(log.slots.len(), PACKETS_FIRST);
+    }
+
+    #[test]
+    fn a_missing_packet_may_still_arrive_and_each_is_told_once() {
+        let (mut log, now) = (SentLog::default(), Instant::now());
+        log.record(7, packet(now, 100));
+        assert!(log.missing(7).is_some_and(|told| !told.was_missing));
+        assert_eq!(log.missing(7), None);
+        assert!(log.arrived(7).is_some_and(|told| told.was_missing));
+        assert_eq!(log.arrived(7), None);
+        assert_eq!(log.missing(7), None);
     }
 }

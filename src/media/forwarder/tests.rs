@@ -7,14 +7,14 @@ fn the_hot_part_fits_two_cache_lines() {
 }
 
 #[test]
-fn red_goes_to_who_has_it_and_its_primary_to_who_has_not() {
+fn of_red_the_primary_goes_to_who_has_opus_and_all_of_it_to_who_has_nothing_else() {
     let mut types = PayloadTypes::default();
-    types.add(Codec::Opus, 111, None);
-    let form = types.form(Codec::Red).expect("opus will do");
-    assert!(form.primary_only && form.payload_type == 111);
     types.add(Codec::Red, 63, None);
     let form = types.form(Codec::Red).expect("agreed");
     assert!(!form.primary_only && form.payload_type == 63);
+    types.add(Codec::Opus, 111, None);
+    let form = types.form(Codec::Red).expect("opus will do");
+    assert!(form.primary_only && form.payload_type == 111);
     assert!(types.form(Codec::Vp8).is_none());
 }
 

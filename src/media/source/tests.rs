@@ -3,8 +3,10 @@ use crate::media::PayloadTypes;
 use crate::media::tests::{Kept, Received, Video, audio_packet, egress, forwarder};
 use crate::packet::{AudioLevel, FrameInfo, Picture};
 
+mod demand;
 mod layers;
 mod random;
+mod wraps;
 
 const ANNA: EgressKey = EgressKey(1);
 
@@ -357,6 +359,7 @@ fn levels_are_metered_while_nobody_listens() {
             voice: true,
             level_dbov: 20,
         });
+        source.hear(&packet);
         source.forward(&packet, &mut kept);
     }
     assert!(source.level().loudness(now + ms(400)) > 60.0);

@@ -56,6 +56,17 @@ impl DependencyDescriptor {
     }
 }
 
+/// Pixels across and down of the highest spatial layer, if the descriptor brings a structure that says so.
+pub fn frame_size(descriptor: &[u8]) -> Option<(u16, u16)> {
+    let mut bits = Bits::new(descriptor);
+    // The mandatory fields.
+    bits.skip(24).ok()?;
+    if !Extended::parse(&mut bits).ok()?.structure_present {
+        return None;
+    }
+    Structure::parse(&mut bits).ok()?.resolution
+}
+
 /// How many frames back each reference is, 1 to 4096.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct FrameDiffs {

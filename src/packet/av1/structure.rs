@@ -70,6 +70,8 @@ pub(super) struct Structure {
     target_count: u8,
     templates: [Template; MAX_TEMPLATES],
     targets: [DecodeTarget; MAX_DECODE_TARGETS],
+    /// Pixels across and down of the highest spatial layer.
+    pub(super) resolution: Option<(u16, u16)>,
 }
 
 impl Structure {
@@ -80,6 +82,7 @@ impl Structure {
             target_count: bits.read_u8(5)? + 1,
             templates: [Template::default(); MAX_TEMPLATES],
             targets: [DecodeTarget::default(); MAX_DECODE_TARGETS],
+            resolution: None,
         };
         let max_spatial = structure.layers(bits)?;
         let target_count = structure.target_count;
@@ -95,9 +98,11 @@ impl Structure {
         }
         structure.skip_chains(bits)?;
         structure.targets();
-        // Resolutions: a width and a height of 16 bits for each spatial layer.
+        // Resolutions: a width and a height, less one, of 16 bits for each spatial layer.
         if bits.flag()? {
-            bits.skip(32 * (usize::from(max_spatial) + 1))?;
+            bits.skip(32 * usize::from(max_spatial))?;
+            let side = |value: u32| (value as u16).saturating_add(1);
+            structure.resolution = Some((side(bits.read(16)?), side(bits.read(16)?)));
         }
         Ok(structure)
     }

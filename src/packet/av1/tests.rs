@@ -360,6 +360,16 @@ fn a_patch_changes_the_frame_number_only() {
 }
 
 #[test]
+fn a_structure_tells_how_large_the_picture_is() {
+    let structure = l2t1_key();
+    assert_eq!(frame_size(&structure.frame(1, 1, true)), Some((1_280, 720)));
+    assert_eq!(frame_size(&structure.frame(2, 0, false)), None);
+    let mut silent = l2t1_key();
+    silent.resolutions = false;
+    assert_eq!(frame_size(&silent.frame(1, 1, true)), None);
+}
+
+#[test]
 fn without_a_descriptor_the_aggregation_header_announces_a_sequence() {
     let mut reader = DependencyDescriptorReader::default();
     let mut read = |payload: &[u8]| frame_info(payload, true, None, &mut reader).unwrap();
@@ -392,6 +402,11 @@ proptest! {
             }
         }
         let _ = frame_info(&payload, false, None, &mut reader);
+    }
+
+    #[test]
+    fn a_size_is_read_from_any_bytes(descriptor in prop::collection::vec(any::<u8>(), 0..300)) {
+        let _ = frame_size(&descriptor);
     }
 
     #[test]

@@ -18,6 +18,8 @@ pub(super) struct Books {
     pub(super) egresses: BTreeMap<EgressKey, (ShardId, TransportKey)>,
     pub(super) bound: BTreeMap<EgressKey, (SourceKey, Limits)>,
     pub(super) muted: BTreeSet<SourceKey>,
+    /// How many voices each shard lets through; 0: all.
+    pub(super) loudest: BTreeMap<ShardId, usize>,
     pub(super) commands: usize,
 }
 
@@ -66,6 +68,7 @@ impl Books {
                     self.muted.remove(&source)
                 };
             }
+            ShardCommand::SetLoudest { most, .. } => drop(self.loudest.insert(shard, most)),
             ShardCommand::Relay { source, to, on: true } => {
                 assert!(self.sources.contains_key(&(to, source)), "the replica is there first");
                 assert!(self.relays.insert((shard, source, to)));

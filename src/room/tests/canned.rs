@@ -5,7 +5,7 @@ use crate::{
     room::{Negotiate, negotiate::fingerprint_of},
     transport::{
         fingerprint::Fingerprint,
-        negotiation::{CodecLine, LocalTransport, Negotiated, NegotiationError, ReceiveLine, SendLine},
+        negotiation::{CodecLine, CodecPolicy, LocalTransport, Negotiated, NegotiationError, ReceiveLine, SendLine},
     },
 };
 
@@ -30,6 +30,7 @@ fn codecs(text: &str) -> Vec<CodecLine> {
         "opus" => Codec::Opus,
         "vp9" => Codec::Vp9,
         "av1" => Codec::Av1,
+        "h264" => Codec::H264,
         _ => Codec::Vp8,
     };
     let line = |(n, name): (usize, &str)| CodecLine {
@@ -42,7 +43,7 @@ fn codecs(text: &str) -> Vec<CodecLine> {
 }
 
 impl Negotiate for Canned {
-    fn answer(&mut self, offer: &str) -> Result<Negotiated, NegotiationError> {
+    fn answer(&mut self, offer: &str, _policy: &CodecPolicy) -> Result<Negotiated, NegotiationError> {
         let mut negotiated = Negotiated {
             sdp: "answer".to_owned(),
             remote_fingerprint: fingerprint_of(offer).unwrap_or(Fingerprint([0; 32])),

@@ -180,6 +180,8 @@ impl Client {
             | ServerMessage::Error { .. }
             | ServerMessage::Answer { .. }
             | ServerMessage::SeatsWanted { .. }
+            | ServerMessage::PublicationBackup { .. }
+            | ServerMessage::PublicationWanted { .. }
             | ServerMessage::Speakers { .. }
             | ServerMessage::Quality { .. }
             | ServerMessage::Subscription { .. }

@@ -72,6 +72,8 @@ impl Story {
             width: Some(1280),
             height: Some(720),
             metadata: None,
+            backup_of: self.dice.chance(3).then(|| self.some_publication()),
+            encrypted: self.dice.chance(5),
         }
     }
 
@@ -85,7 +87,7 @@ impl Story {
             0 | 1 | 24..=27 => {
                 let seats = self.dice.roll(6);
                 let screen = if self.dice.chance(2) {
-                    "send 2 video vp9 1\nsend 3 audio opus 1\n"
+                    "send 2 video vp9,h264,vp8 1\nsend 3 audio opus 1\nsend 4 video vp8 1\n"
                 } else {
                     ""
                 };
@@ -191,6 +193,7 @@ impl Story {
                 .chance(4)
                 .then(|| self.dice.chance(2).then(|| "public".to_owned())),
             lobby: self.dice.chance(3).then(|| self.dice.chance(2)),
+            codecs: self.dice.chance(4).then(|| Some(vec![Codec::Vp8, Codec::Opus])),
             ..Settings::default()
         }
     }
@@ -253,7 +256,7 @@ impl Story {
             0 => ShardEvent::Connected { transport },
             1 => ShardEvent::Lost { transport },
             2 => {
-                let codec = [Codec::Opus, Codec::Vp8, Codec::Vp9, Codec::Av1][self.dice.roll(4)];
+                let codec = [Codec::Opus, Codec::Vp8, Codec::Vp9, Codec::H264][self.dice.roll(4)];
                 ShardEvent::StreamStarted {
                     source,
                     encoding: 0,

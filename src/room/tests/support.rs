@@ -13,13 +13,17 @@ use crate::{
     media::SourceKey,
     room::{
         Grant, HttpKey, HttpOffer, HttpReply, Input, LinksConfig, Lookup, NewNegotiation, Output, Room, RoomConfig,
-        SocketKey, seat::Half,
+        SocketKey, roster::Owner, seat::Half,
     },
     shard::{
         command::{ShardId, TransportKey},
         event::ShardEvent,
     },
-    transport::{fingerprint::Fingerprint, ice::Credentials, negotiation::LocalTransport},
+    transport::{
+        fingerprint::Fingerprint,
+        ice::Credentials,
+        negotiation::{CodecPolicy, LocalTransport},
+    },
     wire::{
         ErrorCode, ParticipantId, ResumeKey, RoomId,
         link::{LinkFrame, Rights},
@@ -40,6 +44,7 @@ fn local() -> LocalTransport {
         },
         fingerprint: Fingerprint([9; 32]),
         candidates: vec![SocketAddr::from(([127, 0, 0, 1], 7882))],
+        tcp: false,
     }
 }
 
@@ -84,8 +89,13 @@ pub(super) fn config() -> RoomConfig {
         max_participants: 100,
         max_publications: 16,
         max_seats: 50,
+        dynacast_delay: Duration::from_secs(5),
+        loudest: 5,
+        loudest_above: 20,
+        last_n: 0,
         lobby_timeout: Duration::from_secs(300),
         max_lobby: 3,
+        codecs: CodecPolicy::default(),
         links: LinksConfig {
             policy: LinkPolicy::Auto,
             rights: Rights::ALL,
@@ -427,7 +437,7 @@ impl World {
             .roster
             .iter()
             .flat_map(|member| member.seating.bound().map(|b| (member.path.shard, b)));
-        let viewers = room.viewers.iter().flat_map(|viewer| {
+        let viewers = room.viewers.iter().flat_map(|(_, viewer)| {
             viewer
                 .halves()
                 .filter_map(|half| half.bound.map(|b| (viewer.path.shard, (half, b))))
@@ -453,6 +463,25 @@ impl World {
         );
         assert_eq!(self.books.relays.len(), replicas.len());
         assert_eq!(self.books.handshakes, self.books.transports.keys().copied().collect());
+
+        let seats = room.roster.iter().flat_map(|member| {
+            let halves = member.seating.seats.values().flat_map(|seat| seat.halves());
+            halves.map(|half| (Owner::Member(member.key), half))
+        });
+        let watched = room
+            .viewers
+            .iter()
+            .flat_map(|(key, viewer)| viewer.halves().map(move |half| (Owner::Viewer(key), half)));
+        let needs = seats.chain(watched);
+        let needs: BTreeSet<_> = needs
+            .filter_map(|(owner, half)| Some((half.undecodable?, owner)))
+            .collect();
+        assert_eq!(needs, room.backups.needs());
+        assert!(
+            needs
+                .iter()
+                .all(|(publication, _)| room.publications.get(*publication).is_some())
+        );
 
         let truth: BTreeMap<ParticipantId, ParticipantInfo> = room
             .roster

@@ -65,8 +65,7 @@ impl Desk {
         egress.reset(SLOT);
         egress.set_sealer(SLOT, Some(Sealer::new(&keys)));
         egress.set_extensions(SLOT, map);
-        let from = "127.0.0.1:9".parse().unwrap();
-        egress.set_address(SLOT, Some(Arrival { from, local_ip: None }));
+        egress.set_address(SLOT, Some(Arrival::udp("127.0.0.1:9".parse().unwrap())));
         Desk {
             egress,
             wire: Tape::default(),
@@ -215,7 +214,6 @@ fn patched_bytes_and_an_originals_number_are_in_the_payload_of_whom_they_are_for
                     sink.send(SLOT, &packet);
                 }
             }
-            drop(sink);
             desk.flush(0);
             let got = desk.packets();
             let mut got = got.iter();

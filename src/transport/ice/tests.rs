@@ -19,8 +19,19 @@ fn credentials(ufrag: &str) -> Credentials {
     }
 }
 
-fn addr(n: u16) -> SocketAddr {
-    SocketAddr::from(([203, 0, 113, (n >> 12) as u8], 10_000 + n))
+fn addr(n: u16) -> Remote {
+    SocketAddr::from(([203, 0, 113, (n >> 12) as u8], 10_000 + n)).into()
+}
+
+/// The same address over TCP.
+fn connection(n: u16) -> Remote {
+    Remote {
+        connection: Some(ConnectionId {
+            index: n.into(),
+            generation: 0,
+        }),
+        ..addr(n)
+    }
 }
 
 impl Call {
@@ -36,7 +47,7 @@ impl Call {
         self.now += Duration::from_secs(seconds);
     }
 
-    fn datagram(&mut self, from: SocketAddr, datagram: &[u8]) -> BindingOutcome {
+    fn datagram(&mut self, from: Remote, datagram: &[u8]) -> BindingOutcome {
         let outcome = self.ice.handle_binding(self.now, from, datagram, &mut self.response);
         // T4, for every datagram of every test.
         assert!(self.response.len() <= datagram.len());
@@ -44,7 +55,7 @@ impl Call {
         outcome
     }
 
-    fn check_as(&mut self, ufrag: &str, from: SocketAddr, extra: &[(u16, &[u8])]) -> BindingOutcome {
+    fn check_as(&mut self, ufrag: &str, from: Remote, extra: &[(u16, &[u8])]) -> BindingOutcome {
         let local = credentials(ufrag);
         let username = format!("{ufrag}:abcd");
         let datagram = Check {
@@ -56,21 +67,24 @@ impl Call {
         .build();
         let outcome = self.datagram(from, &datagram);
         if matches!(outcome, BindingOutcome::Answered { .. }) {
-            assert_eq!(judge(&self.response, &datagram, &local.pwd), (None, vec![], Some(from)));
+            assert_eq!(
+                judge(&self.response, &datagram, &local.pwd),
+                (None, vec![], Some(from.address))
+            );
         }
         outcome
     }
 
-    fn check(&mut self, from: SocketAddr) -> BindingOutcome {
+    fn check(&mut self, from: Remote) -> BindingOutcome {
         self.check_as("ufragone", from, &[CONTROLLING])
     }
 
-    fn nominate(&mut self, from: SocketAddr) -> BindingOutcome {
+    fn nominate(&mut self, from: Remote) -> BindingOutcome {
         self.check_as("ufragone", from, &[CONTROLLING, USE_CANDIDATE])
     }
 }
 
-fn answered(validated: bool, selected_changed: Option<SocketAddr>) -> BindingOutcome {
+fn answered(validated: bool, selected_changed: Option<Remote>) -> BindingOutcome {
     BindingOutcome::Answered {
         validated,
         evicted: None,
@@ -219,6 +233,47 @@ fn a_client_that_moved_without_nominating_is_followed_once_its_old_address_is_si
     call.nominate(addr(1));
     call.check(addr(2));
     assert_eq!(call.ice.selected(), Some(addr(1)), "a nomination is a nomination");
+}
+
+#[test]
+fn before_a_nomination_tcp_takes_over_only_from_a_silent_udp_address() {
+    let mut call = Call::new();
+    assert_eq!(call.check(connection(1)), answered(true, Some(connection(1))));
+    assert_eq!(call.check(addr(1)), answered(true, Some(addr(1))), "UDP is better");
+    assert_eq!(call.check(connection(1)), answered(false, None));
+    call.after(3);
+    assert_eq!(call.check(connection(1)), answered(false, Some(connection(1))));
+    call.check(addr(1));
+    assert_eq!(call.nominate(connection(2)), answered(true, Some(connection(2))));
+}
+
+#[test]
+fn a_connection_is_another_remote_than_the_same_address_over_udp() {
+    let mut call = Call::new();
+    call.check(connection(1));
+    assert!(call.ice.is_validated(connection(1)) && !call.ice.is_validated(addr(1)));
+    let mut later = connection(1);
+    later.connection.as_mut().unwrap().generation = 1;
+    assert!(!call.ice.is_validated(later));
+}
+
+#[test]
+fn when_the_selected_connection_ends_the_next_check_decides_and_consent_goes_on() {
+    let mut call = Call::new();
+    call.nominate(connection(1));
+    call.check(connection(2));
+    assert!(!call.ice.forget(connection(2)), "nothing was sent there");
+    assert!(call.ice.forget(connection(1)));
+    assert_eq!(call.ice.selected(), None);
+    assert_eq!(call.ice.poll_timeout(), Some(call.now + CONSENT_TIMEOUT));
+    call.after(29);
+    assert!(!call.ice.is_expired(call.now));
+    assert_eq!(call.check(connection(3)), answered(true, Some(connection(3))));
+    assert_eq!(call.ice.validated().collect::<Vec<_>>(), [connection(3)]);
+    call.after(29);
+    assert!(call.ice.forget(connection(3)));
+    call.after(1);
+    assert!(call.ice.is_expired(call.now));
 }
 
 /// S6: an ICE restart alone changes neither the path nor the keys.
@@ -386,7 +441,7 @@ fn strangers_get_nothing_and_leave_nothing() {
     let datagrams: Vec<_> = wrong.iter().map(|(check, reason)| (check.build(), *reason)).collect();
     for n in 0..60_000u32 {
         let (datagram, reason) = &datagrams[n as usize % datagrams.len()];
-        let outcome = call.datagram(SocketAddr::from(([198, 51, 100, 7], n as u16)), datagram);
+        let outcome = call.datagram(SocketAddr::from(([198, 51, 100, 7], n as u16)).into(), datagram);
         assert_eq!(outcome, BindingOutcome::Ignored(*reason));
     }
     assert_eq!(call.ice.validated().count(), 1);
@@ -440,6 +495,7 @@ fn an_authentic_request_survives_every_attribute() {
 fn an_ipv4_client_of_an_ipv6_socket_learns_its_ipv4_address() {
     let mut call = Call::new();
     let mapped: SocketAddr = "[::ffff:203.0.113.9]:4321".parse().unwrap();
+    let mapped = Remote::from(mapped);
     let pwd = credentials("ufragone").pwd;
     let datagram = Check {
         username: "ufragone:abcd",
@@ -465,7 +521,8 @@ fn a_request_shorter_than_its_answer_gets_none() {
     let tag = aws_lc_rs::hmac::sign(&key, &datagram);
     datagram.extend_from_slice(&[0, 8, 0, 20]);
     datagram.extend_from_slice(tag.as_ref());
-    for from in [addr(1), "[2001:db8::7]:99".parse().unwrap()] {
+    let v6: Remote = SocketAddr::from(([0x2001, 0xdb8, 0, 0, 0, 0, 0, 7], 99)).into();
+    for from in [addr(1), v6] {
         assert_eq!(
             call.datagram(from, &datagram),
             BindingOutcome::Ignored(StunDrop::ShorterThanAnswer)
@@ -481,7 +538,7 @@ fn a_request_shorter_than_its_answer_gets_none() {
     }
     .build();
     assert_eq!(shortest.len(), 92);
-    call.datagram("[2001:db8::7]:99".parse().unwrap(), &shortest);
+    call.datagram(v6, &shortest);
     assert_eq!(call.response.len(), 76);
 }
 

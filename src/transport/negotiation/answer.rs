@@ -204,8 +204,12 @@ fn put_path(attributes: &mut Vec<Attribute>, negotiation: &Negotiation, state: &
     put(attributes, "fingerprint", negotiation.local.fingerprint.to_string());
     put(attributes, "setup", "passive");
     if with_candidates {
-        for (index, address) in negotiation.local.candidates.iter().enumerate() {
-            put(attributes, "candidate", candidate(index, *address));
+        let local = &negotiation.local;
+        for (index, address) in local.candidates.iter().enumerate() {
+            put(attributes, "candidate", udp_candidate(index, *address));
+        }
+        for (index, address) in local.candidates.iter().enumerate().filter(|_| local.tcp) {
+            put(attributes, "candidate", tcp_candidate(index, *address));
         }
         flag(attributes, "end-of-candidates");
     }
@@ -213,13 +217,33 @@ fn put_path(attributes: &mut Vec<Attribute>, negotiation: &Negotiation, state: &
 
 /// A host candidate (RFC 8839 section 5.1), its priority by RFC 8445 section 5.1.2.1 with the place in our list as
 /// local preference.
-fn candidate(index: usize, address: SocketAddr) -> String {
+fn udp_candidate(index: usize, address: SocketAddr) -> String {
     let local_preference = 65_535 - index.min(65_535) as u32;
-    let priority = (126 << 24) | (local_preference << 8) | 255;
+    let priority = priority(126, local_preference);
     format!(
         "{} 1 udp {priority} {} {} typ host",
         index + 1,
         address.ip(),
         address.port()
     )
+}
+
+/// A passive TCP host candidate (RFC 6544 section 4.5). Its type preference is below that of every UDP candidate but relayed
+/// ones, as section 4.2 wants it where UDP works better; its local preference has the direction in the upper three bits, 4 for
+/// passive host candidates, and the place in our list below.
+fn tcp_candidate(index: usize, address: SocketAddr) -> String {
+    const PASSIVE: u32 = 4;
+    let other_preference = 8_191 - index.min(8_191) as u32;
+    let priority = priority(90, (PASSIVE << 13) | other_preference);
+    format!(
+        "tcp{} 1 tcp {priority} {} {} typ host tcptype passive",
+        index + 1,
+        address.ip(),
+        address.port()
+    )
+}
+
+/// RFC 8445 section 5.1.2.1, for the first and only component.
+const fn priority(type_preference: u32, local_preference: u32) -> u32 {
+    (type_preference << 24) | (local_preference << 8) | 255
 }

@@ -61,6 +61,12 @@ pub enum NegotiationError {
         /// Index of the m-line.
         line: usize,
     },
+    /// A sending m-line with codecs this server knows, none of which may be sent here.
+    #[error("m-line {line} offers no codec that may be sent in this room")]
+    CodecsNotAllowed {
+        /// Index of the m-line.
+        line: usize,
+    },
     /// A first offer of which nothing can be accepted.
     #[error("nothing in the offer can be accepted: no bundled m-line with a codec this server knows")]
     NothingInCommon,
@@ -83,6 +89,7 @@ impl NegotiationError {
             NegotiationError::Mid { .. } => "offer_mid",
             NegotiationError::LinesRemoved { .. } => "offer_lines_removed",
             NegotiationError::LineChanged { .. } => "offer_line_changed",
+            NegotiationError::CodecsNotAllowed { .. } => "offer_codecs_not_allowed",
             NegotiationError::NothingInCommon => "offer_nothing_in_common",
         }
     }

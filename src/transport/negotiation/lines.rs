@@ -16,6 +16,8 @@ pub struct LocalTransport {
     pub fingerprint: Fingerprint,
     /// Where clients reach this shard, IPv4 and IPv6, best first: candidate priority follows this order.
     pub candidates: Vec<SocketAddr>,
+    /// Whether they can be reached there over TCP as well (RFC 6544), which is the worse way for media.
+    pub tcp: bool,
 }
 
 /// One answered offer: everything that holds from now on, not only what changed.

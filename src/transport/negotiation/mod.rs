@@ -14,9 +14,12 @@ pub mod limits;
 mod lines;
 mod offer;
 mod plan;
+mod policy;
 mod simulcast;
 #[cfg(test)]
 mod tests;
+
+use std::sync::Arc;
 
 use crate::packet::extension::ExtensionMap;
 use crate::transport::fingerprint::Fingerprint;
@@ -24,6 +27,7 @@ use crate::transport::ice::Credentials;
 
 pub use error::NegotiationError;
 pub use lines::{CodecLine, DataLine, LocalTransport, Negotiated, ReceiveLine, SendLine};
+pub use policy::CodecPolicy;
 
 use offer::Offer;
 
@@ -69,6 +73,9 @@ struct LiveLine {
     mid: String,
     media: offer::Media,
     seat: Option<SeatHalf>,
+    /// What was allowed when the client was first agreed to send on the m-line. It stays, so that a later policy breaks
+    /// nothing that runs.
+    policy: Option<Arc<CodecPolicy>>,
 }
 
 /// Given at the first offer in which the client wants to receive on the m-line, kept until the m-line is stopped.
@@ -102,15 +109,23 @@ impl Negotiation {
         }
     }
 
-    /// Answers the client's first offer, or its next one.
+    /// Answers the client's first offer, or its next one, with all codecs allowed.
     ///
     /// # Errors
     /// The offer cannot be accepted; this negotiation stands as if it had not come.
     pub fn answer(&mut self, offer: &str) -> Result<Negotiated, NegotiationError> {
+        self.answer_within(offer, &CodecPolicy::default())
+    }
+
+    /// The same, with what may be sent on m-lines that the client has not sent on before.
+    ///
+    /// # Errors
+    /// As above.
+    pub fn answer_within(&mut self, offer: &str, policy: &CodecPolicy) -> Result<Negotiated, NegotiationError> {
         let offer = Offer::parse(offer)?;
         let mut next = self.state.clone();
         next.version += 1;
-        let plan = plan::make(&offer, &mut next)?;
+        let plan = plan::make(&offer, policy, &mut next)?;
 
         let sdp = answer::write(self, &next, &offer, &plan);
         let mut negotiated = Negotiated {

@@ -1,11 +1,14 @@
 //! Decides what to accept of an offer, against what was agreed before.
 
 use std::collections::HashSet;
+use std::sync::Arc;
 
 use super::codecs::{self, AcceptedCodec};
 use super::limits;
 use super::offer::{Direction, Feedback, Media, Offer, OfferedLine, Path};
-use super::{CodecLine, DataLine, LiveLine, NegotiationError, ReceiveLine, Remote, SeatHalf, SendLine, Slot, State};
+use super::{
+    CodecLine, CodecPolicy, DataLine, LiveLine, NegotiationError, ReceiveLine, Remote, SeatHalf, SendLine, Slot, State,
+};
 use crate::packet::extension::ExtensionKind;
 use crate::packet::{Codec, Kind};
 use crate::transport::fingerprint::Fingerprint;
@@ -106,7 +109,7 @@ impl RtpLine {
 }
 
 /// Decides, and writes into `state` what has to be remembered.
-pub(super) fn make(offer: &Offer, state: &mut State) -> Result<Plan, NegotiationError> {
+pub(super) fn make(offer: &Offer, policy: &CodecPolicy, state: &mut State) -> Result<Plan, NegotiationError> {
     if offer.lines.len() < state.slots.len() {
         return Err(NegotiationError::LinesRemoved {
             before: state.slots.len(),
@@ -122,12 +125,13 @@ pub(super) fn make(offer: &Offer, state: &mut State) -> Result<Plan, Negotiation
     refuse_changed_lines(offer, state)?;
     let mut lines: Vec<Option<AcceptedLine>> = Vec::with_capacity(offer.lines.len());
     let taken_ssrcs: HashSet<u32> = offer.lines.iter().flat_map(|line| line.ssrcs.iter().copied()).collect();
+    let policy = Arc::new(policy.clone());
     let mut has_data = false;
     for (index, line) in offer.lines.iter().enumerate() {
         let accepted = match line.media {
             _ if !bundled.contains(&index) => None,
-            Media::Audio => accept_rtp(index, line, Kind::Audio, offer, state, &taken_ssrcs)?,
-            Media::Video => accept_rtp(index, line, Kind::Video, offer, state, &taken_ssrcs)?,
+            Media::Audio => accept_rtp(index, line, Kind::Audio, offer, &policy, state, &taken_ssrcs)?,
+            Media::Video => accept_rtp(index, line, Kind::Video, offer, &policy, state, &taken_ssrcs)?,
             Media::Application if !has_data => accept_data(line),
             Media::Application | Media::Other => None,
         };
@@ -139,10 +143,14 @@ pub(super) fn make(offer: &Offer, state: &mut State) -> Result<Plan, Negotiation
                 mid: line.mid.clone().unwrap_or_default(),
                 media: line.media,
                 seat: None,
+                policy: None,
             });
         }
         if let (Some(AcceptedLine::Rtp(rtp)), Some(live)) = (&accepted, &mut state.slots[index].live) {
             live.seat = rtp.seat;
+            if rtp.direction.client_sends() {
+                live.policy.get_or_insert_with(|| Arc::clone(&policy));
+            }
         }
         lines.push(accepted);
     }
@@ -241,6 +249,7 @@ fn accept_rtp(
     line: &OfferedLine,
     kind: Kind,
     offer: &Offer,
+    policy: &Arc<CodecPolicy>,
     state: &mut State,
     taken_ssrcs: &HashSet<u32>,
 ) -> Result<Option<AcceptedLine>, NegotiationError> {
@@ -249,6 +258,14 @@ fn accept_rtp(
         return Ok(None);
     }
     let mut codecs = codecs::accept(line);
+    if line.direction.client_sends() && !codecs.is_empty() {
+        let live = state.slots[index].live.as_ref();
+        let agreed = live.and_then(|live| live.policy.as_ref()).unwrap_or(policy);
+        agreed.apply(kind, &mut codecs);
+        if codecs.is_empty() {
+            return Err(NegotiationError::CodecsNotAllowed { line: index });
+        }
+    }
     let only_red = codecs.iter().all(|codec| codec.line.codec == Codec::Red);
     let Some(mid) = line.mid.clone().filter(|_| !only_red) else {
         return Ok(None);

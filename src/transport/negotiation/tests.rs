@@ -11,6 +11,8 @@ use super::*;
 use crate::packet::extension::ExtensionKind;
 use crate::packet::{Codec, Kind};
 
+mod policy;
+
 fn corpus() -> Vec<(String, String)> {
     let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/sdp");
     let mut offers: Vec<_> = std::fs::read_dir(folder)
@@ -29,11 +31,11 @@ fn corpus() -> Vec<(String, String)> {
     offers
 }
 
-fn fixture(name: &str) -> String {
+pub(super) fn fixture(name: &str) -> String {
     corpus().into_iter().find(|(other, _)| other == name).unwrap().1
 }
 
-fn negotiation() -> Negotiation {
+pub(super) fn negotiation() -> Negotiation {
     let local = LocalTransport {
         ice: Credentials {
             ufrag: "localfragment".into(),
@@ -41,6 +43,7 @@ fn negotiation() -> Negotiation {
         },
         fingerprint: Fingerprint([0xAB; 32]),
         candidates: vec!["192.0.2.1:7882".parse().unwrap(), "[2001:db8::1]:7882".parse().unwrap()],
+        tcp: true,
     };
     Negotiation::new(local, 7)
 }
@@ -122,7 +125,7 @@ fn check_answer(offer: &str, sdp: &str) {
         .media_descriptions
         .iter()
         .any(|media| media.media_name.port.value != 0);
-    assert_eq!(candidates, if accepted { 2 } else { 0 });
+    assert_eq!(candidates, if accepted { 4 } else { 0 });
 }
 
 #[test]
@@ -229,11 +232,22 @@ fn candidates_follow_our_order_of_preference() {
         values(&sdp.media_descriptions[0], "candidate"),
         [
             "1 1 udp 2130706431 192.0.2.1 7882 typ host",
-            "2 1 udp 2130706175 2001:db8::1 7882 typ host"
+            "2 1 udp 2130706175 2001:db8::1 7882 typ host",
+            // RFC 6544 section 4.2: 90 << 24 | (4 << 13 | 8191) << 8 | 255.
+            "tcp1 1 tcp 1520435199 192.0.2.1 7882 typ host tcptype passive",
+            "tcp2 1 tcp 1520434943 2001:db8::1 7882 typ host tcptype passive"
         ]
     );
     assert!(sdp.media_descriptions[0].has_attribute("end-of-candidates"));
     assert!(values(&sdp.media_descriptions[1], "candidate").is_empty());
+}
+
+#[test]
+fn without_tcp_there_are_only_udp_candidates() {
+    let mut negotiation = negotiation();
+    negotiation.local.tcp = false;
+    let sdp = negotiation.answer(&fixture("chromium_whep")).unwrap().sdp;
+    assert!(sdp.contains(" udp ") && !sdp.contains(" tcp "));
 }
 
 #[test]

@@ -14,17 +14,17 @@ use rtc_stun::xoraddr::XorMappedAddress;
 use std::net::SocketAddr;
 
 /// A connectivity check as a full agent sends it, built by `rtc-stun`.
-pub(in crate::transport) struct Check<'a> {
-    pub(in crate::transport) username: &'a str,
-    pub(in crate::transport) pwd: &'a str,
+pub(crate) struct Check<'a> {
+    pub(crate) username: &'a str,
+    pub(crate) pwd: &'a str,
     /// Attributes in front of MESSAGE-INTEGRITY.
-    pub(in crate::transport) extra: &'a [(u16, &'a [u8])],
+    pub(crate) extra: &'a [(u16, &'a [u8])],
     /// Attributes between MESSAGE-INTEGRITY and FINGERPRINT.
-    pub(in crate::transport) behind: &'a [(u16, &'a [u8])],
+    pub(crate) behind: &'a [(u16, &'a [u8])],
 }
 
 impl Check<'_> {
-    pub(in crate::transport) fn build(&self) -> Vec<u8> {
+    pub(crate) fn build(&self) -> Vec<u8> {
         let provider = AwsLcRsProvider::new();
         let mut message = Message::new();
         let id = TransactionId::new();
@@ -45,15 +45,11 @@ impl Check<'_> {
     }
 }
 
-pub(in crate::transport) const CONTROLLING: (u16, &[u8]) = (ATTR_ICE_CONTROLLING.0, &[7; 8]);
+pub(crate) const CONTROLLING: (u16, &[u8]) = (ATTR_ICE_CONTROLLING.0, &[7; 8]);
 
 /// What `rtc-stun` makes of a response: error code, unknown attributes, mapped address. Panics on a wrong fingerprint
 /// or message integrity, or when the transaction id is not that of `request`.
-pub(in crate::transport) fn judge(
-    response: &[u8],
-    request: &[u8],
-    pwd: &str,
-) -> (Option<u16>, Vec<u16>, Option<SocketAddr>) {
+pub(crate) fn judge(response: &[u8], request: &[u8], pwd: &str) -> (Option<u16>, Vec<u16>, Option<SocketAddr>) {
     let provider = AwsLcRsProvider::new();
     let mut message = Message {
         raw: response.to_vec(),
@@ -80,7 +76,7 @@ pub(in crate::transport) fn judge(
 }
 
 /// A message of one hand-made attribute; `declared` is the length it claims.
-pub(in crate::transport) fn message_with(kind: u16, declared: u16, body: &[u8]) -> Vec<u8> {
+pub(crate) fn message_with(kind: u16, declared: u16, body: &[u8]) -> Vec<u8> {
     let mut message = vec![0, 1];
     message.extend_from_slice(&((body.len() + 4) as u16).to_be_bytes());
     message.extend_from_slice(&MAGIC_COOKIE);

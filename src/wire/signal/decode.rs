@@ -13,13 +13,14 @@ use super::{
     },
     settings::{LinkPolicy, Settings},
 };
+use crate::packet::Codec;
 use crate::wire::{
-    ErrorCode,
+    ErrorCode, PublicationId,
     json::{Object, check_shape},
     limits::{
-        CHAT_BYTES_MAX, CLIENT_BYTES_MAX, INFO_BYTES_MAX, LINES_MAX, LINK_WAIT_MS_MAX, LISTING_BYTES_MAX,
-        MESSAGE_BYTES_MAX, MID_BYTES_MAX, OFFER_BYTES_MAX, PASSWORD_BYTES_MAX, SDP_BYTES_MAX, STORE_KEY_BYTES_MAX,
-        STORE_VALUE_BYTES_MAX, TOKEN_BYTES_MAX, TOPIC_BYTES_MAX, TOPIC_PAYLOAD_BYTES_MAX,
+        CHAT_BYTES_MAX, CLIENT_BYTES_MAX, CODECS_MAX, INFO_BYTES_MAX, LINES_MAX, LINK_WAIT_MS_MAX, LISTING_BYTES_MAX,
+        MESSAGE_BYTES_MAX, MID_BYTES_MAX, OFFER_BYTES_MAX, PASSWORD_BYTES_MAX, SDP_BYTES_MAX, SEATS_MAX,
+        STORE_KEY_BYTES_MAX, STORE_VALUE_BYTES_MAX, TOKEN_BYTES_MAX, TOPIC_BYTES_MAX, TOPIC_PAYLOAD_BYTES_MAX,
     },
     link::Rights,
 };
@@ -123,6 +124,11 @@ fn message(bytes: usize, mut fields: Fields) -> Result<Envelope, SignalError> {
         "subscribe" => ClientMessage::Subscribe(wish(&mut fields)?),
         "unsubscribe" => ClientMessage::Unsubscribe {
             publication: fields.publication()?,
+        },
+        "view" => ClientMessage::View {
+            last_n: fields
+                .nullable("lastN", |f, name| f.u32(name, 0, SEATS_MAX as u32))?
+                .map(|n| n as u16),
         },
         "chat" => ClientMessage::Chat {
             text: fields.text("text", CHAT_BYTES_MAX)?,
@@ -293,9 +299,21 @@ fn settings(fields: &Fields, value: Value) -> Result<Settings, SignalError> {
         listing: fields.change("listing", |f, name| f.name(name, LISTING_BYTES_MAX))?,
         info: fields.json("info", INFO_BYTES_MAX)?,
         lobby: fields.optional("lobby", Fields::boolean)?,
+        codecs: fields.change("codecs", codecs)?,
         link_policy: fields.optional("linkPolicy", policy)?,
         link_rights: fields.optional("linkRights", rights)?,
     })
+}
+
+fn codecs(fields: &mut Fields, name: &str) -> Result<Vec<Codec>, SignalError> {
+    let words = fields.list(name, CODECS_MAX)?;
+    let codecs: Option<Vec<Codec>> = words
+        .iter()
+        .map(|word| word.as_str().and_then(Codec::from_word))
+        .collect();
+    let codecs = codecs.filter(|codecs| !codecs.is_empty());
+    let expected = "a list of vp8, vp9, h264, av1, opus and red is expected; null is the server's";
+    codecs.ok_or_else(|| fields.invalid(name, expected))
 }
 
 fn optional_token(fields: &mut Fields) -> Result<Option<Token>, SignalError> {
@@ -332,6 +350,10 @@ fn publish_line(fields: &mut Fields) -> Result<PublishLine, SignalError> {
         width: fields.pixels("width")?,
         height: fields.pixels("height")?,
         metadata: fields.metadata()?,
+        backup_of: fields
+            .optional("backupOf", |f, name| f.u32(name, 0, u32::MAX))?
+            .map(PublicationId),
+        encrypted: fields.optional("encrypted", Fields::boolean)?.unwrap_or(false),
     })
 }
 

@@ -7,6 +7,7 @@ use super::{
     request::{Mode, SourceKind},
     settings::SettingsInfo,
 };
+use crate::packet::Codec;
 use crate::wire::{ErrorCode, Json, ParticipantId, PublicationId, RoomId, link::Person};
 
 /// An answer or an event. `docs/PROTOCOL.md` says what each means.
@@ -226,6 +227,29 @@ pub enum ServerMessage {
         /// Which.
         publication: PublicationId,
     },
+    /// Somebody cannot decode what you publish: a version in another codec is wanted, or no longer.
+    #[serde(rename = "publication.backup")]
+    PublicationBackup {
+        /// Which, one's own.
+        publication: PublicationId,
+        /// What it is sent in, once known.
+        codec: Option<Codec>,
+        /// Is a backup wanted?
+        wanted: bool,
+        /// In one of these codecs, best first.
+        codecs: Vec<Codec>,
+        /// Who cannot decode it; some of them.
+        #[serde(rename = "for")]
+        needed_by: Vec<ParticipantId>,
+    },
+    /// What of one's own publication anybody receives.
+    #[serde(rename = "publication.wanted")]
+    PublicationWanted {
+        /// One's own.
+        publication: PublicationId,
+        /// Each encoding, lowest first. What is not wanted need not be sent.
+        encodings: Vec<bool>,
+    },
     /// Who sits where from now on.
     Seats {
         /// Only seats that changed.
@@ -239,7 +263,7 @@ pub enum ServerMessage {
     },
     /// Who speaks.
     Speakers {
-        /// Loudest first.
+        /// The dominant one first.
         speakers: Vec<SpeakerEntry>,
     },
     /// How good connections are.

@@ -133,6 +133,9 @@ pub struct PublicationInfo {
     pub height: Option<u32>,
     /// For applications.
     pub metadata: Option<Json>,
+    /// Its frames are encrypted end to end.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub encrypted: bool,
 }
 
 /// What `ok` carries, depending on the request.

@@ -64,6 +64,11 @@ pub enum ClientMessage {
         /// Somebody else's.
         publication: PublicationId,
     },
+    /// How many pictures to be sent.
+    View {
+        /// At most so many; `None`: as the server's configuration says.
+        last_n: Option<u16>,
+    },
     /// A text to others.
     Chat {
         /// The text.
@@ -405,6 +410,12 @@ pub struct PublishLine {
     /// For applications to read; tells two publications of one source kind apart.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub metadata: Option<Json>,
+    /// It is a version, in another codec, of this publication of one's own.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub backup_of: Option<PublicationId>,
+    /// Its frames are encrypted end to end.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub encrypted: bool,
 }
 
 /// A cap by rank of encoding.

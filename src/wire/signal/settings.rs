@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::request::Token;
+use crate::packet::Codec;
 use crate::wire::{Json, link::Rights};
 
 /// Settings to change. What is `None` stays as it is; inside, `None` means none.
@@ -30,6 +31,9 @@ pub struct Settings {
     /// Newcomers wait to be let in.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub lobby: Option<bool>,
+    /// Codecs that may be sent, best first; `None`: those of the server.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub codecs: Option<Option<Vec<Codec>>>,
     /// What becomes of rooms that ask for a link.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub link_policy: Option<LinkPolicy>,
@@ -56,6 +60,9 @@ pub struct SettingsInfo {
     pub info: Option<Json>,
     /// Newcomers wait to be let in.
     pub lobby: bool,
+    /// Codecs that may be sent, best first; `null`: those of the server.
+    #[serde(default)]
+    pub codecs: Option<Vec<Codec>>,
     /// What becomes of rooms that ask for a link.
     pub link_policy: LinkPolicy,
     /// What linked rooms may do here.

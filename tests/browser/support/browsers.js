@@ -25,7 +25,8 @@ export function launchChromium() {
   });
 }
 
-export function launchFirefox() {
+/** @param {Record<string, unknown>} [prefs] more of them */
+export function launchFirefox(prefs = {}) {
   return puppeteer.launch({
     browser: 'firefox',
     executablePath: FIREFOX,
@@ -41,6 +42,7 @@ export function launchFirefox() {
       'network.connectivity-service.enabled': false,
       'app.update.enabled': false,
       'datareporting.policy.dataSubmissionEnabled': false,
+      ...prefs,
     },
   });
 }

@@ -1,37 +1,62 @@
 /**
  * Runs in the browser, beside the SDK: makes a room, counts its offers, and looks at what arrives. Loaded as a module script.
  */
-import { browserPlatform, Room } from '/sdk/client.js';
+import { browserPlatform, KeyProvider, Room } from '/sdk/client.js';
 
 const wait = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 const shown = new Map();
+
+/** The answer as somebody sees it whose network has no UDP. @param {string} sdp @param {number | true} port */
+const withoutUdp = (sdp, port) => {
+  const lines = sdp.split('\r\n').filter((line) => !/^a=candidate:\S+ 1 udp /i.test(line));
+  if (port === true) return lines.join('\r\n');
+  const v4 = lines.filter((line) => !/^a=candidate/.test(line) || / \d+\.\d+\.\d+\.\d+ \d+ typ /.test(line));
+  return v4.map((line) => line.replace(/^(a=candidate.*) \d+ typ /, `$1 ${port} typ `)).join('\r\n');
+};
 
 const call = {
   /** @type {Room} */ room: null,
   offers: 0,
   events: [],
 
-  /** @param {{room: string, name: string, camera?: {width: number, height: number}, microphone?: boolean, seats?: number}} options */
-  async join({ room, name, camera, microphone, seats }) {
-    const platform = browserPlatform();
+  /** @type {KeyProvider | null} */ keys: null,
+
+  /**
+   * `key`: encrypt end to end with it (empty: with one that comes later). `window.platformChange` goes over the browser's platform.
+   * `tcpOnly`: no UDP candidate is known; a number: TCP goes to this port. `policy`: of the peer connection.
+   * @param {{room: string, name: string, camera?: {width: number, height: number, publish?: object}, microphone?: boolean, seats?: number,
+   *   key?: string, participant?: string, tcpOnly?: number | true, policy?: RTCIceTransportPolicy}} options
+   */
+  async join({ room, name, camera, microphone, seats, key, participant, tcpOnly, policy }) {
+    const platform = { ...browserPlatform(), ...window.platformChange };
+    if (key !== undefined) {
+      call.keys = new KeyProvider({ switchAfterMs: 1000 });
+      if (key) call.keys.setKey(key);
+    }
     const token = async () => {
       const answer = await fetch('/v1/dev/token', { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify({ room }) });
       if (!answer.ok) throw new Error(`no development token: ${answer.status}`);
       return (await answer.json()).token;
     };
     call.room = new Room({
-      token, room, displayName: name, seats,
+      token, room, displayName: name, seats, participant, e2ee: call.keys ? { keys: call.keys } : undefined,
       platform: {
         ...platform,
         createPeerConnection(config) {
-          const pc = platform.createPeerConnection(config);
+          const pc = platform.createPeerConnection(policy ? { ...config, iceTransportPolicy: policy } : config);
           const real = pc.setLocalDescription.bind(pc);
           pc.setLocalDescription = (description) => ((call.offers += 1), real(description));
+          const answered = pc.setRemoteDescription.bind(pc);
+          pc.setRemoteDescription = ({ type, sdp }) => answered({ type, sdp: tcpOnly ? withoutUdp(sdp, tcpOnly) : sdp });
           return pc;
         },
       },
     });
     for (const event of ['participant-joined', 'participant-left']) call.room.on(event, (who) => call.events.push(`${event} ${who.displayName}`));
+    call.room.on('encryption', (publication, outcome) => call.events.push(`encryption ${publication.participantId ?? 'own'} ${publication.source} ${outcome}`));
+    call.room.on('subscription', (publication) => call.events.push(`subscription ${publication.source} ${publication.state}`));
+    call.room.on('backup', (publication, { codec }) => call.events.push(`backup ${publication.source} ${codec}`));
+    call.room.on('error', (error) => call.events.push(`error ${error.code} ${error.message}`));
     call.room.on('chat', (message) => call.events.push(`chat ${message.text}`));
     call.room.on('state', (state) => call.events.push(`state ${state}`));
     call.room.on('track-started', (publication) => publication.kind === 'audio' && call.listen(publication));
@@ -74,10 +99,22 @@ const call = {
     if (!track || !call.room.peerConnection) return null;
     for (const report of (await call.room.peerConnection.getStats(track)).values()) {
       if (report.type !== 'inbound-rtp') continue;
+      const codec = (await call.room.peerConnection.getStats()).get(report.codecId)?.mimeType;
+      const { freezeCount, pliCount, framesDropped } = report;
       const { framesDecoded = 0, frameWidth, frameHeight, packetsReceived = 0, totalAudioEnergy, totalSamplesReceived } = report;
-      return { framesDecoded, frameWidth, frameHeight, packetsReceived, totalAudioEnergy, totalSamplesReceived, track: track.id };
+      return { framesDecoded, frameWidth, frameHeight, packetsReceived, totalAudioEnergy, totalSamplesReceived, track: track.id, codec, freezeCount, pliCount, framesDropped };
     }
     return null;
+  },
+
+  /** The way of the media: protocol, kind of our candidate, and round trip; null while there is none. */
+  async way() {
+    const reports = await call.room.peerConnection.getStats();
+    const pairs = [...reports.values()].filter((r) => r.type === 'candidate-pair' && (r.selected || (r.nominated && r.state === 'succeeded')));
+    const transport = [...reports.values()].find((r) => r.type === 'transport');
+    const pair = reports.get(transport?.selectedCandidatePairId) ?? pairs[0];
+    const local = reports.get(pair?.localCandidateId);
+    return local ? { protocol: local.protocol, type: local.candidateType, relay: local.relayProtocol ?? null } : null;
   },
 
   async transport() {

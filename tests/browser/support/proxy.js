@@ -3,8 +3,9 @@ import { connect, createServer } from 'node:net';
 /**
  * A way to the server that can be cut: everything over TCP goes through it, media does not.
  * @param {number} port of the server
+ * @param {string} address to listen on
  */
-export async function startProxy(port) {
+export async function startProxy(port, address = '127.0.0.1') {
   const pairs = new Set();
   let open = true;
   const proxy = createServer((near) => {
@@ -21,9 +22,10 @@ export async function startProxy(port) {
     near.pipe(far);
     far.pipe(near);
   });
-  await new Promise((resolve) => proxy.listen(0, '127.0.0.1', resolve));
+  await new Promise((resolve) => proxy.listen(0, address, resolve));
   return {
     url: `http://localhost:${proxy.address().port}`,
+    port: proxy.address().port,
     /** Breaks every connection, and lets nobody through for so long. @param {number} ms */
     async cut(ms) {
       open = false;

@@ -24,18 +24,20 @@ async function freeTcpPort() {
   return port;
 }
 
-/** @returns {Promise<number>} the first of as many neighbouring UDP ports as there are cores */
-async function freeUdpPorts(count = availableParallelism()) {
+/** @returns {Promise<number>} the first of as many neighbouring ports, free for UDP and TCP, as there are cores */
+async function freeMediaPorts(count = availableParallelism()) {
   for (let tries = 0; tries < 50; tries++) {
     const first = 20_000 + Math.floor(Math.random() * 30_000);
     const sockets = Array.from({ length: count }, () => createSocket('udp4'));
-    const taken = await Promise.allSettled(
-      sockets.map((socket, i) => new Promise((resolve, reject) => socket.once('error', reject).bind(first + i, '127.0.0.1', resolve))),
-    );
-    await Promise.allSettled(sockets.map((socket) => new Promise((resolve) => socket.close(resolve))));
+    const listeners = Array.from({ length: count }, () => createServer());
+    const taken = await Promise.allSettled([
+      ...sockets.map((socket, i) => new Promise((resolve, reject) => socket.once('error', reject).bind(first + i, '127.0.0.1', resolve))),
+      ...listeners.map((listener, i) => new Promise((resolve, reject) => listener.once('error', reject).listen(first + i, '0.0.0.0', resolve))),
+    ]);
+    await Promise.allSettled([...sockets, ...listeners].map((socket) => new Promise((resolve) => socket.close(resolve))));
     if (taken.every((t) => t.status === 'fulfilled')) return first;
   }
-  throw new Error('no free UDP ports');
+  throw new Error('no free media ports');
 }
 
 /**
@@ -45,7 +47,7 @@ async function freeUdpPorts(count = availableParallelism()) {
 export async function startServer({ env = {} } = {}) {
   const path = binary();
   if (!path) throw new Error('the server was not built: cargo build');
-  const [http, media] = [await freeTcpPort(), await freeUdpPorts()];
+  const [http, media] = [await freeTcpPort(), await freeMediaPorts()];
   const url = `http://localhost:${http}`;
   let child;
   let output = '';
@@ -79,6 +81,7 @@ export async function startServer({ env = {} } = {}) {
   return {
     url,
     port: http,
+    media,
     stop,
     /** Kills it and starts it again on the same ports. */
     restart: async () => {

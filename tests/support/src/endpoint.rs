@@ -4,9 +4,11 @@ mod channels;
 mod driver;
 mod setup;
 mod tap;
+mod way;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -21,13 +23,13 @@ use rtc::rtp::header::Header;
 use rtc::rtp_transceiver::rtp_sender::RtpCodecKind;
 use rtc::rtp_transceiver::{RTCRtpSenderId, RTCRtpTransceiverDirection, RTCRtpTransceiverInit};
 use rtc::sansio::Protocol;
-use tokio::net::UdpSocket;
 use tokio::sync::{Notify, watch};
 
 pub use channels::ChannelMessage;
 
 use crate::media::{Codec, Encoder, Payload, Shape};
 use crate::record::Record;
+use way::Way;
 
 /// How a connection differs from the usual one.
 #[derive(Clone, Debug)]
@@ -40,6 +42,8 @@ pub struct Options {
     pub nack: bool,
     /// Address to bind.
     pub bind: SocketAddr,
+    /// TCP and no UDP, as in a network that lets no UDP through.
+    pub tcp: bool,
 }
 
 impl Default for Options {
@@ -49,6 +53,7 @@ impl Default for Options {
             keeps_log: true,
             nack: true,
             bind: SocketAddr::from(([127, 0, 0, 1], 0)),
+            tcp: false,
         }
     }
 }
@@ -74,7 +79,7 @@ struct Shared {
 
 struct Core {
     connection: RTCPeerConnection,
-    socket: Arc<UdpSocket>,
+    socket: Way,
     /// The address the connection believes to have; a moved socket has another, as behind a NAT.
     believed: SocketAddr,
     inbound_gate: Option<Gate>,
@@ -126,7 +131,11 @@ impl Endpoint {
     /// # Errors
     /// When the socket cannot be bound.
     pub async fn new(options: Options) -> anyhow::Result<Endpoint> {
-        let socket = Arc::new(UdpSocket::bind(options.bind).await?);
+        let socket = if options.tcp {
+            Way::tcp(options.bind)
+        } else {
+            Way::udp(options.bind).await?
+        };
         let record = Arc::new(Mutex::new(Record::new(options.keeps_log)));
         let connection = setup::connection(&options, Arc::clone(&record))?;
         let core = Core {
@@ -224,6 +233,7 @@ impl Endpoint {
         let (codecs, repairs) = setup::agreed(sdp);
         locked(&self.shared.record).agree(codecs, repairs);
         self.with_core(|core| {
+            core.socket.connect(sdp)?;
             let answer = RTCSessionDescription::answer(sdp.to_owned())?;
             core.connection.set_remote_description(Instant::now(), answer)?;
             Ok(())
@@ -324,16 +334,19 @@ impl Endpoint {
     pub fn play(self: &Arc<Self>, sending: &Sending, shapes: &[Shape]) -> Player {
         let (stop, stopped) = watch::channel(false);
         let sent = Arc::new(Mutex::new(0));
+        let level = Arc::new(AtomicU8::new(VOICE_DBOV));
         let task = driver::play(
             Arc::downgrade(self),
             sending.clone(),
             shapes.to_vec(),
             stopped,
             Arc::clone(&sent),
+            Arc::clone(&level),
         );
         Player {
             stop,
             sent,
+            level,
             task: tokio::spawn(task),
         }
     }
@@ -363,13 +376,16 @@ impl Endpoint {
         locked(&self.shared.core).socket.try_send_to(datagram, to).is_ok()
     }
 
-    /// Goes on from another port without telling the connection, as a NAT that rebinds.
+    /// Goes on from another port without telling the connection, as a NAT that rebinds. Over TCP: by another connection.
     ///
     /// # Errors
     /// When no socket can be bound.
     pub async fn move_away(&self) -> anyhow::Result<SocketAddr> {
-        let ip = locked(&self.shared.core).believed.ip();
-        let socket = Arc::new(UdpSocket::bind((ip, 0)).await?);
+        let (ip, old) = {
+            let core = locked(&self.shared.core);
+            (core.believed.ip(), core.socket.clone())
+        };
+        let socket = old.afresh(ip).await?;
         let address = socket.local_addr()?;
         locked(&self.shared.core).socket = socket;
         self.shared.wake.notify_one();
@@ -405,10 +421,19 @@ impl Drop for Endpoint {
 pub struct Player {
     stop: watch::Sender<bool>,
     sent: Arc<Mutex<u64>>,
+    level: Arc<AtomicU8>,
     task: tokio::task::JoinHandle<()>,
 }
 
+/// How loud sound is said to be until told otherwise, in -dBov (RFC 6464).
+const VOICE_DBOV: u8 = 30;
+
 impl Player {
+    /// From the next packet on the sound says to be this loud, in -dBov: 127 is silence.
+    pub fn set_level(&self, dbov: u8) {
+        self.level.store(dbov, Ordering::Relaxed);
+    }
+
     /// Packets sent so far.
     pub fn sent(&self) -> u64 {
         *locked(&self.sent)

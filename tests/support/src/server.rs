@@ -15,7 +15,7 @@ pub struct Server {
     child: Child,
     /// `http://127.0.0.1:port`.
     pub url: String,
-    /// UDP port of the first shard.
+    /// UDP and TCP port of the first shard.
     pub media_port: u16,
     log: Arc<Mutex<Vec<String>>>,
 }
@@ -55,7 +55,10 @@ impl Server {
             })
             .unwrap_or(1_u16);
         let http_port = free_ports(1, |port| TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok())?;
-        let media_port = free_ports(shards, |port| UdpSocket::bind((Ipv4Addr::UNSPECIFIED, port)).is_ok())?;
+        let media_port = free_ports(shards, |port| {
+            let address = (Ipv4Addr::UNSPECIFIED, port);
+            UdpSocket::bind(address).is_ok() && TcpListener::bind(address).is_ok()
+        })?;
         let mut command = Command::new(binary.as_ref());
         command
             .env_clear()

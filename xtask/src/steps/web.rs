@@ -52,7 +52,7 @@ pub(super) fn aiortc(context: &Context) -> Outcome {
     })
 }
 
-fn npm_folder(context: &Context, name: &str) -> Result<PathBuf, String> {
+pub(super) fn npm_folder(context: &Context, name: &str) -> Result<PathBuf, String> {
     let folder = context.root.join(name);
     install::npm_packages(&folder)?;
     Ok(folder)
@@ -65,7 +65,7 @@ fn node_tests(tests: Command) -> Outcome {
 
 /// The server that the Rust tests have built already. Asked for in their words: `cargo build` alone would choose other
 /// features for shared dependencies, and build half of them again.
-fn built_server(context: &Context) -> Result<PathBuf, String> {
+pub(super) fn built_server(context: &Context) -> Result<PathBuf, String> {
     let arguments = ["test", "--locked", "--workspace", "--no-run"];
     if !run(cargo(&arguments, &context.root), LIMIT).success {
         return Err("the server could not be built".to_owned());
@@ -76,7 +76,7 @@ fn built_server(context: &Context) -> Result<PathBuf, String> {
 
 /// Tells the tests which server to start. The variable does not begin with `ENFILADE_`: the server would take it for a
 /// key of its configuration.
-fn against(mut tests: Command, server: &Path) -> Command {
+pub(super) fn against(mut tests: Command, server: &Path) -> Command {
     tests.env("SERVER_UNDER_TEST", server);
     tests
 }

@@ -3,7 +3,7 @@
 use super::*;
 
 /// Three encodings of one camera; timestamps and numbers differ.
-fn simulcast() -> (Source, [Video; 3]) {
+pub(super) fn simulcast() -> (Source, [Video; 3]) {
     let now = Instant::now();
     let encoding = |encoding: usize| Video {
         now,
@@ -18,7 +18,13 @@ fn simulcast() -> (Source, [Video; 3]) {
 }
 
 /// The next frame of each encoding in `live`.
-fn tick(source: &mut Source, videos: &mut [Video; 3], live: &[usize], keyframe: Option<usize>, kept: &mut Kept) {
+pub(super) fn tick(
+    source: &mut Source,
+    videos: &mut [Video; 3],
+    live: &[usize],
+    keyframe: Option<usize>,
+    kept: &mut Kept,
+) {
     for (encoding, video) in videos.iter_mut().enumerate() {
         let packet = video.frame(0, keyframe == Some(encoding));
         if live.contains(&encoding) {
@@ -27,12 +33,12 @@ fn tick(source: &mut Source, videos: &mut [Video; 3], live: &[usize], keyframe: 
     }
 }
 
-fn encoding(source: &Source) -> Option<usize> {
+pub(super) fn encoding(source: &Source) -> Option<usize> {
     source.stats(ANNA).and_then(|stats| stats.encoding)
 }
 
 /// A seat that has climbed to the highest of three encodings.
-fn at_the_top() -> (Source, [Video; 3], Kept) {
+pub(super) fn at_the_top() -> (Source, [Video; 3], Kept) {
     let (mut source, mut videos) = simulcast();
     let mut kept = Kept::default();
     source.attach(videos[0].now, forwarder(1, Kind::Video));
@@ -44,7 +50,7 @@ fn at_the_top() -> (Source, [Video; 3], Kept) {
     (source, videos, kept)
 }
 
-fn continuous(sent: &[Received]) {
+pub(super) fn continuous(sent: &[Received]) {
     for pair in sent.windows(2) {
         assert_eq!(pair[1].sequence, pair[0].sequence + 1);
         assert_eq!(pair[1].picture(), (pair[0].picture() + 1) & 0x7fff);

@@ -1,5 +1,6 @@
 //! Moves datagrams between the socket and the connection, and media into it.
 
+use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, Mutex, Weak};
 use std::time::{Duration, Instant};
 
@@ -24,7 +25,7 @@ pub(super) async fn drive(shared: Arc<Shared>) {
     loop {
         let (socket, deadline) = {
             let mut core = locked(&shared.core);
-            (Arc::clone(&core.socket), core.connection.poll_timeout())
+            (core.socket.clone(), core.connection.poll_timeout())
         };
         let pause = async {
             match deadline {
@@ -129,6 +130,7 @@ pub(super) async fn play(
     shapes: Vec<Shape>,
     mut stopped: watch::Receiver<bool>,
     sent: Arc<Mutex<u64>>,
+    level: Arc<AtomicU8>,
 ) {
     let began = Instant::now();
     let mut layers: Vec<Layer> = shapes
@@ -158,7 +160,13 @@ pub(super) async fn play(
             _ = stopped.wait_for(|stop| *stop) => return,
         }
         let Some(endpoint) = endpoint.upgrade() else { return };
-        let packets = frame(&endpoint, &sending, &mut layers[index], packets_sent);
+        let packets = frame(
+            &endpoint,
+            &sending,
+            &mut layers[index],
+            packets_sent,
+            level.load(Ordering::Relaxed),
+        );
         let taken = endpoint.send(&sending, packets) as u64;
         packets_sent += taken;
         *locked(&sent) += taken;
@@ -166,7 +174,7 @@ pub(super) async fn play(
 }
 
 /// The packets of the next frame of a layer, with the header extensions that were agreed on.
-fn frame(endpoint: &Endpoint, sending: &Sending, layer: &mut Layer, sent: u64) -> Vec<rtc::rtp::Packet> {
+fn frame(endpoint: &Endpoint, sending: &Sending, layer: &mut Layer, sent: u64, level: u8) -> Vec<rtc::rtp::Packet> {
     let mut core = locked(&endpoint.shared.core);
     let Some(mut sender) = core.connection.rtp_sender(sending.id) else {
         return Vec::new();
@@ -233,8 +241,7 @@ fn frame(endpoint: &Endpoint, sending: &Sending, layer: &mut Layer, sent: u64) -
             extend(rid_id, rid.as_bytes());
         }
         if sending.codec == Codec::Opus {
-            // Voice at -30 dBov (RFC 6464).
-            extend(level_id, &[0x80 | 30]);
+            extend(level_id, &[0x80 | level]);
         }
         if let Some(descriptor) = &payload.dependency_descriptor {
             extend(descriptor_id, descriptor);
