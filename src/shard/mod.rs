@@ -18,6 +18,7 @@ mod inbound;
 mod loudest;
 mod mailbox;
 mod post;
+mod probe;
 mod receive;
 mod relay;
 mod rtcp;
