@@ -179,9 +179,18 @@ impl Downlink {
         }
     }
 
-    /// So much of a probe left.
-    pub fn probe_sent(&mut self, now: Instant, cluster: ProbeCluster, bytes: usize) {
-        self.estimator.probe_sent(now, cluster, bytes);
+    /// Packets of a probe left, so many bytes together.
+    pub fn probe_sent(&mut self, now: Instant, cluster: ProbeCluster, packets: usize, bytes: usize) {
+        for packet in 0..packets {
+            let first = bytes * packet / packets;
+            let last = bytes * (packet + 1) / packets;
+            self.estimator.probe_sent(now, cluster, last - first);
+        }
+    }
+
+    /// Whether what leaves now belongs to a probe.
+    pub fn is_probing(&self) -> bool {
+        self.estimator.is_probing()
     }
 
     /// Wishes, seats or what arrives have changed: decide at once.

@@ -8,7 +8,8 @@ use std::time::{Duration, Instant};
 
 use super::Shard;
 use super::event::ShardEvent;
-use super::transports::{EgressEntry, Seat};
+use super::transports::{EgressEntry, Seat, TransportEntry};
+use crate::media::downlink::Downlink;
 use crate::media::{EgressStats, Load, SourceKey, Target, TransportSlot, Video};
 use crate::packet::Kind;
 use crate::packet::rtcp::{ReportBlock, TransportCcFeedback};
@@ -215,10 +216,14 @@ impl Shard {
         downlink.handle_timeout(now);
         if let Some(probe) = downlink.poll_probe(now) {
             let sent = self.send_probe(now, slot, probe);
-            self.counters.probe_bytes.add(sent as u64);
+            self.counters.probe_bytes.add(sent.bytes as u64);
             if let Some(downlink) = self.transports[slot.0 as usize].downlink.as_deref_mut() {
-                downlink.probe_sent(now, probe.cluster, sent);
+                downlink.probe_sent(now, probe.cluster, sent.packets, sent.bytes);
             }
+        }
+        let probing = |entry: &TransportEntry| entry.downlink.as_deref().is_some_and(Downlink::is_probing);
+        if !self.transports.get(slot.0 as usize).is_some_and(probing) {
+            self.end_probe(slot);
         }
     }
 

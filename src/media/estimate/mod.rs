@@ -400,6 +400,11 @@ impl Estimator {
         self.probe.poll(now)
     }
 
+    /// Whether packets that leave now belong to a probe, media among them.
+    pub fn is_probing(&self) -> bool {
+        self.probe.is_sending()
+    }
+
     /// A packet of a probe left.
     pub fn probe_sent(&mut self, now: Instant, cluster: ProbeCluster, bytes: usize) {
         self.probe.sent(now, cluster, bytes);
