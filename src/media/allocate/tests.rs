@@ -485,10 +485,13 @@ proptest! {
         let (mut one, mut other, now) = (Allocator::default(), Allocator::default(), Instant::now());
         let first = one.allocate(now, Some(budget), &videos).to_vec();
         prop_assert_eq!(&first[..], other.allocate(now, Some(budget), &videos));
+        // What is there is worth more than the same elsewhere, so a little may move once more; then it stays.
         let targets = |decisions: &[Decision]| decisions.iter().map(|d| d.target).collect::<Vec<_>>();
-        let second = one.allocate(now + ms(100), Some(budget), &videos);
-        for (first, second) in targets(&first).iter().zip(&targets(second)) {
-            prop_assert!(first == second || ladder::level(*first) <= ladder::level(*second));
+        let mut before = targets(&first);
+        for round in 1..200u64 {
+            let after = targets(one.allocate(now + ms(round * 200), Some(budget), &videos));
+            prop_assert!(round < 100 || after == before, "round {}", round);
+            before = after;
         }
     }
 
