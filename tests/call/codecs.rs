@@ -68,28 +68,33 @@ async fn asked(publisher: &mut Participant, wanted: bool) -> Value {
 async fn who_cannot_decode_gets_a_backup_while_it_is_sent_and_others_stay_as_they_are() {
     const RIDS: [&str; 3] = ["q", "h", "f"];
     let stage = Stage::set().await;
-    let mut ann = stage.speaker_with("ann", 10, 0, Codec::H264, &RIDS).await;
-    let camera = ann.person.publication_of(&ann.camera).unwrap();
+    let mut ann = stage.join("ann").await;
+    let sending = ann.send("camera", Codec::H264, &RIDS, 11).unwrap();
+    ann.endpoint
+        .offer_codecs(&sending, &[Codec::H264, Codec::Vp8, Codec::Av1])
+        .unwrap();
+    ann.negotiate().await.unwrap();
+    let mut players = vec![ann.endpoint.play(&sending, &[Shape::CAMERA; 3])];
+    let camera = ann.publication_of(&sending).unwrap();
     let mut bob = stage.listener("bob", 1).await;
     let bobs = bob.seated("ann", &["video"]).await.unwrap().video_ssrc.unwrap();
     frames(&bob, bobs, 11, 10).await;
 
     let mut cat = without_h264(&stage, "cat").await;
     subscription(&mut cat, "codec-not-supported").await;
-    let wanted = asked(&mut ann.person, true).await;
+    let wanted = asked(&mut ann, true).await;
     assert_eq!(
         (&wanted["publication"], &wanted["codec"]),
         (&json!(camera), &json!("h264"))
     );
     assert_eq!((&wanted["codecs"][0], &wanted["for"]), (&json!("vp8"), &json!(["cat"])));
 
-    let backup = ann.person.endpoint.add_sending(Codec::Vp8, &RIDS, 12).unwrap();
-    ann.person.offer(false).await.unwrap();
-    let mid = ann.person.endpoint.mid_of(&backup).unwrap();
+    let backup = ann.endpoint.add_sending(Codec::Vp8, &RIDS, 12).unwrap();
+    ann.offer(false).await.unwrap();
+    let mid = ann.endpoint.mid_of(&backup).unwrap();
     let publish = json!({"mid": mid, "source": "camera", "backupOf": camera});
-    let answer = ann.person.signal.request("publish", publish).await.unwrap();
-    let shapes = [Shape::CAMERA; 3];
-    ann.players.push(ann.person.endpoint.play(&backup, &shapes));
+    let answer = ann.signal.request("publish", publish).await.unwrap();
+    players.push(ann.endpoint.play(&backup, &[Shape::CAMERA; 3]));
     subscription(&mut cat, "active").await;
     let seat = cat.seated("ann", &["video"]).await.unwrap();
     let cats = seat.video_ssrc.unwrap();
@@ -109,16 +114,16 @@ async fn who_cannot_decode_gets_a_backup_while_it_is_sent_and_others_stay_as_the
 
     // It goes, and Cat is told.
     let unpublish = json!({"publication": answer["publication"]});
-    ann.person.signal.request("unpublish", unpublish).await.unwrap();
+    ann.signal.request("unpublish", unpublish).await.unwrap();
     subscription(&mut cat, "codec-not-supported").await;
-    asked(&mut ann.person, true).await;
+    asked(&mut ann, true).await;
     frames(&bob, bobs, 11, 60).await;
     assert_runs_on(&bob, bobs);
 }
 
 #[tokio::test]
 async fn what_may_not_be_sent_is_refused_and_the_rest_goes_on() {
-    let stage = Stage::set_with(&[("media.codecs", "[\"vp8\"]")]).await;
+    let stage = Stage::set_with(&[("ENFILADE_MEDIA__CODECS", "[\"vp8\"]")]).await;
     let mut ann = stage.speaker("ann", 10, 1).await;
     let mut bob = without_vp8(&stage).await;
     let refused = bob.offer(false).await.unwrap_err();
@@ -128,15 +133,4 @@ async fn what_may_not_be_sent_is_refused_and_the_rest_goes_on() {
         .request("update", json!({"displayName": "Ann"}))
         .await
         .unwrap();
-}
-
-/// Somebody with a camera and no VP8.
-async fn without_vp8(stage: &Stage) -> Participant {
-    let options = Options {
-        lacks: Some(Codec::Vp8),
-        ..Options::default()
-    };
-    let mut person = stage.join_with("bob", json!({}), options).await;
-    person.send("camera", Codec::H264, &[], 20).unwrap();
-    person
 }

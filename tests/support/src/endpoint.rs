@@ -194,6 +194,22 @@ impl Endpoint {
         })
     }
 
+    /// Offers these picture codecs on an m-line that sends, as browsers do; what is sent is the one it was added with.
+    ///
+    /// # Errors
+    /// When the connection refuses.
+    pub fn offer_codecs(&self, sending: &Sending, codecs: &[Codec]) -> anyhow::Result<()> {
+        self.with_core(|core| {
+            let ids: Vec<_> = core.connection.get_transceivers().collect();
+            let id = ids.into_iter().find(|id| RTCRtpSenderId::from(*id) == sending.id);
+            let mut transceiver = id
+                .and_then(|id| core.connection.rtp_transceiver(id))
+                .context("no such m-line")?;
+            let formats = codecs.iter().flat_map(|codec| setup::formats(*codec)).collect();
+            Ok(transceiver.set_codec_preferences(formats)?)
+        })
+    }
+
     /// Adds places to receive: for each seat one audio and one video m-line.
     ///
     /// # Errors
