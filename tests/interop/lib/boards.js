@@ -4,6 +4,8 @@ import { MEDIA } from './verdict.js';
 
 /** How long is looked and listened where nothing else is said. */
 const SECONDS = 2;
+/** By then jitter buffers hold nothing of the publisher before, in ms. */
+const SETTLE_MS = 700;
 /** Subscribers at once: more, and two cores cannot keep up with the codecs. */
 const SUBSCRIBERS_AT_ONCE = 3;
 /** Calls of two at once. */
@@ -57,6 +59,42 @@ export function calls(engines) {
     engines,
     media: MEDIA,
     run: (stage, told) => several(pairs.map(([a, b]) => () => call(stage, a, b, told)), CALLS_AT_ONCE),
+  };
+}
+
+/**
+ * Everybody sits in one room while the engines publish one after the other: what a subscriber shows on one seat is now of this
+ * engine and now of that one, on the same m-lines and the same SSRC.
+ * @param {string[]} engines
+ * @returns {Board}
+ */
+export function oneSeat(engines) {
+  return {
+    title: 'One after the other on the same seat',
+    name: 'seat',
+    engines,
+    media: ['audio', 'video'],
+    run: async (stage, told) => {
+      const room = stage.room();
+      // A viewer by WHEP stays with one publisher.
+      const way = (name) => (ENGINES[name].http ? { way: 'signal' } : {});
+      const sitting = await Promise.allSettled(
+        engines.map((name) => stage.enter(name, 'subscribe', { room, participant: `${name}-sub`, data: false, ...way(name) })),
+      );
+      for (const from of engines) {
+        const publisher = await stage.enter(from, 'publish', { room, participant: from, data: false }).catch((error) => ({ error }));
+        await new Promise((resolve) => setTimeout(resolve, SETTLE_MS));
+        const jobs = engines.map((to, i) => async () => {
+          const begun = Date.now();
+          const failed = publisher.error ?? sitting[i].reason;
+          const result = failed ? allWrong(failed) : await stage.compare(sitting[i].value, to, { engine: from, id: from, dataId: from, data: false, seconds: SECONDS }).catch(allWrong);
+          told(from, to, result, Date.now() - begun);
+        });
+        await several(jobs, SUBSCRIBERS_AT_ONCE);
+        await publisher.end?.();
+      }
+      await Promise.allSettled(sitting.map((one) => one.value?.end()));
+    },
   };
 }
 

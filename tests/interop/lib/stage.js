@@ -53,7 +53,7 @@ export class Stage {
    * Somebody with an engine enters.
    * @param {string} name of the engine
    * @param {'publish' | 'subscribe' | 'call'} role
-   * @param {{room: string, participant: string, from?: string, way?: 'http', data?: boolean, codec?: string}} where
+   * @param {{room: string, participant: string, from?: string, way?: 'http' | 'signal', data?: boolean, codec?: string}} where
    */
   async enter(name, role, where) {
     const { picture, toneHz } = ENGINES[name];
