@@ -13,17 +13,19 @@ use crate::packet::rtcp::{self, ReportBlock, ReportBlocks, RtcpBlock, SenderInfo
 const NACKED_PER_BLOCK_MAX: usize = 256;
 
 impl Shard {
-    pub(super) fn handle_rtcp(&mut self, now: Instant, slot: TransportSlot, datagram: &mut [u8]) {
+    pub(super) fn handle_rtcp(
+        &mut self,
+        now: Instant,
+        slot: TransportSlot,
+        datagram: &mut [u8],
+    ) -> Result<(), DoorReason> {
         let entry = &mut self.transports[slot.0 as usize];
-        let Some(opener) = entry.opener.as_mut() else {
-            return self.counters.turn_away(DoorReason::NoKeys);
-        };
-        let Ok(len) = opener.open_rtcp(datagram) else {
-            return self.counters.turn_away(DoorReason::Unauthentic);
-        };
+        let opener = entry.opener.as_mut().ok_or(DoorReason::NoKeys)?;
+        let len = opener.open_rtcp(datagram).map_err(|_| DoorReason::Unauthentic)?;
         for block in rtcp::blocks(&datagram[..len]) {
             self.handle_block(now, slot, block);
         }
+        Ok(())
     }
 
     fn handle_block(&mut self, now: Instant, slot: TransportSlot, block: RtcpBlock<'_>) {

@@ -15,6 +15,7 @@ use crate::transport::ice::Credentials;
 use crate::transport::negotiation::{CodecLine, ReceiveLine};
 use crate::transport::srtp::{KeyingMaterial, Opener, Profile, Sealer};
 
+mod consent;
 mod large;
 mod probe;
 
