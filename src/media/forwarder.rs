@@ -16,7 +16,7 @@ use super::selector::Selector;
 use super::source::Wish;
 use super::timeline::ticks;
 use super::{
-    DescriptorOut, DropReason, EgressKey, Inbound, KeyframeRequest, Limits, OutExtensions, Outbound, Redundancy,
+    Claim, DescriptorOut, DropReason, EgressKey, Inbound, KeyframeRequest, Limits, OutExtensions, Outbound, Redundancy,
     Target, Traffic, TransportSlot, report,
 };
 
@@ -293,12 +293,6 @@ impl Forwarder {
         self.cold.target = target;
     }
 
-    /// The highest encoding it may forward, of any there are; `None` while it is paused.
-    pub(super) fn asks_for(&self) -> Option<u8> {
-        let Cold { limits, target, .. } = &*self.cold;
-        (!limits.paused && !target.paused).then(|| limits.max_encoding.min(target.encoding))
-    }
-
     /// One packet: its numbers on the way out, or why it stays.
     #[inline]
     pub(super) fn forward<'a>(
@@ -484,7 +478,7 @@ impl Forwarder {
             .choose(self.cold.limits, self.cold.target, live, encodings);
         self.cold.wish = Wish {
             encoding: self.selector.ideal(),
-            pinned: self.cold.limits.pinned,
+            pinned: self.cold.limits.claim == Claim::Pinned,
         };
         needed
     }

@@ -22,8 +22,6 @@ pub struct Limits {
     pub claim: Claim,
     /// Pixels of the box it is shown in; 0 when nobody said.
     pub pixels: u32,
-    /// Asked for by name: forwarded to this subscriber even while others of a large room are louder.
-    pub pinned: bool,
 }
 
 /// How much a video matters to its subscriber, least first.
@@ -36,7 +34,7 @@ pub enum Claim {
     Speaking,
     /// A shared screen.
     Screen,
-    /// Pinned by its subscriber.
+    /// Pinned by its subscriber. Sound of it is heard even while others of a large room are louder.
     Pinned,
 }
 
@@ -49,7 +47,6 @@ impl Default for Limits {
             paused: false,
             claim: Claim::Usual,
             pixels: 0,
-            pinned: false,
         }
     }
 }

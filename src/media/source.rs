@@ -136,28 +136,6 @@ impl Source {
         &self.level
     }
 
-    /// Pixels across and down of the largest encoding, as its publisher says. What keyframes say goes before it.
-    pub fn announce_size(&mut self, size: (u16, u16)) {
-        self.rates.announce(size, self.config.encodings);
-    }
-
-    /// What it can be forwarded as, and what each layer costs, as of the last [`Self::measure`].
-    pub fn layers(&self) -> &Layers {
-        self.rates.layers()
-    }
-
-    /// Time passes: rates are measured. True when an encoding came or went, or the source fell silent or is back, so that
-    /// subscribers' bandwidth should be shared out anew.
-    pub fn measure(&mut self, now: Instant) -> bool {
-        let top = self.config.encodings as u8 - 1;
-        let wanted = self
-            .forwarders
-            .iter()
-            .filter_map(Forwarder::asks_for)
-            .fold(0, |wanted, encoding| wanted | 1 << encoding.min(top));
-        self.rates.close(now, self.config.encodings, self.live, wanted)
-    }
-
     /// What its subscribers would be served from if everything arrived.
     pub fn demand(&self) -> Demand {
         self.wishes.demand(self.live)
@@ -190,6 +168,23 @@ impl Source {
         if !self.wishes.is_pinned() {
             self.reports.end();
         }
+    }
+
+    /// Pixels across and down of the largest encoding, as its publisher says. What keyframes say goes before it.
+    pub fn announce_size(&mut self, size: (u16, u16)) {
+        self.rates.announce(size, self.config.encodings);
+    }
+
+    /// What it can be forwarded as, and what each layer costs, as of the last [`Self::measure`].
+    pub fn layers(&self) -> &Layers {
+        self.rates.layers()
+    }
+
+    /// Time passes: rates are measured. True when an encoding came or went, or the source fell silent or is back, so that
+    /// subscribers' bandwidth should be shared out anew.
+    pub fn measure(&mut self, now: Instant) -> bool {
+        let wanted = self.wishes.wanted();
+        self.rates.close(now, self.config.encodings, self.live, wanted)
     }
 
     /// How a subscriber fares.

@@ -17,12 +17,14 @@ pub(super) enum Timer {
     Lobby(WaiterKey),
     /// Tell who speaks.
     Speakers,
+    /// Somebody has not spoken for so long that it counts no more.
+    Hush,
     /// Tell how good connections are.
     Quality,
-    /// Nobody has needed a backup of the publication for a while.
-    Backup(PublicationId),
     /// Tell publishers what nobody wants any more.
     Demand,
+    /// Nobody has needed a backup of the publication for a while.
+    Backup(PublicationId),
     /// Nobody has been here for the departure time.
     Departure,
 }

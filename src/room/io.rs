@@ -15,7 +15,7 @@ use crate::{
     wire::{
         ErrorCode, ParticipantId, ResumeKey, RoomId,
         link::LinkFrame,
-        signal::{Envelope, JoinRequest, Presence, ServerMessage, SignalError},
+        signal::{Envelope, JoinRequest, ParticipantStats, Presence, ServerMessage, SignalError},
     },
 };
 
@@ -120,6 +120,11 @@ pub enum Input {
         request: HttpKey,
         /// The name in [`HttpReply::Created`].
         resource: String,
+    },
+    /// `GET /v1/rooms/{room}/stats`: how everybody's connection is doing.
+    HttpStats {
+        /// Answered by [`Output::HttpReply`].
+        request: HttpKey,
     },
     /// From another room.
     Link {
@@ -305,7 +310,7 @@ pub enum Output {
 }
 
 /// The answer to an HTTP request.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum HttpReply {
     /// 201, with the SDP answer as its body.
     Created {
@@ -316,6 +321,11 @@ pub enum HttpReply {
     },
     /// 200 or 204.
     Done,
+    /// 200, with how everybody is connected, by their ids.
+    Stats {
+        /// One entry for each participant.
+        participants: Vec<ParticipantStats>,
+    },
     /// 404: no such resource.
     NotFound,
     /// Anything else, by the code.

@@ -12,6 +12,7 @@ mod channel;
 mod config;
 mod demand;
 mod events;
+mod explain;
 mod feed;
 mod fill;
 mod grant;
@@ -116,6 +117,7 @@ pub struct Room {
     pins: pin::Pins,
     speakers: speaker::Speakers,
     qualities: quality::Qualities,
+    explains: explain::Explains,
     channels: channel::Channels,
     demands: demand::Demands,
     voices: voices::Voices,
@@ -198,6 +200,7 @@ impl Room {
             feeds: feed::Feeds::default(),
             speakers: speaker::Speakers::default(),
             qualities: quality::Qualities::default(),
+            explains: explain::Explains::default(),
             channels: channel::Channels::default(),
             demands: demand::Demands::default(),
             voices: voices::Voices::default(),
@@ -301,6 +304,7 @@ impl Room {
                 offer,
             } => self.handle_whep(now, request, publisher, *offer),
             Input::HttpDelete { request, resource } => self.handle_http_delete(now, request, &resource),
+            Input::HttpStats { request } => self.handle_http_stats(request),
             Input::HttpPatch { request, resource } => self.handle_http_patch(request, &resource),
             Input::Link { frame } => self.link_input(now, LinkInput::Frame { frame: *frame }),
             Input::LinkUnreachable { room, session, code } => {
@@ -317,9 +321,9 @@ impl Room {
             self.handle_close(now, closing);
         }
         self.fill_seats(now);
-        self.settle_backups(now);
         self.settle_demand(now);
         self.settle_voices();
+        self.settle_backups(now);
         self.watch_emptiness(now, was_empty);
         self.end_links_first(now);
         self.show_presence();
@@ -344,9 +348,10 @@ impl Room {
                 Timer::Away(owner) => self.handle_away(now, owner),
                 Timer::Lobby(waiter) => self.handle_waited(waiter),
                 Timer::Speakers => self.tell_speakers(now),
+                Timer::Hush => self.handle_hush(now),
                 Timer::Quality => self.tell_quality(),
-                Timer::Backup(publication) => self.handle_backup_idle(publication),
                 Timer::Demand => self.demand_due(),
+                Timer::Backup(publication) => self.handle_backup_idle(publication),
                 Timer::Departure => {
                     if self.is_empty() {
                         self.outputs.push_back(Output::Empty);

@@ -383,8 +383,8 @@ impl Room {
         self.roster.disown_resource(&viewer.resource);
         self.agenda.cancel(Timer::Away(key.owner()));
         self.dirty.remove(&key.owner());
-        self.backups.leave(key.owner());
         self.listener_left(key.owner());
+        self.backups.leave(key.owner());
         let bound: Vec<_> = viewer.halves().filter_map(|half: &Half| half.bound).collect();
         self.close_path(&viewer.path, &bound);
     }

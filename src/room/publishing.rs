@@ -92,8 +92,7 @@ impl Room {
             backup_of: line.backup_of,
             encrypted: line.encrypted,
         };
-        let (mid, kind) = (line.mid.clone(), line.source.kind());
-        let is_voice = publication.is_voice();
+        let (mid, kind, is_voice) = (line.mid.clone(), line.source.kind(), publication.is_voice());
         self.command(
             shard,
             ShardCommand::Publish {
@@ -105,6 +104,9 @@ impl Room {
                 encodings,
             },
         );
+        if let Some(size) = publication.size() {
+            self.command(shard, ShardCommand::SetSize { source: key, size });
+        }
         if muted {
             self.command(
                 shard,

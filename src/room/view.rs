@@ -13,8 +13,12 @@ use super::{
     requests::{Answer, ok},
     roster::MemberKey,
     seat::{Place, Seat},
+    speaker::Speakers,
 };
-use crate::{media::Limits, packet::Kind};
+use crate::{
+    media::{self, Limits},
+    packet::Kind,
+};
 
 /// Who is in view stays there although another one spoke later, if not by more than this.
 const STAY: Duration = Duration::from_secs(2);
@@ -83,12 +87,28 @@ impl Room {
     }
 }
 
-/// What a participant wants of a publication, in the words of the media plane. Whose picture is pinned is heard as well.
-pub(super) fn limits_of(participant: &Participant, publications: &Publications, publication: &Publication) -> Limits {
+/// What a participant wants of a publication, in the words of the media plane. Who pins a picture pins the voice
+/// as well, and the other way round.
+pub(super) fn limits_of(
+    participant: &Participant,
+    publications: &Publications,
+    speakers: &Speakers,
+    now: Instant,
+    publication: &Publication,
+) -> Limits {
     let limits = participant.wishes.limits(publication);
-    let picture = publications.at(publication.place, Kind::Video);
-    Limits {
-        pinned: limits.pinned || picture.is_some_and(|picture| participant.wishes.is_pinned(picture.id)),
-        ..limits
-    }
+    let halves = [Kind::Audio, Kind::Video].map(|kind| publications.at(publication.place, kind));
+    let is_pinned = |half: &&Publication| participant.wishes.is_pinned(half.id);
+    let claim = if halves.iter().flatten().any(is_pinned) {
+        media::Claim::Pinned
+    } else if publication.kind() == Kind::Audio {
+        media::Claim::Usual
+    } else if publication.place.screen {
+        media::Claim::Screen
+    } else if speakers.recent(now, publication.owner()).is_some() {
+        media::Claim::Speaking
+    } else {
+        media::Claim::Usual
+    };
+    Limits { claim, ..limits }
 }

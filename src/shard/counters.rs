@@ -134,8 +134,22 @@ pub struct ShardCounters {
     pub nacks_out: Counter,
     /// Keyframes asked for from publishers.
     pub keyframe_requests: Counter,
+    /// Videos that went up a layer because bandwidth allowed it.
+    pub layers_up: Counter,
+    /// Videos that went down a layer, or were paused, because bandwidth demanded it.
+    pub layers_down: Counter,
+    /// Bytes of padding sent to learn what a path carries.
+    pub probe_bytes: Counter,
     /// Packets handed to other shards.
     pub relayed: Counter,
+    /// Subscribers of whom it is known what their path carries.
+    pub downlinks: Counter,
+    /// What their paths carry, all together, in bits per second.
+    pub downlink_bps: Counter,
+    /// Videos that are forwarded in a lower layer than was asked for, for want of bandwidth.
+    pub videos_reduced: Counter,
+    /// Videos that are not forwarded for want of bandwidth.
+    pub videos_paused: Counter,
     /// Transports on this shard now.
     pub transports: Counter,
     /// Sources on this shard now, replicas included.

@@ -78,7 +78,7 @@ impl Shard {
             BindingOutcome::Answered {
                 validated: _,
                 evicted,
-                selected_changed,
+                selected_changed: _,
                 retired_ufrag,
             } => {
                 match arrival.via {
@@ -89,13 +89,14 @@ impl Shard {
                 }
                 match evicted.map(|evicted| (evicted.address, evicted.connection)) {
                     Some((address, None)) => self.table.forget_address(address, slot),
-                    Some((_, Some(connection))) => self.close_connection(connection, CloseReason::Evicted),
+                    Some((_, Some(connection))) => self.close_connection(now, connection, CloseReason::Evicted),
                     None => {}
                 }
                 if let Some(ufrag) = retired_ufrag {
                     self.table.forget_ufrag(&ufrag);
                 }
-                if selected_changed.is_some() || self.egress.address(slot).is_none() {
+                let is_selected = self.transports[slot.0 as usize].ice.selected() == Some(arrival.remote());
+                if is_selected && self.egress.address(slot) != Some(arrival) {
                     self.egress.set_address(slot, Some(arrival));
                 }
                 self.tell_if_connected(slot);

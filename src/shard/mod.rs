@@ -14,6 +14,8 @@ mod clock;
 mod commands;
 mod config;
 mod demand;
+mod downlinks;
+mod explain;
 mod inbound;
 mod loudest;
 mod mailbox;
@@ -107,6 +109,10 @@ struct Shard {
     history: HistoryLimits,
     /// Sources that may owe their publisher a keyframe request, or the news of who wants what; asked at the end of the turn.
     keyframes_due: Vec<SourceKey>,
+    /// Subscribers whose bandwidth is to be shared out anew; done at the end of the turn.
+    downlinks_due: Vec<TransportSlot>,
+    /// Subscribers whose probe goes on before the next tick.
+    probing: Vec<TransportSlot>,
     next_tick: Instant,
     ticks: u64,
     /// Scratch for STUN answers and RTCP compounds.
@@ -130,11 +136,11 @@ impl Shard {
             let wait = if readable || mail == MailLeft::Some || self.ways.tcp().is_busy() {
                 Duration::ZERO
             } else {
-                let due = self
-                    .egress
-                    .poll_timeout()
-                    .map_or(self.next_tick, |at| at.min(self.next_tick));
-                due.saturating_duration_since(now)
+                [self.egress.poll_timeout(), self.next_probe()]
+                    .into_iter()
+                    .flatten()
+                    .fold(self.next_tick, Instant::min)
+                    .saturating_duration_since(now)
             };
             match poll.poll(&mut events, Some(wait)) {
                 Ok(()) => {}
@@ -153,6 +159,8 @@ impl Shard {
                 return Ok(());
             }
             self.run_ticks(now);
+            self.run_probes(now);
+            self.share_out(now);
             self.request_keyframes(now);
             self.flush();
         }
@@ -178,6 +186,7 @@ impl Shard {
             let now = Instant::now();
             match self.receive_batch(now, buffers) {
                 Ok(_) => {
+                    self.share_out(now);
                     self.request_keyframes(now);
                     self.flush();
                 }

@@ -4,8 +4,9 @@ use std::time::Instant;
 
 use super::Shard;
 use super::counters::DoorReason;
+use super::downlinks::Reported;
 use super::transports::Seat;
-use crate::media::{EgressKey, KeyframeRequest, SourceKey, TransportSlot};
+use crate::media::{EgressKey, KeyframeRequest, SourceKey, TransportSlot, report};
 use crate::packet::rtcp::{self, ReportBlock, ReportBlocks, RtcpBlock, SenderInfo};
 
 /// A NACK naming more than this is no repair any more; the rest is answered by a keyframe, if at all (T26).
@@ -70,8 +71,8 @@ impl Shard {
                     .retransmit(now, egress, lost.take(NACKED_PER_BLOCK_MAX), &mut sink);
                 self.keyframes_due.push(source);
             }
-            // Bandwidth estimates choose layers in a later version; the subscriber's own limits do now.
-            RtcpBlock::TransportCc(_) | RtcpBlock::Remb { .. } => {}
+            RtcpBlock::TransportCc(feedback) => self.handle_transport_cc(now, slot, &feedback),
+            RtcpBlock::Remb { bitrate_bps, .. } => self.handle_remb(now, slot, bitrate_bps),
             // The room says who is here, not RTCP.
             RtcpBlock::Bye { .. } | RtcpBlock::Sdes { .. } => {}
             RtcpBlock::Xr { .. } | RtcpBlock::Other { .. } => {}
@@ -100,11 +101,17 @@ impl Shard {
 
     fn handle_reports(&mut self, now: Instant, slot: TransportSlot, reports: ReportBlocks<'_>) {
         let ntp = self.clock.ntp(now);
+        let mut reported = Reported::default();
         for block in reports {
-            let path = &mut self.transports[slot.0 as usize].path;
-            path.report(now, ntp, &block);
+            let entry = &mut self.transports[slot.0 as usize];
+            entry.path.report(now, ntp, &block);
+            let round_trip = report::round_trip(ntp, &block);
+            if let Some(seat) = entry.egresses.iter_mut().find(|seat| seat.ssrc == block.ssrc) {
+                reported.add(seat, &block, round_trip);
+            }
             self.handle_report(ntp, slot, &block);
         }
+        self.handle_reported(now, slot, reported);
     }
 
     fn handle_report(&mut self, ntp: u64, slot: TransportSlot, block: &ReportBlock) {

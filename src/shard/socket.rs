@@ -67,6 +67,17 @@ impl Arrival {
         }
     }
 
+    /// The way to what ICE knows; over UDP the system chooses our address.
+    pub(super) const fn from_remote(remote: Remote) -> Self {
+        match remote.connection {
+            None => Self::udp(remote.address),
+            Some(connection) => Self {
+                from: remote.address,
+                via: Via::Tcp(connection),
+            },
+        }
+    }
+
     /// What ICE knows it as.
     #[inline]
     pub(super) fn remote(&self) -> Remote {

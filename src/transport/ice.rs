@@ -123,6 +123,18 @@ pub enum BindingOutcome {
     },
 }
 
+/// What the end of a connection means for its transport.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Forgotten {
+    /// Nothing was sent there.
+    Spare,
+    /// What was sent there goes here from now on, or nowhere.
+    Selected {
+        /// Another remote that was checked just now.
+        instead: Option<Remote>,
+    },
+}
+
 /// The ICE state of one transport.
 pub struct IceLite {
     local: Identity,
@@ -320,16 +332,20 @@ impl IceLite {
         changed.then_some(from)
     }
 
-    /// The remote's connection has ended. True when it was the selected one: then there is nowhere to send to, until the
-    /// next check comes from wherever. Consent goes on meanwhile.
-    pub fn forget(&mut self, remote: Remote) -> bool {
+    /// The remote's connection has ended. When it was the selected one, another that was checked just now takes its place (a
+    /// client that restarts ICE closes the old connection as soon as it has a new one, and may nominate later); without one
+    /// there is nowhere to send to until the next check comes from wherever. Consent goes on meanwhile.
+    pub fn forget(&mut self, now: Instant, remote: Remote) -> Forgotten {
         self.tuples.retain(|tuple| tuple.remote != remote);
-        let was_selected = self.selected == Some(remote);
-        if was_selected {
-            self.selected = None;
-            self.nominated = false;
+        if self.selected != Some(remote) {
+            return Forgotten::Spare;
         }
-        was_selected
+        self.nominated = false;
+        let latest = self.tuples.iter().max_by_key(|tuple| tuple.last_check);
+        let latest = latest.filter(|tuple| now.saturating_duration_since(tuple.last_check) < SILENCE_OF_THE_MOVED);
+        self.selected = latest.map(|tuple| tuple.remote);
+        self.consented = latest.map(|tuple| tuple.last_check).or(self.consented);
+        Forgotten::Selected { instead: self.selected }
     }
 
     /// Where to send, once anybody has authenticated.

@@ -58,7 +58,7 @@ export class SendLines {
     if (!line) return null;
     line.used = publication;
     await this.fit(publication);
-    await line.transceiver.sender.replaceTrack(publication.track);
+    await line.transceiver.sender.replaceTrack(this.#carried(publication));
     return line.transceiver;
   }
 
@@ -70,16 +70,27 @@ export class SendLines {
     const line = this.#lines.find((l) => l.used === publication);
     if (!line) return;
     if (publication.track) await this.fit(publication);
-    await line.transceiver.sender.replaceTrack(publication.track);
+    await line.transceiver.sender.replaceTrack(this.#carried(publication));
   }
 
-  /** @param {Published} publication */
+  /**
+   * Sends the encodings that are of use: no larger than the capture, and such as anybody receives.
+   * @param {Published} publication
+   */
   async fit(publication) {
     const line = this.#lines.find((l) => l.used === publication);
     if (!line || !publication.track) return;
     // A browser that cannot refit sends what it can: worse, not wrong.
     const { source, size, options, wanted } = publication;
-    await refitEncodings(line.transceiver.sender, source, size, options, wanted).catch(() => {});
+    const { sender } = line.transceiver;
+    await refitEncodings(sender, source, size, options, wanted).catch(() => {});
+    const carried = this.#carried(publication);
+    if (publication.kind === 'audio' && sender.track !== carried) await sender.replaceTrack(carried);
+  }
+
+  /** What its sender gets: nothing of a sound that nobody receives, where the browser would send it all the same. @param {Published} publication */
+  #carried({ kind, track, wanted }) {
+    return kind === 'audio' && wanted?.[0] === false && this.#platform.inactiveSoundFlows ? null : track;
   }
 
   /**

@@ -27,7 +27,11 @@
  * @property {(handle: any) => void} clearTimeout
  * @property {() => number} now milliseconds of a clock that never goes back
  * @property {() => number} random in [0, 1)
- * @property {(event: 'online' | 'pagehide', listener: () => void) => () => void} onPage returns how to stop listening
+ * @property {(event: 'network' | 'pagehide', listener: () => void) => () => void} onPage `network`: it came back, or is another one.
+ *   Returns how to stop listening
+ *
+ * @property {boolean} [inactiveSoundFlows] true where a sender of sound goes on although its encoding is not active (Firefox 153
+ *   says yes to `active: false` and does nothing); default false
  *
  * What follows may be lacking; what needs it then rejects with `not-supported`.
  * @property {() => number} [date] milliseconds since 1970
@@ -56,6 +60,7 @@ export function browserPlatform() {
     clearTimeout: (handle) => globalThis.clearTimeout(handle),
     now: () => globalThis.performance.now(),
     random: () => Math.random(),
+    inactiveSoundFlows: /\bFirefox\//.test(globalThis.navigator?.userAgent ?? ''),
     date: () => Date.now(),
     permission,
     captureFrame,
@@ -68,6 +73,15 @@ export function browserPlatform() {
       const heard = (e) => {
         if (!(/** @type {PageTransitionEvent} */ (e).persisted)) listener();
       };
+      if (event === 'network') {
+        const connection = /** @type {EventTarget | undefined} */ (/** @type {any} */ (globalThis.navigator)?.connection);
+        globalThis.addEventListener('online', heard);
+        connection?.addEventListener?.('change', heard);
+        return () => {
+          globalThis.removeEventListener('online', heard);
+          connection?.removeEventListener?.('change', heard);
+        };
+      }
       globalThis.addEventListener(event, heard);
       return () => globalThis.removeEventListener(event, heard);
     },
@@ -105,6 +119,11 @@ async function captureFrame(track, { width, height }) {
   return canvas.toDataURL('image/jpeg', 0.9).split(',')[1] ?? '';
 }
 
+/** What is nearer to the visible part than this share of it counts as in sight, so that scrolling finds pictures there. */
+const NEAR = '25%';
+/** More pixels of the screen to one of the page are not worth the bits. */
+const DENSITY_MAX = 2;
+
 /** @type {NonNullable<Platform['watchSize']>} */
 function watchSize(element, seen) {
   let inSight = true;
@@ -115,16 +134,17 @@ function watchSize(element, seen) {
     placed ||= element.isConnected;
     if (!placed) return; // perhaps it never will be, and is only drawn from
     const { clientWidth, clientHeight } = apart ? { clientWidth: apart.width, clientHeight: apart.height } : element;
-    const dense = globalThis.devicePixelRatio || 1;
+    const dense = Math.min(globalThis.devicePixelRatio || 1, DENSITY_MAX);
     const onPage = document.visibilityState !== 'hidden' && inSight && element.isConnected;
     const shown = (apart !== null || onPage) && clientWidth > 0 && clientHeight > 0;
     seen(shown ? { width: Math.round(clientWidth * dense), height: Math.round(clientHeight * dense) } : null);
   };
   const size = new ResizeObserver(tell);
+  const near = /** @type {IntersectionObserverInit} */ ({ rootMargin: NEAR, scrollMargin: NEAR }); // the latter of what scrolls inside the page
   const sight = new IntersectionObserver((entries) => {
     inSight = entries.at(-1)?.isIntersecting ?? true;
     tell();
-  });
+  }, near);
   const enter = (/** @type {any} */ event) => {
     apart = event.pictureInPictureWindow ?? { width: element.clientWidth, height: element.clientHeight };
     event.pictureInPictureWindow?.addEventListener?.('resize', tell);

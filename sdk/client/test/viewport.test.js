@@ -159,6 +159,26 @@ test('encodings that nobody receives are not sent, and others are again at once'
   assert.equal(mic.muted || cam.muted, false);
 });
 
+test('a sound that nobody receives is taken off its sender where the browser would send it all the same', async () => {
+  const s = scene();
+  s.platform.inactiveSoundFlows = true;
+  await s.joined();
+  const mic = await s.room.publish(new FakeTrack('audio'), { source: 'microphone' });
+  const { sender } = s.pc.transceivers.find((t) => t.sender.track === mic.track);
+  const want = async (wanted) => {
+    s.server.event('publication.wanted', { publication: mic.id, encodings: [wanted] });
+    await settle();
+  };
+  await want(false);
+  assert.equal(sender.track, null);
+  await mic.mute();
+  await mic.replaceTrack(new FakeTrack('audio'));
+  assert.equal(sender.track, null, 'another device is not sent either');
+  await mic.unmute();
+  await want(true);
+  assert.equal(sender.track, mic.track);
+});
+
 test('a camera that was switched off meanwhile comes back as it is wanted', async () => {
   const s = await scene().joined();
   await s.room.devices.setCamera(true);

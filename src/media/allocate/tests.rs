@@ -167,6 +167,23 @@ fn what_does_not_arrive_books_nothing_and_is_ready_for_what_is_left() {
 }
 
 #[test]
+fn what_was_paused_and_is_therefore_not_sent_any_more_stays_so_until_it_fits() {
+    let (camera, mut stopped) = (simulcast(&CAMERA), simulcast(&CAMERA));
+    stopped.idle = true;
+    let mut allocator = Allocator::default();
+    let start = Instant::now();
+    let mut at = |time, layers: &Layers, budget| {
+        encoding(&allocator.allocate(start + ms(time), Some(budget), &[video(1, Limits::default(), layers)])[0])
+    };
+    assert_eq!(at(0, &camera, 1_000_000), Some(1));
+    assert_eq!(at(100, &camera, 100_000), None);
+    assert_eq!(at(5_000, &stopped, 100_000), None);
+    assert_eq!(at(6_000, &stopped, 160_000), None, "without headroom");
+    assert_eq!(at(7_000, &stopped, 180_000), Some(0));
+    assert_eq!(at(8_000, &stopped, 100_000), Some(0), "until it comes it costs nothing");
+}
+
+#[test]
 fn a_layer_that_cannot_be_had_is_named_but_not_paid() {
     let mut camera = simulcast(&[150_000, 500_000, 500_000]);
     camera.layers[2].live = false;

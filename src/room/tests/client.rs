@@ -180,8 +180,8 @@ impl Client {
             | ServerMessage::Error { .. }
             | ServerMessage::Answer { .. }
             | ServerMessage::SeatsWanted { .. }
-            | ServerMessage::PublicationBackup { .. }
             | ServerMessage::PublicationWanted { .. }
+            | ServerMessage::PublicationBackup { .. }
             | ServerMessage::Speakers { .. }
             | ServerMessage::Quality { .. }
             | ServerMessage::Subscription { .. }

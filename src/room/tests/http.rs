@@ -114,7 +114,7 @@ fn offers_without_use_are_refused() {
     let mut world = World::new();
     let code = |reply| match reply {
         HttpReply::Refused { code, .. } => Some(code),
-        HttpReply::Created { .. } | HttpReply::Done | HttpReply::NotFound => None,
+        HttpReply::Created { .. } | HttpReply::Done | HttpReply::Stats { .. } | HttpReply::NotFound => None,
     };
     assert_eq!(
         code(world.whip(1, "cam", &seat_lines(1))),

@@ -6,7 +6,7 @@ use serde_json::json;
 
 use super::support::{World, code, config, id, offer};
 use crate::{
-    media::Limits,
+    media::{Claim, Limits},
     room::{Grant, Input, RoomConfig},
     shard::{command::ShardId, event::ShardEvent},
     wire::{
@@ -135,7 +135,13 @@ fn who_watches_by_whep_counts_and_hears_whoever_is_louder() {
     assert_eq!(told(&mut world, ann, voice), [[false]]);
     let reply = world.whep(1, "ann", &offer(1), 0);
     assert_eq!(told(&mut world, ann, voice), [[true]]);
-    assert!(world.books.bound.values().all(|(_, limits)| limits.pinned));
+    assert!(
+        world
+            .books
+            .bound
+            .values()
+            .all(|(_, limits)| limits.claim == Claim::Pinned)
+    );
     let crate::room::HttpReply::Created { resource, .. } = reply else {
         panic!("{reply:?}")
     };
@@ -211,7 +217,7 @@ fn whose_picture_is_pinned_is_heard_as_well() {
             .books
             .bound
             .values()
-            .map(|(_, limits)| limits.pinned)
+            .map(|(_, limits)| limits.claim == Claim::Pinned)
             .collect::<Vec<_>>()
     };
     assert_eq!(pinned(&world), [false, false]);

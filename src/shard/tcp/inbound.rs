@@ -8,7 +8,7 @@ use super::framing::{self, Next};
 use super::{CloseReason, READ_BUFFER_BYTES};
 use crate::media::TransportSlot;
 use crate::shard::{Arrival, Shard, Via};
-use crate::transport::ice::ConnectionId;
+use crate::transport::ice::{ConnectionId, Forgotten};
 
 impl Shard {
     /// Accepts newcomers and reads what has come, one buffer of each connection.
@@ -28,7 +28,7 @@ impl Shard {
         let broken = self.ways.tcp().take_broken();
         broken
             .into_iter()
-            .for_each(|id| self.close_connection(id, CloseReason::Broken));
+            .for_each(|id| self.close_connection(now, id, CloseReason::Broken));
     }
 
     fn read_connection(&mut self, now: Instant, id: ConnectionId, buffer: &mut [u8]) {
@@ -38,8 +38,8 @@ impl Shard {
         match brought {
             Brought::Bytes(len) => self.handle_stream(now, id, from, &mut buffer[..len]),
             Brought::Nothing => {}
-            Brought::End => self.close_connection(id, CloseReason::ByClient),
-            Brought::Broken => self.close_connection(id, CloseReason::Broken),
+            Brought::End => self.close_connection(now, id, CloseReason::ByClient),
+            Brought::Broken => self.close_connection(now, id, CloseReason::Broken),
         }
     }
 
@@ -60,33 +60,39 @@ impl Shard {
                     let tolerated = self.ways.tcp().tolerates(id);
                     match tolerated {
                         Some(true) => {}
-                        Some(false) => return self.close_connection(id, CloseReason::Strange),
+                        Some(false) => return self.close_connection(now, id, CloseReason::Strange),
                         None => return,
                     }
                 }
                 Next::Partial => return self.ways.tcp().keep(id, &bytes[at..]),
-                Next::TooLarge => return self.close_connection(id, CloseReason::FrameTooLarge),
+                Next::TooLarge => return self.close_connection(now, id, CloseReason::FrameTooLarge),
             }
         }
     }
 
     /// Closes a connection, and tells its transport.
-    pub(in crate::shard) fn close_connection(&mut self, id: ConnectionId, why: CloseReason) {
+    pub(in crate::shard) fn close_connection(&mut self, now: Instant, id: ConnectionId, why: CloseReason) {
         let Some(ended) = self.ways.tcp().close(id, why) else {
             return;
         };
         let Some(slot) = ended.slot else { return };
-        let entry = self.transports.get_mut(slot.0 as usize);
-        if entry.is_some_and(|entry| entry.ice.forget(ended.remote)) {
-            self.interrupt(slot);
+        let Some(entry) = self.transports.get_mut(slot.0 as usize) else {
+            return;
+        };
+        match entry.ice.forget(now, ended.remote) {
+            Forgotten::Spare => {}
+            Forgotten::Selected { instead: None } => self.interrupt(slot),
+            Forgotten::Selected { instead: Some(remote) } => {
+                self.egress.set_address(slot, Some(Arrival::from_remote(remote)));
+            }
         }
     }
 
     /// The transport is gone.
-    pub(in crate::shard) fn close_connections_of(&mut self, slot: TransportSlot) {
+    pub(in crate::shard) fn close_connections_of(&mut self, now: Instant, slot: TransportSlot) {
         let left = self.ways.tcp().of(slot);
         left.into_iter()
-            .for_each(|id| self.close_connection(id, CloseReason::TransportGone));
+            .for_each(|id| self.close_connection(now, id, CloseReason::TransportGone));
     }
 
     /// Closes what has had its time. Called every tick; `thoroughly` now and then.
@@ -94,11 +100,11 @@ impl Shard {
         let overdue = self.ways.tcp().overdue(now);
         overdue
             .into_iter()
-            .for_each(|id| self.close_connection(id, CloseReason::Unproven));
+            .for_each(|id| self.close_connection(now, id, CloseReason::Unproven));
         if thoroughly {
             let idle = self.ways.tcp().idle(now);
             idle.into_iter()
-                .for_each(|id| self.close_connection(id, CloseReason::Idle));
+                .for_each(|id| self.close_connection(now, id, CloseReason::Idle));
         }
     }
 }

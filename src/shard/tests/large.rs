@@ -1,7 +1,7 @@
 //! Large rooms: who is heard, and what is wanted, over two shards.
 
 use super::*;
-use crate::media::DropReason;
+use crate::media::{Claim, DropReason, Feedback};
 use crate::packet::ExtensionKind;
 use crate::shard::event::ShardEvent;
 
@@ -104,6 +104,7 @@ fn listen(shard: &mut Ready, nth: u32, sources: &[(u64, Limits)]) -> Client {
             rtx_ssrc: None,
             cname: "test".to_owned(),
             payload_types,
+            feedback: Feedback::None,
         });
         let (source, limits) = (source(*speaker), *limits);
         shard.tell(ShardCommand::Bind { egress, source, limits });
@@ -223,7 +224,7 @@ fn who_is_pinned_is_heard_by_who_pinned_it_wherever_they_are() {
     let (mut ann, mut bob) = (Speaker::join(home, 1), Speaker::join(home, 2));
     replicate(away, home, 1);
     let pinned = Limits {
-        pinned: true,
+        claim: Claim::Pinned,
         ..Limits::default()
     };
     let mut fan = listen(away, 21, &[(1, pinned)]);

@@ -262,8 +262,9 @@ fn when_the_selected_connection_ends_the_next_check_decides_and_consent_goes_on(
     let mut call = Call::new();
     call.nominate(connection(1));
     call.check(connection(2));
-    assert!(!call.ice.forget(connection(2)), "nothing was sent there");
-    assert!(call.ice.forget(connection(1)));
+    assert_eq!(call.ice.forget(call.now, connection(2)), Forgotten::Spare);
+    let nowhere = Forgotten::Selected { instead: None };
+    assert_eq!(call.ice.forget(call.now, connection(1)), nowhere);
     assert_eq!(call.ice.selected(), None);
     assert_eq!(call.ice.poll_timeout(), Some(call.now + CONSENT_TIMEOUT));
     call.after(29);
@@ -271,9 +272,30 @@ fn when_the_selected_connection_ends_the_next_check_decides_and_consent_goes_on(
     assert_eq!(call.check(connection(3)), answered(true, Some(connection(3))));
     assert_eq!(call.ice.validated().collect::<Vec<_>>(), [connection(3)]);
     call.after(29);
-    assert!(call.ice.forget(connection(3)));
+    assert_eq!(call.ice.forget(call.now, connection(3)), nowhere);
     call.after(1);
     assert!(call.ice.is_expired(call.now));
+}
+
+#[test]
+fn when_the_selected_connection_ends_one_that_was_checked_just_now_takes_its_place() {
+    let mut call = Call::new();
+    call.nominate(connection(1));
+    call.check(connection(2));
+    call.after(2);
+    call.check(connection(3));
+    let instead = Some(connection(3));
+    assert_eq!(
+        call.ice.forget(call.now, connection(1)),
+        Forgotten::Selected { instead }
+    );
+    assert_eq!(call.ice.poll_timeout(), Some(call.now + CONSENT_TIMEOUT));
+    call.after(3);
+    assert_eq!(
+        call.ice.forget(call.now, connection(3)),
+        Forgotten::Selected { instead: None },
+        "the second one was not checked for 5 s"
+    );
 }
 
 /// S6: an ICE restart alone changes neither the path nor the keys.

@@ -2,6 +2,8 @@ import { ENGINES } from './engines.js';
 import { allWrong } from './stage.js';
 import { MEDIA } from './verdict.js';
 
+/** How long is looked and listened where nothing else is said. */
+const SECONDS = 2;
 /** Subscribers at once: more, and two cores cannot keep up with the codecs. */
 const SUBSCRIBERS_AT_ONCE = 3;
 /** Calls of two at once. */
@@ -17,16 +19,17 @@ const CALLS_AT_ONCE = 2;
  * Each engine publishes in a room of its own, in its own way, and others subscribe.
  * @param {string[]} engines
  * @param {(from: string) => string[]} to who subscribes to whom
+ * @param {number} seconds that a subscriber looks and listens
  * @returns {Board}
  */
-export function publications(engines, to) {
+export function publications(engines, to, seconds) {
   return {
     title: 'Publisher to subscriber, each engine in its own way',
     name: 'publication',
     engines,
     media: MEDIA,
     run: async (stage, told) => {
-      for (const from of engines) await round(stage, from, to(from), { data: true }, told);
+      for (const from of engines) await round(stage, from, to(from), { data: true, seconds }, told);
     },
   };
 }
@@ -40,7 +43,7 @@ export function overHttp(engines) {
     engines: able,
     media: ['audio', 'video'],
     run: async (stage, told) => {
-      for (const from of able) await round(stage, from, able, { data: false, way: 'http' }, told);
+      for (const from of able) await round(stage, from, able, { data: false, way: 'http', seconds: SECONDS }, told);
     },
   };
 }
@@ -71,7 +74,7 @@ export function inCodec(codec, engines) {
     engines: able,
     media: ['audio', 'video'],
     run: async (stage, told) => {
-      for (const from of able) await round(stage, from, able, { data: false, codec }, told);
+      for (const from of able) await round(stage, from, able, { data: false, codec, seconds: SECONDS }, told);
     },
   };
 }
@@ -116,7 +119,7 @@ async function call(stage, a, b, told) {
     const [mine, theirs] = [entered[i], entered[1 - i]];
     const failed = [mine, theirs].find((one) => one.status === 'rejected');
     if (failed) return allWrong(failed.reason);
-    return stage.compare(mine.value, engine, { ...people[1 - i], dataId: theirs.value.dataId }).catch(allWrong);
+    return stage.compare(mine.value, engine, { ...people[1 - i], dataId: theirs.value.dataId, seconds: SECONDS }).catch(allWrong);
   });
   const results = await Promise.all(looks);
   await Promise.allSettled(entered.map((one) => one.value?.end()));

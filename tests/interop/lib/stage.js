@@ -19,11 +19,10 @@ export class Stage {
   #recordings = new Map();
   #rooms = 0;
 
-  /** @param {string[]} names of engines @param {{seconds: number}} how long a subscriber looks and listens */
-  static async set(names, { seconds }) {
+  /** @param {string[]} names of engines */
+  static async set(names) {
     const stage = new Stage();
     mkdirSync(SCRATCH, { recursive: true });
-    stage.seconds = seconds;
     stage.server = await startServer({ env: { ENFILADE_MEDIA__SHARDS: '1', ENFILADE_MEDIA__ADVERTISED: JSON.stringify(addresses()) } });
     stage.#recorder = new Driver('recorder', RECORDER.program, RECORDER.args);
     for (const name of names) stage.#engines[name] = ENGINES[name].make();
@@ -67,13 +66,14 @@ export class Stage {
    * What a session gets of a publisher, compared with what it sends.
    * @param {any} session of `enter`
    * @param {string} name of its engine
-   * @param {{engine: string, id: string, dataId: string, data?: boolean, codec?: string}} publisher
+   * @param {{engine: string, id: string, dataId: string, data?: boolean, codec?: string, seconds: number}} publisher seconds: how long to look
+   *   and listen
    */
-  async compare(session, name, { engine, id, dataId, data = true, codec = 'vp8' }) {
-    const sent = { ...ENGINES[engine], codec, messages: data ? MESSAGES : 0, seconds: this.seconds };
-    sent.pictures = Math.round(this.seconds * sent.picture.fps);
+  async compare(session, name, { engine, id, dataId, data = true, codec = 'vp8', seconds }) {
+    const sent = { ...ENGINES[engine], codec, messages: data ? MESSAGES : 0, seconds };
+    sent.pictures = Math.round(seconds * sent.picture.fps);
     const dump = `${SCRATCH}/${name}-${(this.#rooms += 1)}`;
-    const order = { from: { media: id, data: data ? dataId : null }, pictures: sent.pictures, seconds: this.seconds, limitMs: LIMIT_MS + this.seconds * 1_000, dump };
+    const order = { from: { media: id, data: data ? dataId : null }, pictures: sent.pictures, seconds, limitMs: LIMIT_MS + seconds * 1_000, dump };
     const got = await session.watch(order);
     if (got.audio?.recorded) got.audio = (await this.#recorder.order('decode', { recorded: got.audio.recorded })).audio;
     if (!ENGINES[name].decodes) {

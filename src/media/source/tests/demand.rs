@@ -16,7 +16,6 @@ const PAUSED: Limits = Limits {
     max_spatial: u8::MAX,
     max_temporal: u8::MAX,
     paused: true,
-    pinned: true,
     claim: Claim::Pinned,
     pixels: 0,
 };
@@ -111,7 +110,7 @@ fn a_voice_that_is_held_back_goes_on_without_a_gap_and_in_time() {
     source.attach(start, forwarder(1, Kind::Audio));
     source.attach(start, forwarder(2, Kind::Audio));
     let pinned = Limits {
-        pinned: true,
+        claim: Claim::Pinned,
         ..Limits::default()
     };
     source.set_limits(start, EgressKey(2), pinned);
@@ -135,7 +134,7 @@ fn who_is_not_pinned_any_more_is_held_back_like_the_others() {
     source.attach(start, forwarder(1, Kind::Audio));
     source.hold_back(true);
     let pinned = Limits {
-        pinned: true,
+        claim: Claim::Pinned,
         ..Limits::default()
     };
     source.set_limits(start, ANNA, pinned);

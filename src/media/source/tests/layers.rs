@@ -3,7 +3,7 @@
 use super::*;
 
 /// Three encodings of one camera; timestamps and numbers differ.
-pub(super) fn simulcast() -> (Source, [Video; 3]) {
+fn simulcast() -> (Source, [Video; 3]) {
     let now = Instant::now();
     let encoding = |encoding: usize| Video {
         now,

@@ -143,7 +143,7 @@ fn a_nack_and_a_late_packet_find_their_place_across_the_wrap() {
     kept.take();
     source.retransmit(video.now, ANNA, [0xfffe, 0xffff, 0x0000, 0x0001], &mut kept);
     let asked: Vec<_> = kept.sent.iter().map(|sent| sent.original).collect();
-    assert_eq!(asked, [Some(0xfffe), Some(0xffff), Some(0), Some(1)]);
+    assert_eq!(asked, [0xfffe, 0xffff, 0, 1].map(Some));
     let timestamps: Vec<_> = kept.sent.iter().map(|sent| sent.timestamp).collect();
     assert!(
         timestamps
