@@ -179,16 +179,16 @@ impl Downlink {
         }
     }
 
-    /// Packets of a probe left, so many bytes together.
+    /// So much of a probe left: so many packets, all together so many bytes.
     pub fn probe_sent(&mut self, now: Instant, cluster: ProbeCluster, packets: usize, bytes: usize) {
+        // Each counts as the same share: that all of them are told of is what matters.
         for packet in 0..packets {
-            let first = bytes * packet / packets;
-            let last = bytes * (packet + 1) / packets;
-            self.estimator.probe_sent(now, cluster, last - first);
+            let share = bytes * (packet + 1) / packets - bytes * packet / packets;
+            self.estimator.probe_sent(now, cluster, share);
         }
     }
 
-    /// Whether what leaves now belongs to a probe.
+    /// Whether what leaves now belongs to a probe, media among it.
     pub fn is_probing(&self) -> bool {
         self.estimator.is_probing()
     }

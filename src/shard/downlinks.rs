@@ -8,8 +8,7 @@ use std::time::{Duration, Instant};
 
 use super::Shard;
 use super::event::ShardEvent;
-use super::transports::{EgressEntry, Seat, TransportEntry};
-use crate::media::downlink::Downlink;
+use super::transports::{EgressEntry, Seat};
 use crate::media::{EgressStats, Load, SourceKey, Target, TransportSlot, Video};
 use crate::packet::Kind;
 use crate::packet::rtcp::{ReportBlock, TransportCcFeedback};
@@ -140,6 +139,9 @@ impl Shard {
             };
             let slot = TransportSlot(slot as u32);
             downlink.handle_timeout(now);
+            if downlink.poll_probe(now).is_none() {
+                self.egress.set_probe(slot, None);
+            }
             if downlink.is_due(now) {
                 self.downlinks_due.push(slot);
             }
@@ -216,14 +218,20 @@ impl Shard {
         downlink.handle_timeout(now);
         if let Some(probe) = downlink.poll_probe(now) {
             let sent = self.send_probe(now, slot, probe);
-            self.counters.probe_bytes.add(sent.bytes as u64);
             if let Some(downlink) = self.transports[slot.0 as usize].downlink.as_deref_mut() {
                 downlink.probe_sent(now, probe.cluster, sent.packets, sent.bytes);
             }
         }
-        let probing = |entry: &TransportEntry| entry.downlink.as_deref().is_some_and(Downlink::is_probing);
-        if !self.transports.get(slot.0 as usize).is_some_and(probing) {
-            self.end_probe(slot);
+        self.end_probe_if_over(slot);
+    }
+
+    /// What leaves after a probe is no part of it.
+    fn end_probe_if_over(&mut self, slot: TransportSlot) {
+        if let Some(entry) = self.transports.get(slot.0 as usize)
+            && let Some(downlink) = entry.downlink.as_deref()
+            && !downlink.is_probing()
+        {
+            self.egress.set_probe(slot, None);
         }
     }
 

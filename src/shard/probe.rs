@@ -18,8 +18,8 @@ const PROBE_BYTES_MAX: usize = 64 << 10;
 
 impl Shard {
     /// Sends `probe.bytes` more of a probe: what waits on the path first, then padding, where a video seat has RTX to carry it.
-    /// Whatever leaves the path from now on belongs to the probe, until another one begins or [`Self::end_probe`]. Answers what
-    /// left for it since this was asked last, media included, which needs no padding then.
+    /// Whatever leaves the path from now on belongs to the probe, until [`super::egress::Egress::set_probe`] says otherwise. Answers
+    /// what left for it since this was asked last, media included, which needs no padding then.
     pub(super) fn send_probe(&mut self, now: Instant, slot: TransportSlot, probe: Probe) -> ProbeSent {
         // Nothing of other paths may wait for this one's padding.
         self.flush();
@@ -34,11 +34,6 @@ impl Shard {
             packets: media.packets + sent.packets,
             bytes: media.bytes + sent.bytes,
         }
-    }
-
-    /// What leaves the path from now on belongs to no probe.
-    pub(super) fn end_probe(&mut self, slot: TransportSlot) {
-        self.egress.set_probe(slot, None);
     }
 
     fn pad(&mut self, now: Instant, slot: TransportSlot, packets: usize) {

@@ -63,7 +63,7 @@ impl Way {
         };
         let overhead = sealer.rtp_overhead();
         let sealed_len = |packet: &Plain| (packet.len() + overhead) as u16;
-        let (mut count, mut bytes, mut resent) = (0, 0, 0);
+        let (mut count, mut bytes, mut resent, mut padding) = (0, 0, 0, 0);
         let mut rest = packets;
         while let Some(run) = burst::next_run(rest.iter().map(sealed_len), out.segments_max) {
             let (leaving, later) = rest.split_at(run.count);
@@ -86,7 +86,11 @@ impl Way {
                     self.next = self.next.wrapping_add(1);
                 }
                 filled += len;
-                resent += u64::from(packet.traffic == Traffic::Resent);
+                match packet.traffic {
+                    Traffic::Audio | Traffic::Video => {}
+                    Traffic::Resent => resent += 1,
+                    Traffic::Padding => padding += len as u64,
+                }
             }
             let segment = (run.count > 1).then_some(usize::from(run.segment));
             send(out.wire, to, &out.burst[..filled], segment, out.counters);
@@ -100,9 +104,8 @@ impl Way {
         }
         out.counters.packets_out.add(count as u64);
         out.counters.bytes_out.add(bytes as u64);
-        if resent > 0 {
-            out.counters.retransmissions.add(resent);
-        }
+        out.counters.retransmissions.add(resent);
+        out.counters.probe_bytes.add(padding);
     }
 }
 

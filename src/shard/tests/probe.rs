@@ -1,6 +1,7 @@
 //! Padding towards a subscriber, to see what the path carries.
 
 use super::*;
+use crate::media::Feedback;
 use crate::media::estimate::{Probe, ProbeCluster};
 use crate::packet::extension::{ExtensionKind, read_extensions};
 use crate::packet::rtp::payload_len_without_padding;
@@ -33,8 +34,8 @@ fn subscriber(shard: &mut Ready, rtx_ssrc: Option<u32>) -> Client {
         ssrc: SEAT_SSRC,
         rtx_ssrc,
         cname: "test".to_owned(),
-        feedback: Feedback::None,
         payload_types,
+        feedback: Feedback::None,
     });
     client
 }
@@ -144,7 +145,7 @@ fn media_that_left_meanwhile_needs_no_padding() {
     assert_eq!(sent.packets, 1 + 2);
     assert_eq!(received(&mut bob).len(), 2);
     let slot = shard.shard.table.slot(bob.transport).unwrap();
-    shard.shard.end_probe(slot);
+    shard.shard.egress.set_probe(slot, None);
     ann.send(shard, Kind::Video, 7, 1, &[0x10, 1, 0, 0]);
     let number = received(&mut bob)[0].4.unwrap();
     assert_eq!(shard.shard.egress.sent_log(slot).take(number).unwrap().probe, None);
