@@ -41,6 +41,10 @@ pub(super) struct Path {
 #[derive(Default)]
 pub(super) struct Spare {
     pub(super) batches: Vec<Vec<Plain>>,
+    #[expect(
+        clippy::vec_box,
+        reason = "they come from paths and go to paths, which hold them boxed"
+    )]
     queues: Vec<Box<Queue>>,
     leaving: Vec<Plain>,
 }

@@ -214,7 +214,6 @@ fn patched_bytes_and_an_originals_number_are_in_the_payload_of_whom_they_are_for
                     sink.send(SLOT, &packet);
                 }
             }
-            drop(sink);
             desk.flush(0);
             let got = desk.packets();
             let mut got = got.iter();
