@@ -35,7 +35,7 @@ export function reactNativePlatform({ webrtc, surroundings }) {
     ...(permissions ? { permission: async (kind) => (await permissions.query({ name: kind })) === 'granted' } : {}),
     onPage(event, listener) {
       // An app has no page that is hidden for good; coming to the front is when its network is there again.
-      if (event !== 'online' || !surroundings.AppState) return () => {};
+      if (event !== 'network' || !surroundings.AppState) return () => {};
       const subscription = surroundings.AppState.addEventListener('change', (state) => {
         if (state === 'active') listener();
       });

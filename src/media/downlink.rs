@@ -179,9 +179,13 @@ impl Downlink {
         }
     }
 
-    /// So much of a probe left.
-    pub fn probe_sent(&mut self, now: Instant, cluster: ProbeCluster, bytes: usize) {
-        self.estimator.probe_sent(now, cluster, bytes);
+    /// So much of a probe left: so many packets, all together so many bytes.
+    pub fn probe_sent(&mut self, now: Instant, cluster: ProbeCluster, packets: usize, bytes: usize) {
+        // Each counts as the same share: that all of them are told of is what matters.
+        for packet in 0..packets {
+            let share = bytes * (packet + 1) / packets - bytes * packet / packets;
+            self.estimator.probe_sent(now, cluster, share);
+        }
     }
 
     /// Wishes, seats or what arrives have changed: decide at once.

@@ -1,5 +1,6 @@
 //! One subscriber's half of one source: selects, rewrites, remembers what it sent.
 
+mod pad;
 mod resend;
 
 use std::time::{Duration, Instant};

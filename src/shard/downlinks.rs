@@ -139,6 +139,9 @@ impl Shard {
             };
             let slot = TransportSlot(slot as u32);
             downlink.handle_timeout(now);
+            if downlink.poll_probe(now).is_none() {
+                self.egress.set_probe(slot, None);
+            }
             if downlink.is_due(now) {
                 self.downlinks_due.push(slot);
             }
@@ -215,10 +218,20 @@ impl Shard {
         downlink.handle_timeout(now);
         if let Some(probe) = downlink.poll_probe(now) {
             let sent = self.send_probe(now, slot, probe);
-            self.counters.probe_bytes.add(sent as u64);
             if let Some(downlink) = self.transports[slot.0 as usize].downlink.as_deref_mut() {
-                downlink.probe_sent(now, probe.cluster, sent);
+                downlink.probe_sent(now, probe.cluster, sent.packets, sent.bytes);
             }
+        }
+        self.end_probe_if_over(now, slot);
+    }
+
+    /// What leaves after a probe is no part of it.
+    fn end_probe_if_over(&mut self, now: Instant, slot: TransportSlot) {
+        if let Some(entry) = self.transports.get_mut(slot.0 as usize)
+            && let Some(downlink) = entry.downlink.as_deref_mut()
+            && downlink.poll_probe(now).is_none()
+        {
+            self.egress.set_probe(slot, None);
         }
     }
 

@@ -20,6 +20,7 @@ mod inbound;
 mod loudest;
 mod mailbox;
 mod post;
+mod probe;
 mod receive;
 mod relay;
 mod rtcp;
@@ -51,7 +52,6 @@ pub use socket::{Arrival, Via};
 pub use start::{ShardConfig, ShardThread, start};
 pub use tcp::{CloseReason, TcpCounters};
 
-use crate::media::estimate::Probe;
 use crate::media::{EgressKey, HistoryLimits, SourceKey, TransportSlot};
 use clock::NtpClock;
 use egress::Egress;
@@ -208,12 +208,6 @@ impl Shard {
             }
         }
         MailLeft::Some
-    }
-
-    /// Sends padding for a probe; how many bytes left.
-    fn send_probe(&mut self, now: Instant, slot: TransportSlot, probe: Probe) -> usize {
-        let _ = (now, slot, probe);
-        0
     }
 
     fn flush(&mut self) {

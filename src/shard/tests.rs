@@ -16,6 +16,7 @@ use crate::transport::negotiation::{CodecLine, ReceiveLine};
 use crate::transport::srtp::{KeyingMaterial, Opener, Profile, Sealer};
 
 mod large;
+mod probe;
 
 const SOURCE: SourceKey = SourceKey(1 << 32 | 1);
 const EGRESS: EgressKey = EgressKey(1 << 32 | 1);

@@ -34,10 +34,11 @@ export class Backoff {
   /**
    * Waits for its turn.
    * @param {number} [atLeastMs] what the server asked for
+   * @param {number} [hungMs] what the try before has waited for an answer of the network already
    * @returns {Promise<boolean>} false when cancelled: do not try
    */
-  async turn(atLeastMs = 0) {
-    const ms = Math.max(backoffMs(this.#attempt++, this.#platform.random), atLeastMs);
+  async turn(atLeastMs = 0, hungMs = 0) {
+    const ms = Math.max(backoffMs(this.#attempt++, this.#platform.random) - hungMs, atLeastMs);
     if (ms > 0 && !this.#cancelled) {
       await new Promise((/** @type {(value?: undefined) => void} */ resolve) => {
         const timer = this.#platform.setTimeout(() => this.#wake?.(), ms);

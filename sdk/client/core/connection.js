@@ -88,7 +88,7 @@ export class Connection extends Emitter {
     if (this.#state !== 'new') throw new EnfiladeError('invalid-state', 'This room was joined already; make a new one.');
     this.#set('connecting', null);
     this.#offPage = [
-      this.#platform.onPage('online', () => this.#online()),
+      this.#platform.onPage('network', () => this.#networkChanged()),
       this.#platform.onPage('pagehide', () => void this.leave()),
     ];
     for (;;) {
@@ -128,19 +128,20 @@ export class Connection extends Emitter {
     this.#set('closed', error);
   }
 
-  /** The server sees no media any more. */
-  restartMedia() {
-    this.#link?.transport.path.restartNow();
+  /** What the server sees of the media path. @param {boolean} connected */
+  mediaHeard(connected) {
+    this.#link?.transport.path.heard(connected);
   }
 
   #over() {
     return this.#state === 'leaving' || this.#state === 'closed';
   }
 
-  #online() {
+  #networkChanged() {
     this.#backoff.hurry();
     this.#session?.hurry();
-    this.restartMedia();
+    this.#session?.probe();
+    void this.#link?.transport.path.suspect(true);
   }
 
   async #establish() {
@@ -152,19 +153,23 @@ export class Connection extends Emitter {
       this.#hooks.waiting();
     });
     const joined = await session.join(fields);
-    const transport = new Transport(this.#platform, session, joined.iceServers ?? [], this.#hooks.seated, this.#hooks.e2ee?.(joined) ?? null);
+    const transport = new Transport(this.#platform, session, joined, this.#hooks.seated, this.#hooks.e2ee?.(joined) ?? null);
     const link = (this.#link = { session, transport });
     /** @type {Ending | null} an end that came before we were ready to deal with it */
     let early = null;
     session.on('event', (message) => this.#hooks.event(message));
     session.on('suspended', (error) => this.#state === 'connected' && this.#set('reconnecting', error));
-    session.on('resumed', () => this.#state === 'reconnecting' && this.#link === link && this.#set('connected', null));
+    session.on('resumed', () => {
+      if (this.#state === 'reconnecting' && this.#link === link) this.#set('connected', null);
+      void transport.path.suspect(false); // what cut the signalling may have cut the media
+    });
     const over = (/** @type {Ending} */ ending) => {
       if (this.#link !== link) return;
       if (this.#state === 'connecting' || starting) early = ending;
       else this.#ended(ending);
     };
     session.on('ended', over);
+    transport.path.on('state', (state) => state === 'lost' && session.probe());
     transport.path.on('dead', () => {
       const error = new EnfiladeError('session-lost', 'No media gets through any more.');
       session.end(error);

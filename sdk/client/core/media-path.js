@@ -3,39 +3,61 @@ import { Emitter } from './emitter.js';
 /** @typedef {import('./platform.js').Platform} Platform */
 /** @typedef {'new' | 'connecting' | 'connected' | 'lost' | 'closed'} MediaState */
 
-/** ICE often mends itself; after this long "disconnected" we help, in ms. */
-const PATIENCE_MS = 1500;
-/** A restart that has not connected by then is tried again, in ms. */
-const RESTART_MS = 4000;
-/** Restarts in vain before the path is given up. */
-const RESTARTS_MAX = 4;
+/**
+ * How long something that looks lost may still mend itself, in ms: the browser says "disconnected" late enough as it is, and of a TCP
+ * connection that broke it may have made another.
+ */
+const PATIENCE_MS = 250;
+/** The first connection may take so long, in ms: all pairs of addresses are tried. */
+const FIRST_MS = 8000;
+/** From one restart to the next, in ms, by how many were in vain before it. */
+const PACE_MS = [0, 1500, 3000, 4000, 4000];
+/** How long traffic is watched when the network changed, in ms: sound has a packet every 20 ms, and silence one now and then. */
+const WATCH_MS = 500;
+/** So long after a restart something of ours must have left on the new path, in ms: reports at least go every second or so. */
+const AUDIT_MS = 4000;
 
 /**
  * Watches the way of the media (ICE and DTLS of one peer connection) and asks for ICE restarts until it is back, or says
- * that it is dead.
+ * that it is dead. Restarts are paced, never overlap, and wait while the signalling is away: an offer made then would hold
+ * addresses of a network that may be another by the time it goes out.
+ *
  * @extends {Emitter<{state: [MediaState], dead: []}>}
  */
 export class MediaPath extends Emitter {
   #platform;
   #pc;
   #restart;
+  #signalling;
   /** @type {MediaState} */
   #state = 'new';
+  /** Waiting for it to mend itself. @type {unknown} */
+  #patience = null;
+  /** The server hears nothing from us. */
+  #unheard = false;
+  /** A restart is to be made. */
+  #wanted = false;
+  #running = false;
+  /** Restarts since it was last well. */
+  #inVain = 0;
+  #restartedAt = -Infinity;
+  /** Ends the present wait between restarts. @type {(() => void) | null} */
+  #wake = null;
   /** @type {unknown} */
-  #timer = null;
-  #restarts = 0;
-  #restarting = false;
+  #audit = null;
 
   /**
    * @param {Platform} platform
    * @param {RTCPeerConnection} pc
-   * @param {() => Promise<unknown>} restart makes an offer with new ICE credentials
+   * @param {() => Promise<unknown>} restart makes an offer with new ICE credentials, done when the answer is in force
+   * @param {() => Promise<unknown>} [signalling] done when the server can be asked
    */
-  constructor(platform, pc, restart) {
+  constructor(platform, pc, restart, signalling = async () => {}) {
     super();
     this.#platform = platform;
     this.#pc = pc;
     this.#restart = restart;
+    this.#signalling = signalling;
     pc.oniceconnectionstatechange = () => this.#look();
     pc.onconnectionstatechange = () => this.#look();
   }
@@ -44,84 +66,157 @@ export class MediaPath extends Emitter {
     return this.#state;
   }
 
-  /** Somebody knows better (the server, or the page's `online`): restart now. */
-  restartNow() {
-    if (this.#state === 'closed') return;
-    this.#set('lost');
-    void this.#tryRestart();
+  /** What the server sees of the path. @param {boolean} connected */
+  heard(connected) {
+    this.#unheard = !connected;
+    if (this.#state !== 'new') this.#look();
+  }
+
+  /**
+   * The network, or the way of the signalling, is not what it was. If nothing comes in any more, ICE is restarted before the
+   * browser notices.
+   * @param {boolean} changed the network is another one: in doubt restart
+   */
+  async suspect(changed) {
+    if (this.#state === 'closed' || this.#state === 'new') return;
+    this.#wake?.(); // what waited for a better network has waited long enough
+    const before = await this.#traffic();
+    await new Promise((resolve) => this.#platform.setTimeout(() => resolve(undefined), WATCH_MS));
+    const after = await this.#traffic();
+    if (before && after ? after.received === before.received : changed) this.#want();
   }
 
   close() {
-    this.#platform.clearTimeout(this.#timer);
+    this.#disarm();
+    this.#platform.clearTimeout(this.#audit);
     this.#pc.oniceconnectionstatechange = this.#pc.onconnectionstatechange = null;
     this.#set('closed');
+    this.#wake?.();
     this.removeAllListeners();
+  }
+
+  #well() {
+    const ice = this.#pc.iceConnectionState;
+    const connected = (ice === 'connected' || ice === 'completed') && (this.#pc.connectionState ?? 'connected') === 'connected';
+    return connected && !this.#unheard;
   }
 
   #look() {
     if (this.#state === 'closed') return;
     const ice = this.#pc.iceConnectionState;
-    if (ice === 'failed' || this.#pc.connectionState === 'failed') {
-      this.#set('lost');
-      void this.#tryRestart();
-    } else if (ice === 'disconnected') {
-      this.#arm(PATIENCE_MS);
-    } else if (ice === 'connected' || ice === 'completed') {
-      const dtls = this.#pc.connectionState;
-      if (dtls !== undefined && dtls !== 'connected') {
-        if (this.#state === 'new') this.#set('connecting');
-        return;
-      }
+    if (this.#well()) {
+      this.#settle();
+    } else if (ice === 'failed' || this.#pc.connectionState === 'failed') {
       this.#disarm();
-      this.#restarts = 0;
-      this.#set('connected');
-    } else if (ice === 'checking' && this.#state === 'new') {
+      this.#want();
+    } else if (ice === 'disconnected' || (this.#unheard && this.#state !== 'connecting')) {
+      this.#arm(PATIENCE_MS);
+    } else if (this.#state === 'new' && ice !== 'new') {
       this.#set('connecting');
-      this.#arm(RESTART_MS * 2);
+      this.#arm(FIRST_MS);
     }
+  }
+
+  /** All is well. */
+  #settle() {
+    this.#disarm();
+    this.#wanted = false;
+    this.#inVain = 0;
+    this.#wake?.();
+    this.#set('connected');
   }
 
   /** @param {number} ms */
   #arm(ms) {
-    if (this.#timer !== null) return;
-    this.#timer = this.#platform.setTimeout(() => {
-      this.#timer = null;
-      if (this.#state === 'closed' || this.#alive()) return;
-      this.#set('lost');
-      void this.#tryRestart();
+    this.#patience ??= this.#platform.setTimeout(() => {
+      this.#patience = null;
+      if (!this.#well()) this.#want();
     }, ms);
   }
 
   #disarm() {
-    this.#platform.clearTimeout(this.#timer);
-    this.#timer = null;
+    this.#platform.clearTimeout(this.#patience);
+    this.#patience = null;
   }
 
-  #alive() {
-    const ice = this.#pc.iceConnectionState;
-    return (ice === 'connected' || ice === 'completed') && (this.#pc.connectionState ?? 'connected') === 'connected';
-  }
-
-  async #tryRestart() {
-    if (this.#restarting) return;
-    this.#disarm();
-    if (this.#restarts >= RESTARTS_MAX) {
-      this.emit('dead');
-      return;
-    }
-    this.#restarting = true;
-    this.#restarts += 1;
-    try {
-      await this.#restart();
-    } catch {
-      // the next try, or the session's end, deals with it
-    } finally {
-      this.#restarting = false;
-    }
-    // The browser reports nothing when it was connected all along, so look again.
+  #want() {
     if (this.#state === 'closed') return;
-    if (this.#alive() && this.#state === 'lost' && this.#restarts === 1) this.#look();
-    else this.#arm(RESTART_MS);
+    this.#wanted = true;
+    this.#set('lost');
+    if (!this.#running) void this.#run();
+  }
+
+  async #run() {
+    this.#running = true;
+    while (this.#wanted) {
+      await this.#pace();
+      if (!this.#wanted) break;
+      if (this.#inVain >= PACE_MS.length) {
+        this.#wanted = false;
+        this.emit('dead');
+        break;
+      }
+      try {
+        await this.#signalling();
+        if (!this.#wanted) break; // it was well again before we could ask
+        this.#wanted = false;
+        this.#inVain += 1;
+        this.#restartedAt = this.#platform.now();
+        await this.#restart();
+      } catch {
+        // the next try, or the session's end, deals with it
+      }
+      if (this.state === 'closed') break;
+      // Whether it helped: a browser that was connected all along reports nothing.
+      if (this.#well() && !this.#wanted) this.#settle();
+      else this.#wanted = true;
+      this.#watchOutgoing();
+    }
+    this.#running = false;
+  }
+
+  /** Waits until the next restart may begin. */
+  async #pace() {
+    const pace = PACE_MS[Math.min(this.#inVain, PACE_MS.length - 1)] ?? 0;
+    const ms = this.#restartedAt + pace - this.#platform.now();
+    if (ms <= 0) return;
+    await new Promise((resolve) => {
+      const timer = this.#platform.setTimeout(() => this.#wake?.(), ms);
+      this.#wake = () => {
+        this.#platform.clearTimeout(timer);
+        this.#wake = null;
+        resolve(undefined);
+      };
+    });
+  }
+
+  /**
+   * Firefox may go on sending into an old path when a restart in vain was followed by one that helped, and no further restart
+   * brings it back; only a new peer connection does.
+   */
+  #watchOutgoing() {
+    this.#platform.clearTimeout(this.#audit);
+    this.#audit = this.#platform.setTimeout(async () => {
+      const traffic = this.#state === 'connected' ? await this.#traffic() : null;
+      if (this.#state === 'connected' && traffic && traffic.received > 0 && traffic.sent === 0) this.emit('dead');
+    }, AUDIT_MS);
+  }
+
+  /**
+   * Bytes of the pair in use; null when the browser does not tell.
+   * @returns {Promise<{received: number, sent: number} | null>}
+   */
+  async #traffic() {
+    /** @type {any[]} */
+    let reports;
+    try {
+      reports = [...(await this.#pc.getStats()).values()];
+    } catch {
+      return null; // closed meanwhile
+    }
+    const chosen = reports.find((r) => r.type === 'transport' && r.selectedCandidatePairId)?.selectedCandidatePairId;
+    const pair = reports.find((r) => r.type === 'candidate-pair' && (chosen ? r.id === chosen : r.selected));
+    return pair ? { received: pair.bytesReceived ?? 0, sent: pair.bytesSent ?? 0 } : null;
   }
 
   /** @param {MediaState} state */

@@ -27,7 +27,8 @@
  * @property {(handle: any) => void} clearTimeout
  * @property {() => number} now milliseconds of a clock that never goes back
  * @property {() => number} random in [0, 1)
- * @property {(event: 'online' | 'pagehide', listener: () => void) => () => void} onPage returns how to stop listening
+ * @property {(event: 'network' | 'pagehide', listener: () => void) => () => void} onPage `network`: it came back, or is another one.
+ *   Returns how to stop listening
  *
  * @property {boolean} [inactiveSoundFlows] true where a sender of sound goes on although its encoding is not active (Firefox 153
  *   says yes to `active: false` and does nothing); default false
@@ -72,6 +73,15 @@ export function browserPlatform() {
       const heard = (e) => {
         if (!(/** @type {PageTransitionEvent} */ (e).persisted)) listener();
       };
+      if (event === 'network') {
+        const connection = /** @type {EventTarget | undefined} */ (/** @type {any} */ (globalThis.navigator)?.connection);
+        globalThis.addEventListener('online', heard);
+        connection?.addEventListener?.('change', heard);
+        return () => {
+          globalThis.removeEventListener('online', heard);
+          connection?.removeEventListener?.('change', heard);
+        };
+      }
       globalThis.addEventListener(event, heard);
       return () => globalThis.removeEventListener(event, heard);
     },

@@ -47,6 +47,7 @@ import { requireArgument } from './errors.js';
  * @property {{key: string, windowMs: number}} resume
  * @property {WireParticipant[]} participants the others
  * @property {RTCIceServer[]} [iceServers]
+ * @property {number} [iceServersTtlMs] how long their credentials are good for
  * @property {{messageBytes: number, metadataBytes: number, chatBytes: number, seats: number}} limits
  * @property {boolean} [created] this join began the room
  * @property {string | null} [owner]

@@ -343,7 +343,7 @@ export class Room extends Assembly {
         this.#publisher.backUp(message.publication, /** @type {import('./backups.js').BackupAsked} */ (/** @type {unknown} */ (message))).catch((thrown) => this.#report(thrown));
         break;
       case 'transport':
-        if (message.state === 'lost') this.#connection.restartMedia();
+        this.#connection.mediaHeard(message.state === 'connected');
         break;
       case 'error':
         this.#report(new EnfiladeError(message.code, message.message, { field: message.field }));

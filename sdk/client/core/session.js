@@ -20,6 +20,12 @@ import { SignalSocket } from './socket.js';
  * @property {number} [afterMs] not before
  */
 
+/**
+ * How long a socket may take to open when we come back, in ms, by the number of the try. Where every packet is lost for a while, the
+ * browser repeats its first one ever more seldom; a fresh try begins often again.
+ */
+const REOPEN_MS = [3500, 3500, 5000];
+
 /** Errors after which the server knows us no more, and only a fresh `join` helps. */
 const FORGOTTEN = new Set(['resume-unknown', 'resume-gap', 'unsupported-version', 'join-first', 'already-joined']);
 
@@ -54,6 +60,8 @@ export class Session extends Emitter {
   #pending = new Map();
   /** What is to be told once somebody is ready for it; null: somebody is. @type {(() => void)[] | null} */
   #held = [];
+  /** Who waits for the server to be there. @type {{resolve: () => void, reject: (error: EnfiladeError) => void}[]} */
+  #waiters = [];
 
   /**
    * @param {Platform} platform
@@ -142,6 +150,20 @@ export class Session extends Emitter {
     this.#backoff.hurry();
   }
 
+  /** Something is wrong with the network: looks whether the server still answers, rather than wait for the next ping. */
+  probe() {
+    this.#socket?.probe();
+  }
+
+  /** @returns {Promise<void>} done when requests go out at once; rejects when the session is over */
+  ready() {
+    if (this.#state === 'open') return Promise.resolve();
+    return new Promise((resolve, reject) => {
+      if (this.#state === 'ended') reject(new EnfiladeError('session-lost', 'The session is over.'));
+      else this.#waiters.push({ resolve, reject });
+    });
+  }
+
   /**
    * Ends the session on our side. Everything still unanswered is rejected.
    * @param {EnfiladeError} error
@@ -155,7 +177,7 @@ export class Session extends Emitter {
     this.#refuse(error);
     const pending = [...this.#pending.values()];
     this.#pending.clear();
-    for (const { reject } of pending) reject(error);
+    for (const { reject } of [...pending, ...this.#waiters.splice(0)]) reject(error);
   }
 
   /** @param {() => void} tell */
@@ -213,14 +235,17 @@ export class Session extends Emitter {
   async #resume(cause) {
     const deadline = this.#platform.now() + this.#giveUpMs;
     this.#backoff.reset();
-    while (await this.#backoff.turn()) {
+    let hungMs = 0;
+    while (await this.#backoff.turn(0, hungMs)) {
       if (this.#platform.now() > deadline) {
         const error = new EnfiladeError('reconnect-failed', 'The server could not be reached again.', { cause });
         this.#finish({ error, rejoin: false });
         return;
       }
+      const begunAt = this.#platform.now();
       const refusal = await this.#resumeOnce();
       if (refusal === null) return;
+      hungMs = this.#platform.now() - begunAt;
       if (refusal.code !== 'connect-failed') {
         // A server that forgot us takes us anew; one that refuses us for another reason will say so again at the join.
         this.#finish({ error: refusal, rejoin: FORGOTTEN.has(refusal.code) || !refusal.code.startsWith('token-') });
@@ -244,6 +269,7 @@ export class Session extends Emitter {
             back = true;
             this.#state = 'open';
             this.#sendAgain(message.lastRequest ?? 0);
+            for (const waiter of this.#waiters.splice(0)) waiter.resolve();
             this.#tell(() => this.emit('resumed'));
             resolve(null);
           } else if (message.type === 'error' || message.type === 'bye') {
@@ -256,7 +282,7 @@ export class Session extends Emitter {
           resolve(error);
         },
         ping: () => this.#ping(),
-      }));
+      }, REOPEN_MS[this.#backoff.attempts - 1]));
     });
   }
 

@@ -5,6 +5,8 @@ import { EnfiladeError } from './errors.js';
 
 /** A socket that does not open within this is given up, in ms. */
 const OPEN_MS = 8000;
+/** An answer to a question whether the socket still lives takes no longer, in ms. */
+const PROBE_MS = 2000;
 /** A ping goes out this often, in ms; no sign of life until the next one means that the socket is dead. */
 const PING_MS = 4000;
 
@@ -30,12 +32,13 @@ export class SignalSocket {
    * @param {Platform} platform
    * @param {string} url
    * @param {SocketHandlers} handlers
+   * @param {number} [openMs] how long it may take to open
    */
-  constructor(platform, url, handlers) {
+  constructor(platform, url, handlers, openMs = OPEN_MS) {
     this.#platform = platform;
     this.#handlers = handlers;
     const socket = (this.#socket = platform.createSocket(url));
-    this.#timer = platform.setTimeout(() => this.#end('The server does not answer.'), OPEN_MS);
+    this.#timer = platform.setTimeout(() => this.#end('The server does not answer.'), openMs);
     socket.onopen = () => {
       if (this.#ended) return;
       platform.clearTimeout(this.#timer);
@@ -54,6 +57,15 @@ export class SignalSocket {
   /** @param {object} message dropped when the socket is not open: the session sends it again after a resume */
   send(message) {
     if (this.open) this.#socket.send(JSON.stringify(message));
+  }
+
+  /** Asks whether it still lives, and gives it up if there is no answer soon. */
+  probe() {
+    if (!this.open) return;
+    this.#platform.clearTimeout(this.#timer);
+    this.#heard = false;
+    this.send(this.#handlers.ping());
+    this.#pulse(PROBE_MS);
   }
 
   /** Gives the socket up as broken, as if the network had. @param {string} why */
@@ -85,7 +97,8 @@ export class SignalSocket {
     this.#handlers.received(message);
   }
 
-  #pulse() {
+  /** @param {number} [ms] */
+  #pulse(ms = PING_MS) {
     this.#timer = this.#platform.setTimeout(() => {
       if (this.#ended) return;
       if (!this.#heard) {
@@ -95,7 +108,7 @@ export class SignalSocket {
       this.#heard = false;
       this.send(this.#handlers.ping());
       this.#pulse();
-    }, PING_MS);
+    }, ms);
   }
 
   /** @param {string} why */

@@ -9,6 +9,11 @@ import { Seats } from './seats.js';
 /** @typedef {import('./lines.js').Published} Published */
 /** @typedef {import('./session.js').Session} Session */
 
+/** @typedef {{iceServers?: RTCIceServer[], iceServersTtlMs?: number}} IceServers */
+
+/** What of their time is used up when credentials are renewed. */
+const RENEW_AFTER = 0.75;
+
 /**
  * One peer connection with what hangs on it: the queue, our sending lines, the seats, the path. It lives as long as its
  * session; after a fresh join there is a new one.
@@ -19,26 +24,35 @@ export class Transport {
   #queue = new NegotiationQueue();
   #closed = false;
   #onSeats;
+  #platform;
+  #config;
+  /** When the credentials of the ICE servers are to be renewed. @type {number} */
+  #freshUntil = Infinity;
+  /** @type {unknown} */
+  #renewal = null;
 
   /**
    * @param {Platform} platform
    * @param {Session} session
-   * @param {RTCIceServer[]} iceServers
+   * @param {IceServers} ice
    * @param {() => void} onSeats called when seats got their lines
    * @param {import('./e2ee.js').E2ee | null} [e2ee]
    */
-  constructor(platform, session, iceServers, onSeats, e2ee = null) {
+  constructor(platform, session, ice, onSeats, e2ee = null) {
+    this.#platform = platform;
     this.#session = session;
+    this.#config = /** @type {RTCConfiguration} */ ({ bundlePolicy: 'max-bundle', rtcpMuxPolicy: 'require', ...e2ee?.config });
     this.#onSeats = onSeats;
     this.#e2ee = e2ee;
     /** @readonly */
-    this.pc = platform.createPeerConnection({ bundlePolicy: 'max-bundle', rtcpMuxPolicy: 'require', iceServers, ...e2ee?.config });
+    this.pc = platform.createPeerConnection({ ...this.#config, iceServers: ice.iceServers ?? [] });
     /** @readonly */
     this.seats = new Seats(platform, e2ee);
     /** @readonly */
     this.lines = new SendLines(platform, this.pc, e2ee);
     /** @readonly */
-    this.path = new MediaPath(platform, this.pc, () => this.#queue.run(() => this.#exchange({ iceRestart: true })));
+    this.path = new MediaPath(platform, this.pc, () => this.#restart(), () => session.ready());
+    this.#keepFresh(ice);
   }
 
   /**
@@ -139,10 +153,40 @@ export class Transport {
     });
   }
 
+  async #restart() {
+    if (this.#platform.now() >= this.#freshUntil) await this.#renew();
+    await this.#queue.run(() => this.#exchange({ iceRestart: true }));
+  }
+
+  /**
+   * Credentials of TURN servers are good for a while only. They are renewed before that is over: the browser may gather anew
+   * by itself at any time.
+   * @param {IceServers} ice
+   */
+  #keepFresh({ iceServers, iceServersTtlMs }) {
+    if (!iceServers?.length || !iceServersTtlMs) return;
+    const ms = iceServersTtlMs * RENEW_AFTER;
+    this.#freshUntil = this.#platform.now() + ms;
+    this.#platform.clearTimeout(this.#renewal);
+    this.#renewal = this.#platform.setTimeout(() => void this.#renew(), ms);
+  }
+
+  async #renew() {
+    try {
+      const ice = /** @type {IceServers} */ (/** @type {unknown} */ (await this.#session.request('ice.servers')));
+      if (this.#closed) return;
+      this.pc.setConfiguration({ ...this.#config, iceServers: ice.iceServers ?? [] });
+      this.#keepFresh(ice);
+    } catch {
+      // An older browser, or a session that is over: the credentials there are may do, and relays are the last resort anyway.
+    }
+  }
+
   /** @param {EnfiladeError} error what jobs under way reject with */
   close(error) {
     if (this.#closed) return;
     this.#closed = true;
+    this.#platform.clearTimeout(this.#renewal);
     this.#queue.close(error);
     this.path.close();
     this.pc.close();

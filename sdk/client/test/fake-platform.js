@@ -86,6 +86,9 @@ export class FakePeerConnection {
   constructor(config) {
     this.config = config;
   }
+  setConfiguration(config) {
+    this.config = config;
+  }
   addTransceiver(trackOrKind, init) {
     const transceiver = new FakeTransceiver(trackOrKind, init);
     this.transceivers.push(transceiver);
@@ -175,7 +178,7 @@ export function fakePlatform(server) {
   let now = 0;
   let next = 1;
   const timers = new Map();
-  const pageListeners = { online: new Set(), pagehide: new Set() };
+  const pageListeners = { network: new Set(), pagehide: new Set() };
   const platform = {
     sockets: [],
     peers: [],

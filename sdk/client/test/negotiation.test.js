@@ -109,35 +109,143 @@ test('muted while the offer is under way: the server is told afterwards', async 
   assert.deepEqual(s.server.requests('mute').map(({ publication, muted }) => ({ publication, muted })), [{ publication: 1, muted: true }]);
 });
 
-test('ICE that failed is restarted, and again until it is back', async () => {
+const restarts = (s) => s.pc.offers.filter((o) => o.iceRestart).length;
+
+test('ICE that failed is restarted, and again until it is back, ever more seldom', async () => {
   const s = await scene().joined();
   s.hear('media-state');
   s.pc.ice('failed');
   await settle();
   assert.deepEqual(s.pc.offers.at(-1), { iceRestart: true });
-  await s.platform.advance(4001);
-  assert.equal(s.pc.offers.filter((o) => o.iceRestart).length, 2);
+  await s.platform.advance(1400);
+  assert.equal(restarts(s), 1);
+  await s.platform.advance(200);
+  assert.equal(restarts(s), 2);
+  await s.platform.advance(3000);
+  assert.equal(restarts(s), 3);
   s.pc.ice('connected');
   await s.platform.advance(10_000);
-  assert.equal(s.pc.offers.filter((o) => o.iceRestart).length, 2);
+  assert.equal(restarts(s), 3);
   assert.deepEqual(s.heard.map(([, state]) => state), ['lost', 'connected']);
 });
 
-test('a short disconnection mends itself; a longer one, and the server saying lost, restart', async () => {
+test('a short disconnection mends itself; a longer one is restarted well within three seconds of the silence', async () => {
   const s = await scene().joined();
   s.pc.ice('disconnected');
-  await s.platform.advance(1000);
+  await s.platform.advance(200);
   s.pc.ice('connected');
   await s.platform.advance(5000);
-  assert.equal(s.pc.offers.length, 1);
+  assert.equal(restarts(s), 0);
   s.pc.ice('disconnected');
-  await s.platform.advance(1600);
-  assert.equal(s.pc.offers.length, 2);
-  s.pc.ice('connected');
+  await s.platform.advance(300); // a browser says so after two and a half seconds
+  assert.equal(restarts(s), 1);
+});
+
+test('what the server does not hear is restarted, unless the browser mends it at once', async () => {
+  const s = await scene().joined();
   s.server.event('transport', { state: 'lost' });
-  await settle();
-  assert.equal(s.pc.offers.length, 3);
+  await s.platform.advance(200);
+  s.server.event('transport', { state: 'connected' });
+  await s.platform.advance(5000);
+  assert.equal(restarts(s), 0, 'another TCP connection was made');
+  s.server.event('transport', { state: 'lost' });
+  await s.platform.advance(300);
+  assert.equal(restarts(s), 1);
+  assert.equal(s.room.mediaState, 'lost', 'whatever the browser says');
+  s.server.event('transport', { state: 'connected' });
   assert.equal(s.room.mediaState, 'connected');
+  await s.platform.advance(10_000);
+  assert.equal(restarts(s), 1);
+});
+
+/** What a browser tells of the pair in use. */
+const pair = (received, sent = received) => [{ id: 'p', type: 'candidate-pair', selected: true, bytesReceived: received, bytesSent: sent }];
+
+test('another network: restarted if nothing comes in any more, else left alone', async () => {
+  const s = await scene().joined();
+  s.pc.stats = pair(1000);
+  s.platform.page('network');
+  await settle();
+  s.pc.stats = pair(2000);
+  await s.platform.advance(1000);
+  assert.equal(restarts(s), 0);
+  s.platform.page('network');
+  await s.platform.advance(600);
+  assert.equal(restarts(s), 1);
+  assert.ok(s.server.requests('ping').length >= 2, 'and the socket was asked whether it lives');
+});
+
+test('no restart is offered while the signalling is away; the one after the resume has the addresses of that moment', async () => {
+  const s = await scene().joined();
+  s.server.reachable = false;
+  s.socket.break();
+  s.pc.ice('failed');
+  await s.platform.advance(6000);
+  assert.equal(restarts(s), 0);
+  s.server.reachable = true;
+  s.platform.page('network');
+  await settle();
+  assert.equal(s.room.state, 'connected');
+  assert.equal(restarts(s), 1);
+});
+
+test('signalling that came back while the media flowed all along restarts nothing', async () => {
+  const s = await scene().joined();
+  s.pc.stats = pair(1000);
+  s.socket.break();
+  await s.platform.advance(100);
+  s.pc.stats = pair(5000);
+  await s.platform.advance(5000);
+  assert.equal(s.room.state, 'connected');
+  assert.equal(restarts(s), 0);
+});
+
+test('a network that changes during a restart asks for another one right after it', async () => {
+  const s = await scene().joined();
+  s.pc.stats = pair(1000);
+  s.server.on.offer = () => null;
+  s.pc.ice('failed');
+  await settle();
+  s.platform.page('network');
+  await s.platform.advance(600);
+  assert.equal(restarts(s), 1, 'never two at a time');
+  delete s.server.on.offer;
+  const offer = s.server.requests('offer').at(-1);
+  s.server.send(s.server.session, { re: offer.id, type: 'answer', ...s.server.answer_offer(offer) });
+  await s.platform.advance(1000);
+  assert.equal(restarts(s), 2);
+});
+
+test('a path that takes but does not give after a restart costs the transport', async () => {
+  const s = await scene().joined();
+  const { pc } = s;
+  pc.ice('failed');
+  await settle();
+  pc.stats = pair(40_000, 0);
+  pc.ice('connected');
+  await s.platform.advance(5000);
+  assert.ok(pc.closed && s.pc !== pc);
+  assert.equal(s.room.state, 'connected');
+});
+
+test('credentials of relays are renewed before they end, and before a restart if they have', async () => {
+  const s = scene();
+  const server = (n) => ({ iceServers: [{ urls: ['turn:t'], username: `${n}`, credential: 'c' }], iceServersTtlMs: 60_000 });
+  s.server.about = server(1);
+  let asked = 1;
+  s.server.on['ice.servers'] = () => server(++asked);
+  await s.joined();
+  assert.equal(s.pc.config.iceServers[0].username, '1');
+  await s.platform.advance(44_000);
+  assert.equal(asked, 1);
+  await s.platform.advance(2000);
+  assert.deepEqual([asked, s.pc.config.iceServers[0].username, s.pc.config.bundlePolicy], [2, '2', 'max-bundle']);
+  s.server.on['ice.servers'] = () => null; // no answer in time
+  await s.platform.advance(50_000);
+  s.server.on['ice.servers'] = () => server(++asked);
+  s.pc.ice('failed');
+  await settle();
+  assert.deepEqual([s.pc.config.iceServers[0].username, restarts(s)], ['3', 1]);
 });
 
 test('media that never comes back costs the transport: a fresh join', async () => {

@@ -94,7 +94,7 @@ test('tries come after 0, 0.3, 1.2, 2.7, 4.8 s; the network coming back hurries 
   await s.platform.advance(9500);
   assert.deepEqual(at.map((t) => t - start), [0, 300, 1500, 4200, 9000]);
   s.server.reachable = true;
-  s.platform.page('online');
+  s.platform.page('network');
   await settle();
   assert.equal(at.length, 6);
   assert.equal(s.room.state, 'connected');

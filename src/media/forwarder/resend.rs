@@ -58,6 +58,13 @@ impl Resends {
         self.last = Box::default();
     }
 
+    /// The next number on the RTX SSRC.
+    pub(super) fn take_sequence(&mut self) -> u64 {
+        let sequence = self.sequence;
+        self.sequence += 1;
+        sequence
+    }
+
     pub(super) fn octets(&self) -> u64 {
         self.octets
     }
@@ -137,8 +144,7 @@ impl Forwarder {
         }
         cold.resends.credit -= cost;
         cold.resends.octets += cost;
-        let rtx_sequence = cold.resends.sequence;
-        cold.resends.sequence += 1;
+        let rtx_sequence = cold.resends.take_sequence();
         let (numbers, patch) = slot.rewrite(&kept.facts.picture, payload);
         sink.send(
             self.transport,

@@ -21,12 +21,13 @@ use std::time::Instant;
 use super::counters::ShardCounters;
 use super::socket::Arrival;
 use crate::media::TransportSlot;
-use crate::media::estimate::{Probe, SentLog};
+use crate::media::estimate::{ProbeCluster, SentLog};
 use crate::packet::extension::{ExtensionKind, ExtensionMap};
 use crate::transport::srtp::Sealer;
 use path::{Path, Spare};
 use plain::Arena;
 use send::Out;
+pub use send::ProbeSent;
 pub use sink::EgressSink;
 
 /// What one batch may hold before it is sent: a keyframe for hundreds. Memory is touched only as far as it is used.
@@ -200,16 +201,29 @@ impl Egress {
         }
     }
 
-    /// Sends what was gathered for one path, and of what waits there as much as the probe has room for, as a part of it. Answers
-    /// how many bytes left.
-    pub fn flush_probe(
+    /// From now on all that leaves there belongs to this probe; `None`: to none.
+    pub fn set_probe(&mut self, slot: TransportSlot, cluster: Option<ProbeCluster>) {
+        let way = &mut self.paths[slot.0 as usize].way;
+        if way.probe != cluster {
+            way.probe = cluster;
+            way.probe_sent = ProbeSent::default();
+        }
+    }
+
+    /// What left for the probe since this was asked last.
+    pub fn take_probe_sent(&mut self, slot: TransportSlot) -> ProbeSent {
+        std::mem::take(&mut self.paths[slot.0 as usize].way.probe_sent)
+    }
+
+    /// Sends what was gathered for one path, and as many bytes of what waits there, whatever the pacer says.
+    pub fn flush_at_once(
         &mut self,
         now: Instant,
         slot: TransportSlot,
-        probe: &Probe,
+        bytes: usize,
         wire: &impl Wire,
         counters: &ShardCounters,
-    ) -> usize {
+    ) {
         let mut out = Out {
             burst: &mut self.burst,
             segments_max: if self.segmentation { wire.segments_max() } else { 1 },
@@ -217,12 +231,8 @@ impl Egress {
             counters,
         };
         let path = &mut self.paths[slot.0 as usize];
-        let before = path.way.bytes;
-        path.way.probe = Some(probe.cluster);
-        path.allow(probe.bytes);
+        path.allow(bytes);
         path.depart(now, self.arena.bytes(), &mut self.spare, &mut out);
         path.allow(0);
-        path.way.probe = None;
-        (path.way.bytes - before) as usize
     }
 }

@@ -20,10 +20,19 @@ pub(super) struct Way {
     next: u16,
     /// By that number.
     pub(super) sent: SentLog,
-    /// What leaves now belongs to this probe.
+    /// What leaves belongs to this probe.
     pub(super) probe: Option<ProbeCluster>,
-    /// Bytes that have left as UDP payload, all in all.
-    pub(super) bytes: u64,
+    /// What has left for it and was not told yet.
+    pub(super) probe_sent: ProbeSent,
+}
+
+/// What left for a probe.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ProbeSent {
+    /// Packets, media among them.
+    pub packets: usize,
+    /// Their bytes as UDP payload.
+    pub bytes: usize,
 }
 
 /// What sending needs beside the path.
@@ -54,7 +63,7 @@ impl Way {
         };
         let overhead = sealer.rtp_overhead();
         let sealed_len = |packet: &Plain| (packet.len() + overhead) as u16;
-        let (mut count, mut bytes, mut resent) = (0, 0, 0);
+        let (mut count, mut bytes, mut resent, mut padding) = (0, 0, 0, 0);
         let mut rest = packets;
         while let Some(run) = burst::next_run(rest.iter().map(sealed_len), out.segments_max) {
             let (leaving, later) = rest.split_at(run.count);
@@ -77,20 +86,26 @@ impl Way {
                     self.next = self.next.wrapping_add(1);
                 }
                 filled += len;
-                resent += u64::from(packet.traffic == Traffic::Resent);
+                match packet.traffic {
+                    Traffic::Audio | Traffic::Video => {}
+                    Traffic::Resent => resent += 1,
+                    Traffic::Padding => padding += len as u64,
+                }
             }
             let segment = (run.count > 1).then_some(usize::from(run.segment));
             send(out.wire, to, &out.burst[..filled], segment, out.counters);
-            count += run.count as u64;
-            bytes += filled as u64;
+            count += run.count;
+            bytes += filled;
             rest = later;
         }
-        self.bytes += bytes;
-        out.counters.packets_out.add(count);
-        out.counters.bytes_out.add(bytes);
-        if resent > 0 {
-            out.counters.retransmissions.add(resent);
+        if self.probe.is_some() {
+            self.probe_sent.packets += count;
+            self.probe_sent.bytes += bytes;
         }
+        out.counters.packets_out.add(count as u64);
+        out.counters.bytes_out.add(bytes as u64);
+        out.counters.retransmissions.add(resent);
+        out.counters.probe_bytes.add(padding);
     }
 }
 

@@ -389,21 +389,22 @@ fn a_probe_takes_what_waits_first_and_is_recorded_with_all_that_left_for_it() {
     for _ in 0..4 {
         desk.put(Traffic::Padding, &[0]);
     }
-    let probe = Probe {
-        cluster: ProbeCluster(3),
-        bytes: 4_000,
-    };
+    desk.egress.set_probe(SLOT, Some(ProbeCluster(3)));
     let at = desk.at(1);
-    let sent = desk.egress.flush_probe(at, SLOT, &probe, &desk.wire, &desk.counters);
+    desk.egress.flush_at_once(at, SLOT, 4_000, &desk.wire, &desk.counters);
+    let sent = desk.egress.take_probe_sent(SLOT);
     let left = desk.packets();
     assert_eq!(left.iter().filter(|got| got.ssrc == 2).count(), 4);
-    assert!((4_000..6_000).contains(&sent), "{sent}");
+    assert!((4_000..6_000).contains(&sent.bytes), "{sent:?}");
+    assert_eq!(sent.packets, left.len());
     for got in &left {
         let packet = desk.egress.sent_log(SLOT).take(got.number.unwrap()).unwrap();
         assert_eq!(packet.probe, Some(ProbeCluster(3)));
     }
+    desk.egress.set_probe(SLOT, None);
     desk.put(Traffic::Audio, &[9]);
     desk.flush(2);
+    assert_eq!(desk.egress.take_probe_sent(SLOT), ProbeSent::default());
     let number = desk.packets()[0].number.unwrap();
     assert_eq!(desk.egress.sent_log(SLOT).take(number).unwrap().probe, None);
 }

@@ -8,6 +8,8 @@ use super::{RTCP_CLEAR_LEN, RTCP_E_BIT, RTCP_INDEX_LEN, SrtpError, rtcp_ssrc};
 /// Bytes of a GCM tag; SRTP does not shorten it (RFC 7714 section 13.2).
 pub(super) const TAG_LEN: usize = 16;
 const SALT_LEN: usize = 12;
+/// From here on sealing out of another buffer beats a copy (`cargo bench --bench forward`).
+const GATHER_BYTES_MIN: usize = 256;
 
 /// Session keys of one direction.
 pub(super) struct Gcm {
@@ -107,7 +109,8 @@ impl Gcm {
         (ssrc, index): (u32, u64),
     ) -> Option<usize> {
         let end = lead_end + body.len() + usize::from(padding);
-        if padding > 0 {
+        // With padding there is a piece too many for one call of the cipher, and what is short is copied faster than joined.
+        if padding > 0 || body.len() < GATHER_BYTES_MIN {
             super::gather(out, lead_end, body, padding)?;
             return self.seal_rtp(out, header_len, end, ssrc, index);
         }

@@ -42,8 +42,6 @@ impl Sealer {
     /// Seals an RTP packet whose parts lie apart, into `out`: the header of `header_len` bytes and the payload's beginning are in
     /// `out[..lead_end]` already, `body` is the rest of the payload, and `padding` octets follow it (their count in the last,
     /// RFC 3550 section 5.1; the header's P bit is the caller's). `roc` and the answer are as with [`Self::seal_rtp`].
-    ///
-    /// Costs no more than copying nothing and sealing in place.
     #[inline]
     pub fn seal_rtp_gather(
         &self,

@@ -148,6 +148,7 @@ const call = {
     const track = call.room.publications.find((p) => p.source === source)?.track;
     const sender = call.room.peerConnection.getSenders().find((s) => s.track === track);
     const sent = {};
+    if (!sender) return sent; // it has let go of the track
     for (const report of (await sender.getStats()).values()) {
       if (report.type === 'outbound-rtp') sent[report.rid ?? '-'] = report.framesSent ?? report.packetsSent;
     }

@@ -43,6 +43,8 @@ pub struct Options {
     pub nack: bool,
     /// Address to bind.
     pub bind: SocketAddr,
+    /// A codec that this client does not have.
+    pub lacks: Option<Codec>,
     /// TCP and no UDP, as in a network that lets no UDP through.
     pub tcp: bool,
 }
@@ -53,6 +55,7 @@ impl Default for Options {
             only_cm: false,
             keeps_log: true,
             nack: true,
+            lacks: None,
             bind: SocketAddr::from(([127, 0, 0, 1], 0)),
             tcp: false,
         }

@@ -78,9 +78,9 @@ const PAYLOAD_TYPES: [(Codec, u8); 5] = [
     (Codec::Av1, 45),
 ];
 
-fn media_engine() -> anyhow::Result<MediaEngine> {
+fn media_engine(lacks: Option<Codec>) -> anyhow::Result<MediaEngine> {
     let mut engine = MediaEngine::default();
-    for (codec, payload_type) in PAYLOAD_TYPES {
+    for (codec, payload_type) in PAYLOAD_TYPES.into_iter().filter(|(codec, _)| Some(*codec) != lacks) {
         let kind = if codec.is_video() {
             RtpCodecKind::Video
         } else {
@@ -151,7 +151,7 @@ pub(super) fn connection(options: &Options, record: Arc<Mutex<Record>>) -> anyho
     Ok(RTCPeerConnectionBuilder::new()
         .with_configuration(RTCConfigurationBuilder::new().build())
         .with_setting_engine(settings.build())
-        .with_media_engine(media_engine()?)
+        .with_media_engine(media_engine(options.lacks)?)
         .with_interceptor_registry(registry)
         .build(Instant::now())?)
 }
