@@ -14,6 +14,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, anyhow};
 use bytes::Bytes;
+use emulator::{Link, LinkConfig};
 use rtc::peer_connection::RTCPeerConnection;
 use rtc::peer_connection::configuration::RTCOfferOptions;
 use rtc::peer_connection::sdp::RTCSessionDescription;
@@ -87,6 +88,7 @@ struct Core {
     believed: SocketAddr,
     inbound_gate: Option<Gate>,
     outbound_gate: Option<Gate>,
+    inbound_link: Option<Link<(Vec<u8>, SocketAddr)>>,
     capture: Option<Vec<Vec<u8>>>,
     channels: BTreeMap<usize, String>,
     open_channels: Vec<String>,
@@ -147,6 +149,7 @@ impl Endpoint {
             socket,
             inbound_gate: None,
             outbound_gate: None,
+            inbound_link: None,
             capture: None,
             channels: BTreeMap::new(),
             open_channels: Vec::new(),
@@ -373,6 +376,19 @@ impl Endpoint {
     /// Lets `gate` decide about each datagram from the network.
     pub fn gate_inbound(&self, gate: Option<Gate>) {
         locked(&self.shared.core).inbound_gate = gate;
+    }
+
+    /// From now on datagrams from the network come over a path like this. To be set before anything comes; what is under way
+    /// when it changes stays under way.
+    pub fn limit_inbound(&self, config: LinkConfig, seed: u64) {
+        let now = Instant::now();
+        let mut core = locked(&self.shared.core);
+        match &mut core.inbound_link {
+            Some(link) => link.set_config(now, config),
+            None => core.inbound_link = Some(Link::starting(config, seed, now)),
+        }
+        drop(core);
+        self.shared.wake.notify_one();
     }
 
     /// Lets `gate` decide about each datagram to the network.
