@@ -12,8 +12,15 @@ use crate::report::{Outcome, node_totals};
 /// Longest run of the whole matrix.
 const LIMIT: Duration = Duration::from_secs(1500);
 
-/// GStreamer's elements by the package that brings them, and its Python binding. The binding belongs to the system's
-/// interpreter, whichever one is called `python3` otherwise.
+/// Whose binding of GStreamer is asked for: the system's interpreter, whichever one is called `python3` otherwise.
+const SYSTEM_PYTHON: &str = "/usr/bin/python3";
+/// Fails unless the binding's own additions are there.
+const GST_BINDING: &str = "-cimport gi, sys; gi.require_version('Gst', '1.0'); from gi.repository import Gst; \
+    sys.exit('gi.overrides.Gst' not in sys.modules)";
+
+const GST_WEBRTC: &str = "-cimport gi; gi.require_version('GstWebRTC', '1.0')";
+
+/// GStreamer's elements by the package that brings them, and its Python binding.
 const NEEDS: &[System] = &[
     NODE,
     NPM,
@@ -26,17 +33,8 @@ const NEEDS: &[System] = &[
     System::new(("gst-inspect-1.0", "vp8enc"), "gstreamer1.0-plugins-good"),
     System::new(("gst-inspect-1.0", "webrtcbin"), "gstreamer1.0-plugins-bad"),
     System::new(("gst-inspect-1.0", "nicesrc"), "gstreamer1.0-nice"),
-    System::new(
-        ("/usr/bin/python3", "-cfrom gi.overrides import Gst"),
-        "python3-gst-1.0",
-    ),
-    System::new(
-        (
-            "/usr/bin/python3",
-            "-cimport gi; gi.require_version('GstWebRTC', '1.0')",
-        ),
-        "gir1.2-gst-plugins-bad-1.0",
-    ),
+    System::new((SYSTEM_PYTHON, GST_BINDING), "python3-gst-1.0"),
+    System::new((SYSTEM_PYTHON, GST_WEBRTC), "gir1.2-gst-plugins-bad-1.0"),
 ];
 
 /// Each engine once as publisher and once as subscriber.
