@@ -9,7 +9,6 @@ mod codecs;
 mod crowd;
 mod large;
 mod layers;
-mod network;
 mod publish;
 mod reference;
 mod repair;
