@@ -119,6 +119,7 @@ impl Shard {
         let mut header = RtpHeader::parse(datagram).map_err(|_| DoorReason::Malformed)?;
         let opener = entry.opener.as_mut().ok_or(DoorReason::NoKeys)?;
         let opened = opener.open_rtp(datagram, &header).map_err(door_reason)?;
+        entry.ice.note_packet(now);
         let packet = &mut datagram[..opened.len];
         let extensions = read_extensions(packet, &header, &entry.extensions);
         // Everything authentic counts for congestion control, whatever else is wrong with it.

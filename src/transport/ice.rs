@@ -25,6 +25,9 @@ pub const CONSENT_TIMEOUT: Duration = Duration::from_secs(30);
 /// another port. Chromium checks every 2.5 s, Firefox every 5 s.
 const SILENCE_OF_THE_MOVED: Duration = Duration::from_secs(3);
 
+/// The same for an address from which media came until just before: it came every few milliseconds, so its end is noticed sooner.
+const SILENCE_OF_THE_SPEAKING: Duration = Duration::from_millis(600);
+
 /// The most remote addresses of one transport that are remembered.
 pub const MAX_TUPLES: usize = 8;
 
@@ -145,6 +148,8 @@ pub struct IceLite {
     nominated: bool,
     /// The last check from where we send to, or sent until its connection ended.
     consented: Option<Instant>,
+    /// The last authentic packet of any kind.
+    heard: Option<Instant>,
     consent_timeout: Duration,
 }
 
@@ -183,6 +188,7 @@ impl IceLite {
             selected: None,
             nominated: false,
             consented: None,
+            heard: None,
             consent_timeout: CONSENT_TIMEOUT,
         }
     }
@@ -317,7 +323,10 @@ impl IceLite {
     /// The latest nomination wins. Before the first one the latest check does, so that media need not wait for it (but TCP
     /// waits for UDP to fall silent); and so it does after the selected remote fell silent.
     fn select(&mut self, now: Instant, from: Remote, nominated: bool) -> Option<Remote> {
-        let is_silent = |tuple: &Tuple| now.saturating_duration_since(tuple.last_check) >= SILENCE_OF_THE_MOVED;
+        let is_silent = |tuple: &Tuple| match self.heard {
+            Some(heard) if heard > tuple.last_check => now.saturating_duration_since(heard) >= SILENCE_OF_THE_SPEAKING,
+            Some(_) | None => now.saturating_duration_since(tuple.last_check) >= SILENCE_OF_THE_MOVED,
+        };
         let selected = self.tuples.iter().find(|tuple| Some(tuple.remote) == self.selected);
         let stays = selected.is_some_and(|tuple| {
             let is_worse = from.connection.is_some() && tuple.remote.connection.is_none();
@@ -330,6 +339,12 @@ impl IceLite {
         let changed = self.selected != Some(from);
         self.selected = Some(from);
         changed.then_some(from)
+    }
+
+    /// An authentic packet came from a validated remote. Once per packet.
+    #[inline]
+    pub fn note_packet(&mut self, now: Instant) {
+        self.heard = Some(now);
     }
 
     /// The remote's connection has ended. When it was the selected one, another that was checked just now takes its place (a

@@ -21,6 +21,8 @@ pub(super) struct Books {
     /// How many voices each shard lets through; 0: all.
     pub(super) loudest: BTreeMap<ShardId, usize>,
     pub(super) commands: usize,
+    /// ICE restarts.
+    pub(super) restarts: usize,
 }
 
 impl Books {
@@ -30,7 +32,11 @@ impl Books {
             ShardCommand::AddTransport { transport, .. } => {
                 assert!(self.transports.insert(transport, shard).is_none());
             }
-            ShardCommand::SetIce { transport, .. } | ShardCommand::SetReceive { transport, .. } => {
+            ShardCommand::SetIce { transport, .. } => {
+                assert_eq!(self.transports.get(&transport), Some(&shard));
+                self.restarts += 1;
+            }
+            ShardCommand::SetReceive { transport, .. } => {
                 assert_eq!(self.transports.get(&transport), Some(&shard));
             }
             ShardCommand::RemoveTransport { transport } => {
