@@ -1,5 +1,7 @@
 //! What one forwarded packet costs, in memory: ours beside a minimal loop that does nothing but open once, copy,
 //! change the header and seal. Same input, same run. `cargo bench --bench forward`.
+//!
+//! What leaves is logged for its feedback, as on a path to a browser. The feedback itself is not counted.
 
 #![allow(
     missing_docs,
@@ -31,6 +33,9 @@ const TAG_LEN: usize = 16;
 const REPEATS: usize = 15;
 /// Before the first measured round: more than a forwarder remembers, so that all memory has been touched.
 const WARM_UP_PACKETS: usize = 1_200;
+
+/// Feedback comes every so many packets, some 100 ms of a camera.
+const FEEDBACK_PACKETS: usize = 32;
 
 /// Bursts end here: what is measured is everything before the system call.
 struct Nowhere;
@@ -89,11 +94,15 @@ struct Enfilade {
     descriptors: DependencyDescriptorReader,
     subscribers: usize,
     len: usize,
+    /// Packets that arrive together, and leave together; all but the last are a byte shorter than it.
+    batch: usize,
     next: u64,
+    /// The first transport-wide number of which nothing was told yet.
+    told: u16,
 }
 
 impl Enfilade {
-    fn new(subscribers: usize, len: usize) -> Self {
+    fn new(subscribers: usize, len: usize, batch: usize) -> Self {
         let now = Instant::now();
         let mut egress = Egress::new(true);
         let mut source = Source::new(SourceConfig {
@@ -135,7 +144,9 @@ impl Enfilade {
             descriptors: DependencyDescriptorReader::default(),
             subscribers,
             len,
+            batch,
             next: 0,
+            told: 0,
         };
         this.run(WARM_UP_PACKETS);
         this
@@ -146,21 +157,29 @@ impl Enfilade {
         let mut sealed: Vec<Vec<u8>> = (0..packets as u64)
             .map(|at| {
                 let index = self.next + at;
-                let mut bytes = packet(index as u16, self.len);
-                bytes.resize(self.len + TAG_LEN, 0);
-                self.client
-                    .seal_rtp(&mut bytes, HEADER_LEN, self.len, (index >> 16) as u32);
+                let last = (at as usize + 1).is_multiple_of(self.batch);
+                let len = self.len - usize::from(!last);
+                let mut bytes = packet(index as u16, len);
+                bytes.resize(len + TAG_LEN, 0);
+                self.client.seal_rtp(&mut bytes, HEADER_LEN, len, (index >> 16) as u32);
                 bytes
             })
             .collect();
         self.next += packets as u64;
         let before = self.counters.packets_out.get();
         let now = Instant::now();
-        let started = cpu();
-        for datagram in &mut sealed {
-            self.forward(now, datagram);
+        let mut took = Duration::ZERO;
+        for datagrams in sealed.chunks_mut(FEEDBACK_PACKETS) {
+            let started = cpu();
+            for batch in datagrams.chunks_mut(self.batch) {
+                for datagram in batch {
+                    self.forward(now, datagram);
+                }
+                self.egress.flush(now, &Nowhere, &self.counters);
+            }
+            took += cpu() - started;
+            self.feedback(datagrams.len());
         }
-        let took = cpu() - started;
         let sent = self.counters.packets_out.get() - before;
         assert_eq!(
             sent,
@@ -189,8 +208,18 @@ impl Enfilade {
             encoding: 0,
         };
         self.source
-            .forward(&inbound, &mut self.egress.sink(&Nowhere, &self.counters));
-        self.egress.flush(&Nowhere, &self.counters);
+            .forward(&inbound, &mut self.egress.sink(now, &Nowhere, &self.counters));
+    }
+
+    /// Everybody tells of the latest packets.
+    fn feedback(&mut self, packets: usize) {
+        for at in 0..self.subscribers {
+            let log = self.egress.sent_log(TransportSlot(at as u32));
+            for number in 0..packets as u16 {
+                assert!(log.take(self.told.wrapping_add(number)).is_some());
+            }
+        }
+        self.told = self.told.wrapping_add(packets as u16);
     }
 }
 
@@ -270,21 +299,21 @@ fn main() {
         "ns of processor time per forwarded packet, AES-128-GCM, in memory; median of {REPEATS} alternating rounds"
     );
     println!(
-        "{:>8} {:>8} {:>10} {:>10} {:>7}",
-        "fan-out", "bytes", "floor", "enfilade", "ratio"
+        "{:>8} {:>8} {:>8} {:>10} {:>10} {:>7}",
+        "fan-out", "bytes", "together", "floor", "enfilade", "ratio"
     );
-    for (subscribers, len) in [(50, 1_200), (500, 1_200), (50, 160)] {
+    for (subscribers, len, batch) in [(50, 1_200, 1), (500, 1_200, 1), (50, 1_200, 4), (50, 160, 1)] {
         let packets = 60_000 / subscribers;
         let per_packet = |took: Duration| took.as_nanos() as f64 / (packets * subscribers) as f64;
         let (mut ours, mut floors) = (Vec::new(), Vec::new());
-        let mut server = Enfilade::new(subscribers, len);
+        let mut server = Enfilade::new(subscribers, len, batch);
         for _ in 0..REPEATS {
             floors.push(per_packet(floor(subscribers, len, packets)));
             ours.push(per_packet(server.run(packets)));
         }
         let (ours, floor) = (median(ours), median(floors));
         println!(
-            "{subscribers:>8} {len:>8} {floor:>10.0} {ours:>10.0} {:>7.2}",
+            "{subscribers:>8} {len:>8} {batch:>8} {floor:>10.0} {ours:>10.0} {:>7.2}",
             ours / floor
         );
     }

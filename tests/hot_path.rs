@@ -44,8 +44,8 @@ struct Arena {
     dropped: u64,
 }
 
-impl Sink for Arena {
-    fn send(&mut self, to: TransportSlot, packet: Outbound<'_>) {
+impl<'p> Sink<'p> for Arena {
+    fn send(&mut self, to: TransportSlot, packet: &Outbound<'p>) {
         let payload = &mut self.bytes[..packet.payload.len()];
         payload.copy_from_slice(packet.payload);
         packet.patch.apply(payload);

@@ -13,7 +13,9 @@ const REASONS = {
   'paused-by-wish': 'paused, because it is out of sight',
   wish: 'as large as it is shown',
   'not-live': 'better is not sent at the moment',
+  settling: 'smaller for now: it was too much a moment ago',
 };
+const BAD = ['budget', 'paused-no-budget', 'settling'];
 
 /** How the connection is doing: what comes, what goes, and why it is not more. */
 export class ConnectionView {
@@ -70,7 +72,7 @@ export class ConnectionView {
       h('h3', { text: 'What comes' }),
       list(received.filter((r) => r.stream || r.server).map((r) => this.#received(r)), 'Nothing at the moment.'),
       h('h3', { text: 'What goes' }),
-      list(sent.flatMap(({ source, encodings }) => encodings.filter((e) => e.bitrate !== 0).map((e) => line(SOURCES[source], facets(e), limited(e)))), 'Nothing at the moment.'),
+      list(sent.flatMap(({ source, encodings }) => encodings.filter((e) => e.bitrate !== 0).map((e) => line(SOURCES[source], facets(e), limited(e), true))), 'Nothing at the moment.'),
     );
   }
 
@@ -78,16 +80,16 @@ export class ConnectionView {
   #received({ participant, source, stream, server }) {
     const who = this.room.participants.get(participant);
     const name = `${who ? nameOf(who) : participant}, ${SOURCES[source]}`;
-    return line(name, stream ? facets(stream) : '', server ? (REASONS[server.reason] ?? '') : '', server?.text);
+    return line(name, stream ? facets(stream) : '', server ? (REASONS[server.reason] ?? '') : '', BAD.includes(server?.reason ?? ''), server?.text);
   }
 }
 
 /** @param {any[]} rows @param {string} none */
 const list = (rows, none) => (rows.length ? h('ul', {}, ...rows) : h('p', { class: 'none', text: none }));
 
-/** @param {string} name @param {string} numbers @param {string | null} [note] @param {string} [title] */
-const line = (name, numbers, note, title) =>
-  h('li', { title: title ?? null }, h('b', { text: name }), h('span', { text: numbers }), note ? h('em', { text: note }) : null);
+/** @param {string} name @param {string} numbers @param {string | null} note @param {boolean} bad @param {string} [title] */
+const line = (name, numbers, note, bad, title) =>
+  h('li', { title: title ?? null }, h('b', { text: name }), h('span', { text: numbers }), note ? h('em', { class: bad ? 'bad' : '', text: note }) : null);
 
 /** @param {any} stream */
 function facets({ size, bitrate, codec, jitter }) {

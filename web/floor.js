@@ -2,40 +2,30 @@ import { byId } from './dom.js';
 import { bestGrid } from './layout.js';
 import { Tile } from './tile.js';
 
-/** A tile that keeps its size for this long is worth asking for, in ms. */
+/** A tile that has been large for this long is worth asking for before others, in ms. */
 const SETTLED_MS = 400;
-/** After a scroll that came to rest for this long, what came into view is asked for and what left it is let go, in ms. */
-const SCROLLED_MS = 120;
 /** Width of a scrollbar, in pixels. */
 const SCROLLBAR = 14;
 /** Height of the stage on an upright floor, to its width: most screens are a little flatter than that. */
 const STAGE_SLANT = 0.62;
-/** Sizes are asked for in steps, so that a window being dragged does not ask at every pixel. */
-const STEP = 160;
 
 /**
  * The floor of the call: a tile for everybody, one of them large when it is pinned or a screen.
  */
 export class Floor {
   /** @type {Map<string, Tile>} */ #tiles = new Map();
-  /** @type {WeakMap<object, string>} publication -> size asked for */ #asked = new WeakMap();
+  /** @type {WeakMap<object, string>} publication -> priority asked for */ #asked = new WeakMap();
   /** @type {string | null} */ #pinned = null;
   #timer = 0;
   #views = byId('stage-and-grid');
   #grid = byId('grid');
   #stage = byId('stage');
-  #onScroll = () => {
-    clearTimeout(this.#timer);
-    this.#timer = window.setTimeout(() => this.#ask(this.#staged), SCROLLED_MS);
-  };
-  /** @type {string | null} */ #staged = null;
 
   /** @param {import('/sdk/client.js').Room} room */
   constructor(room) {
     this.room = room;
     this.observer = new ResizeObserver(() => this.#place());
     this.observer.observe(this.#views);
-    this.#grid.addEventListener('scroll', this.#onScroll, { passive: true });
   }
 
   /** Shows everybody as they are now. */
@@ -60,7 +50,6 @@ export class Floor {
 
   close() {
     this.observer.disconnect();
-    this.#grid.removeEventListener('scroll', this.#onScroll);
     clearTimeout(this.#timer);
     for (const tile of this.#tiles.values()) tile.remove();
     this.#tiles.clear();
@@ -80,8 +69,9 @@ export class Floor {
       const name = who.displayName || who.id;
       const common = { id: who.id, name, local: who.local, quality: current ? who.quality : null };
       const seen = (p) => (p && !p.muted ? p.track : null);
-      const person = { ...common, key: who.id, screen: false, track: seen(cam), muted: !mic || mic.muted, speaking: current && who.speaking };
-      const shared = { ...common, key: `${who.id} screen`, screen: true, track: screen?.track ?? null, muted: false, speaking: false };
+      const theirs = (p) => (who.local ? null : p);
+      const person = { ...common, key: who.id, screen: false, track: seen(cam), publication: theirs(cam), muted: !mic || mic.muted, speaking: current && who.speaking };
+      const shared = { ...common, key: `${who.id} screen`, screen: true, track: screen?.track ?? null, publication: theirs(screen), muted: false, speaking: false };
       return screen ? [shared, person] : [person];
     });
   }
@@ -98,7 +88,7 @@ export class Floor {
   }
 
   #place() {
-    const large = (this.#staged = this.#tiles.size > 1 ? this.#large() : null);
+    const large = this.#tiles.size > 1 ? this.#large() : null;
     this.#views.classList.toggle('staged', large !== null);
     this.#stage.hidden = large === null;
     const { clientWidth: width, clientHeight: height } = this.#views;
@@ -132,24 +122,16 @@ export class Floor {
     this.#timer = window.setTimeout(() => this.#ask(large), SETTLED_MS);
   }
 
-  /** Asks the server for pictures as large as they are shown, no larger, and for none that is out of sight. @param {string | null} large */
+  /** What stands on the stage goes before the others; how large each is the SDK says itself. @param {string | null} large */
   #ask(large) {
-    const scale = Math.min(window.devicePixelRatio || 1, 2);
-    const view = this.#views.getBoundingClientRect();
     for (const who of this.room.participants.values()) {
       for (const publication of who.publications.values()) {
         if (publication.kind !== 'video') continue;
         const key = publication.source === 'screen' ? `${who.id} screen` : who.id;
-        const box = this.#tiles.get(key)?.element.getBoundingClientRect();
-        if (!box?.width) continue;
-        const step = (pixels) => Math.max(STEP, Math.ceil((pixels * scale) / STEP) * STEP);
-        // A tile's width and height around the view count as in it, so that scrolling finds pictures there.
-        const near = box.bottom + box.height > view.top && box.top - box.height < view.bottom && box.right + box.width > view.left && box.left - box.width < view.right;
-        const limits = near ? { maxWidth: step(box.width), maxHeight: step(box.height), priority: key === large ? 'pinned' : 'normal' } : { paused: true };
-        const asked = near ? `${limits.maxWidth}x${limits.maxHeight} ${limits.priority}` : 'paused';
-        if (this.#asked.get(publication) === asked) continue;
-        this.#asked.set(publication, asked);
-        publication.subscribe(/** @type {any} */ (limits)).catch(() => this.#asked.delete(publication));
+        const priority = key === large ? 'pinned' : 'normal';
+        if ((this.#asked.get(publication) ?? 'normal') === priority) continue;
+        this.#asked.set(publication, priority);
+        publication.subscribe({ priority }).catch(() => this.#asked.delete(publication));
       }
     }
   }

@@ -7,6 +7,7 @@ import { icon } from './icons.js';
 export class Tile {
   #state = /** @type {any} */ ({});
   /** @type {HTMLVideoElement | null} */ #video = null;
+  /** @type {import('/sdk/client.js').RemotePublication | null} */ #publication = null;
 
   /**
    * @param {{id: string, screen?: boolean, local?: boolean, onPin: () => void}} options
@@ -23,7 +24,8 @@ export class Tile {
   }
 
   /**
-   * @param {{name: string, track: MediaStreamTrack | null, muted: boolean, speaking: boolean, quality: number | null, pinned: boolean}} state
+   * @param {{name: string, track: MediaStreamTrack | null, publication: import('/sdk/client.js').RemotePublication | null, muted: boolean, speaking: boolean, quality: number | null, pinned: boolean}} state
+   *   publication: of somebody else, who then sends what fits the tile
    */
   show(state) {
     const was = this.#state;
@@ -46,29 +48,32 @@ export class Tile {
     }
     this.element.classList.toggle('speaking', state.speaking);
     this.element.classList.toggle('weak', state.quality !== null && state.quality <= 1);
-    if (state.track !== was.track) this.#picture(state.track);
+    if (state.track !== was.track) this.#picture(state.track, state.publication);
   }
 
-  /** @param {MediaStreamTrack | null} track */
-  #picture(track) {
+  /** @param {MediaStreamTrack | null} track @param {import('/sdk/client.js').RemotePublication | null} publication */
+  #picture(track, publication) {
     if (this.#video) {
+      this.#publication?.detach(this.#video);
       this.#video.srcObject = null;
       this.#video.remove();
       this.#video = null;
     }
+    this.#publication = publication;
     this.avatar.hidden = false;
     if (!track) return;
     // A new element each time: an old one would show the last picture of whoever sat there before.
     const video = (this.#video = h('video', { playsinline: true, class: this.local && !this.screen ? 'mirror' : '' }));
     video.muted = true;
     video.addEventListener('loadeddata', () => (this.avatar.hidden = this.#video === video), { once: true }); // until then the initials
-    video.srcObject = new MediaStream([track]);
     this.element.prepend(video);
+    if (publication) return publication.attach(video);
+    video.srcObject = new MediaStream([track]);
     video.play().catch(() => {});
   }
 
   remove() {
-    this.#picture(null);
+    this.#picture(null, null);
     this.element.remove();
   }
 }

@@ -5,6 +5,7 @@
 export { browserPlatform } from './core/platform.js';
 export { connect, Room } from './core/room.js';
 export { RoomLink } from './core/link.js';
+export { RemotePublication } from './core/participant.js';
 export { listRooms, presence } from './core/presence.js';
 export { EnfiladeError } from './core/errors.js';
 export { KeyProvider } from './core/key-provider.js';

@@ -6,7 +6,7 @@ import { VideoSDK } from '@enfilade/client';
 import { createUseMediaDevice } from './hooks/use-media-device.js';
 import { createMeetingProvider } from './meeting-provider.js';
 
-export { EnfiladeError, MeetingError, VideoSDK } from '@enfilade/client';
+export { EnfiladeError, ExternalE2EEKeyProvider, KeyProvider, MeetingError, VideoSDK } from '@enfilade/client';
 export { useConnection } from './hooks/use-connection.js';
 export { useFile } from './hooks/use-file.js';
 export { useMeeting } from './hooks/use-meeting.js';

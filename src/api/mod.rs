@@ -5,6 +5,7 @@ mod config;
 mod health;
 mod listen;
 mod lookup;
+mod rooms;
 mod signal;
 pub mod token;
 mod whip;
@@ -58,6 +59,7 @@ pub fn router(node: Node, keys: &[Key], config: HttpConfig, development_key: Opt
         .route("/readyz", get(health::ready))
         .route("/metrics", get(health::metrics))
         .route("/v1/signal", get(signal::upgrade))
+        .route("/v1/rooms/{room}/stats", get(rooms::stats))
         .route("/v1/dev/token", post(health::development_token))
         .route(
             "/whip/{room}/{resource}",

@@ -269,14 +269,14 @@ fn segment(id: &str) -> String {
 }
 
 /// A request that is not served.
-struct Refusal {
+pub(super) struct Refusal {
     status: StatusCode,
     code: ErrorCode,
     message: String,
 }
 
 impl Refusal {
-    fn new(status: StatusCode, code: ErrorCode, message: impl Into<String>) -> Self {
+    pub(super) fn new(status: StatusCode, code: ErrorCode, message: impl Into<String>) -> Self {
         Self {
             status,
             code,
@@ -308,7 +308,7 @@ impl From<Closed> for Refusal {
     }
 }
 
-fn id<I: FromStr>(text: &str, what: &str) -> Result<I, Refusal>
+pub(super) fn id<I: FromStr>(text: &str, what: &str) -> Result<I, Refusal>
 where
     I::Err: std::fmt::Display,
 {
@@ -321,7 +321,7 @@ where
     })
 }
 
-fn authorise(api: &Api, headers: &HeaderMap, room: &RoomId) -> Result<Grant, Refusal> {
+pub(super) fn authorise(api: &Api, headers: &HeaderMap, room: &RoomId) -> Result<Grant, Refusal> {
     let value = headers
         .get(header::AUTHORIZATION)
         .and_then(|value| value.to_str().ok())
@@ -397,7 +397,7 @@ fn finish(api: &Api, kind: &str, location: &str, result: Result<HttpReply, Refus
                 sentence,
             ))
         }
-        Ok(HttpReply::NotFound) => {
+        Ok(HttpReply::Stats { .. } | HttpReply::NotFound) => {
             let sentence = "there is no such resource";
             problem(&Refusal::new(
                 StatusCode::NOT_FOUND,
@@ -421,7 +421,7 @@ fn counted(api: &Api, kind: &str, response: Response) -> Response {
 }
 
 /// RFC 9457, with the code of the client protocol.
-fn problem(refusal: &Refusal) -> Response {
+pub(super) fn problem(refusal: &Refusal) -> Response {
     let body = json!({ "status": refusal.status.as_u16(), "code": refusal.code.as_str(), "detail": refusal.message });
     let mut response = (
         refusal.status,

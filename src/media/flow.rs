@@ -55,14 +55,31 @@ pub struct Outbound<'a> {
     pub ssrc: u32,
     /// Extensions to pass on.
     pub extensions: OutExtensions<'a>,
-    /// Goes before the payload: the original sequence number of an RTX packet (RFC 4588), else empty.
-    pub prefix: &'a [u8],
+    /// Of a packet that is sent again, the sequence number it had: two octets before the payload (RFC 4588 section 4).
+    pub original: Option<u16>,
     /// Copy this, then apply `patch` to the copy.
     pub payload: &'a [u8],
     /// Bytes of the payload that differ for this subscriber.
     pub patch: Patch,
-    /// Nothing more of this frame follows (always true for audio and for resent packets): send what is held.
+    /// Octets of RTP padding behind the payload (RFC 3550 section 5.1), the count in the last of them included.
+    pub padding: u8,
+    /// What may wait for what.
+    pub traffic: Traffic,
+    /// Nothing more of this frame follows (always true for audio and for resent packets).
     pub ends_frame: bool,
+}
+
+/// What a packet is to the path it leaves on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Traffic {
+    /// Never waits.
+    Audio,
+    /// Waits while the path is busy.
+    Video,
+    /// Sent again: waits as well, but not behind video.
+    Resent,
+    /// Nothing but padding, to learn what the path carries.
+    Padding,
 }
 
 /// The header extensions that are the source's to say. The others (mid, transport-wide number, send time)
@@ -110,7 +127,7 @@ pub struct Patch {
 
 impl Patch {
     /// Adds the byte `value` at `offset` of the payload. A fifth edit is ignored: no codec needs it.
-    pub(super) fn set(&mut self, offset: u8, value: u8) {
+    pub(crate) fn set(&mut self, offset: u8, value: u8) {
         if let Some(edit) = self.edits.get_mut(usize::from(self.len)) {
             *edit = (offset, value);
             self.len += 1;
@@ -122,7 +139,18 @@ impl Patch {
         self.len == 0
     }
 
-    /// Overwrites the bytes in a copy of the payload (without the prefix). Offsets behind its end are ignored.
+    /// How many octets of the payload have to be looked at: those behind them stay as they are.
+    #[inline]
+    pub fn reach(&self) -> usize {
+        let edits = &self.edits[..usize::from(self.len.min(4))];
+        edits
+            .iter()
+            .map(|(offset, _)| usize::from(*offset) + 1)
+            .max()
+            .unwrap_or(0)
+    }
+
+    /// Overwrites the bytes in a copy of the payload (without the original's number before it). Offsets behind its end are ignored.
     #[inline]
     pub fn apply(&self, payload: &mut [u8]) {
         for (offset, value) in &self.edits[..usize::from(self.len.min(4))] {
@@ -133,10 +161,13 @@ impl Patch {
     }
 }
 
-/// Takes what the hot loop decides. The shard's egress arena is one; tests use a vector.
-pub trait Sink {
+/// Takes what the hot loop decides. The shard's egress is one; tests use a vector.
+///
+/// Payloads live for `'p`, longer than the sink: so a payload that comes again at the same place is the same, and needs to be
+/// kept only once for all who get it.
+pub trait Sink<'p> {
     /// One packet for one subscriber.
-    fn send(&mut self, to: TransportSlot, packet: Outbound<'_>);
+    fn send(&mut self, to: TransportSlot, packet: &Outbound<'p>);
     /// One packet did not go to one subscriber.
     fn dropped(&mut self, reason: DropReason);
 }

@@ -1,5 +1,6 @@
 //! One subscriber's half of one source: selects, rewrites, remembers what it sent.
 
+mod pad;
 mod resend;
 
 use std::time::{Duration, Instant};
@@ -16,7 +17,7 @@ use super::source::Wish;
 use super::timeline::ticks;
 use super::{
     Claim, DescriptorOut, DropReason, EgressKey, Inbound, KeyframeRequest, Limits, OutExtensions, Outbound, Redundancy,
-    Target, TransportSlot, report,
+    Target, Traffic, TransportSlot, report,
 };
 
 pub(super) use resend::Resends;
@@ -292,12 +293,6 @@ impl Forwarder {
         self.cold.target = target;
     }
 
-    /// The highest encoding it may forward, of any there are; `None` while it is paused.
-    pub(super) fn asks_for(&self) -> Option<u8> {
-        let Cold { limits, target, .. } = &*self.cold;
-        (!limits.paused && !target.paused).then(|| limits.max_encoding.min(target.encoding))
-    }
-
     /// One packet: its numbers on the way out, or why it stays.
     #[inline]
     pub(super) fn forward<'a>(
@@ -387,9 +382,14 @@ impl Forwarder {
                     .dependency_descriptor
                     .and_then(|descriptor| DescriptorOut::new(descriptor, numbers)),
             },
-            prefix: &[],
+            original: None,
             payload,
             patch,
+            padding: 0,
+            traffic: match packet.codec.kind() {
+                Kind::Audio => Traffic::Audio,
+                Kind::Video => Traffic::Video,
+            },
             ends_frame: marker || packet.codec.kind() == Kind::Audio,
         }
     }

@@ -1,6 +1,6 @@
 //! What a source can be forwarded as, and what each way costs.
 
-use super::Limits;
+use super::{Limits, Target};
 
 /// One way to forward a source: an encoding up to a spatial and a temporal layer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,6 +48,32 @@ impl Layers {
     /// Whether a subscriber asked for all there is.
     pub fn is_all_within(&self, limits: Limits) -> bool {
         self.layers.iter().all(|layer| layer.is_within(limits))
+    }
+
+    /// What is sent to whom a target gives this encoding: itself if it arrives, else the best one below that does, else the next.
+    pub fn served(&self, encoding: u8) -> u8 {
+        let live = || {
+            self.layers
+                .iter()
+                .filter(|layer| layer.live)
+                .map(|layer| layer.encoding)
+        };
+        let below = live().filter(|live| *live <= encoding).max();
+        below.or_else(|| live().min()).unwrap_or(encoding)
+    }
+
+    /// The best layer of an encoding that a target lets through.
+    pub fn reached(&self, encoding: u8, target: Target) -> Option<&Layer> {
+        let own = self.layers.iter().filter(|layer| layer.encoding == encoding);
+        own.filter(|layer| layer.spatial <= target.spatial && layer.temporal <= target.temporal)
+            .next_back()
+    }
+
+    /// Each encoding with all its layers.
+    pub fn whole_encodings(&self) -> impl Iterator<Item = &Layer> {
+        self.layers
+            .iter()
+            .filter(|layer| layer.spatial_top && layer.temporal_top)
     }
 
     /// Nothing has arrived for a while, of no encoding: muted, or a screen that stands still.

@@ -6,6 +6,7 @@
 //! [`keyframe`] merges requests, [`feedback`] tells publishers what arrived, [`speaker`] who speaks, [`loudest`] who is heard.
 
 pub mod allocate;
+pub mod downlink;
 pub mod drop_reason;
 pub mod estimate;
 pub mod feedback;
@@ -28,8 +29,11 @@ pub mod timeline;
 mod tests;
 
 pub use allocate::{Allocator, Decision, Reason, Video};
+pub use downlink::{Downlink, DownlinkStats, Feedback, Load, News};
 pub use drop_reason::DropReason;
-pub use flow::{DescriptorOut, EgressKey, Inbound, OutExtensions, Outbound, Patch, Sink, SourceKey, TransportSlot};
+pub use flow::{
+    DescriptorOut, EgressKey, Inbound, OutExtensions, Outbound, Patch, Sink, SourceKey, Traffic, TransportSlot,
+};
 pub use forwarder::{EgressConfig, EgressStats, Forwarder, PayloadTypes};
 pub use history::HistoryLimits;
 pub use keyframe::KeyframeRequest;

@@ -316,6 +316,11 @@ impl Rewriter {
         self.timestamp_offset
     }
 
+    /// The highest timestamp sent.
+    pub(super) fn timestamp(&self) -> u32 {
+        self.timestamp
+    }
+
     /// Whether anything was sent, ever.
     pub(super) fn has_begun(&self) -> bool {
         self.begun

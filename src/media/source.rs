@@ -183,12 +183,7 @@ impl Source {
     /// Time passes: rates are measured. True when an encoding came or went, or the source fell silent or is back, so that
     /// subscribers' bandwidth should be shared out anew.
     pub fn measure(&mut self, now: Instant) -> bool {
-        let top = self.config.encodings as u8 - 1;
-        let wanted = self
-            .forwarders
-            .iter()
-            .filter_map(Forwarder::asks_for)
-            .fold(0, |wanted, encoding| wanted | 1 << encoding.min(top));
+        let wanted = self.wishes.wanted();
         self.rates.close(now, self.config.encodings, self.live, wanted)
     }
 
@@ -204,7 +199,7 @@ impl Source {
 
     /// The hot loop: keeps the packet once, then offers it to every forwarder. A packet of an encoding that was
     /// not agreed is ignored.
-    pub fn forward(&mut self, packet: &Inbound<'_>, sink: &mut impl Sink) {
+    pub fn forward<'p>(&'p mut self, packet: &Inbound<'p>, sink: &mut impl Sink<'p>) {
         let Some(mut facts) = self.observe(packet) else { return };
         let pinned_only = self.held_back;
         if self.forwarders.is_empty() || (pinned_only && !self.wishes.is_pinned()) {
@@ -222,7 +217,7 @@ impl Source {
                 continue;
             }
             match forwarder.forward(packet, &facts, &mut started) {
-                Ok(outbound) => sink.send(forwarder.transport(), outbound),
+                Ok(outbound) => sink.send(forwarder.transport(), &outbound),
                 Err(reason) => {
                     awaiting |= reason == DropReason::AwaitingKeyframe;
                     sink.dropped(reason);
@@ -448,12 +443,12 @@ impl Source {
     }
 
     /// Answers a NACK from the shared history, as RTX. `lost` are the sequence numbers as the subscriber saw them.
-    pub fn retransmit(
-        &mut self,
+    pub fn retransmit<'p>(
+        &'p mut self,
         now: Instant,
         key: EgressKey,
         lost: impl IntoIterator<Item = u16>,
-        sink: &mut impl Sink,
+        sink: &mut impl Sink<'p>,
     ) {
         let Some(&place) = self.places.get(&key) else { return };
         for sequence in lost {

@@ -144,7 +144,7 @@ pub(super) struct Received {
     pub(super) sequence: u64,
     pub(super) timestamp: u32,
     pub(super) ssrc: u32,
-    pub(super) prefix: Vec<u8>,
+    pub(super) original: Option<u16>,
     pub(super) payload: Vec<u8>,
     pub(super) descriptor: Option<Vec<u8>>,
     pub(super) ends_frame: bool,
@@ -182,8 +182,8 @@ impl Kept {
     }
 }
 
-impl Sink for Kept {
-    fn send(&mut self, to: TransportSlot, packet: Outbound<'_>) {
+impl<'p> Sink<'p> for Kept {
+    fn send(&mut self, to: TransportSlot, packet: &Outbound<'p>) {
         let mut payload = packet.payload.to_vec();
         packet.patch.apply(&mut payload);
         self.sent.push(Received {
@@ -193,7 +193,7 @@ impl Sink for Kept {
             sequence: packet.sequence,
             timestamp: packet.timestamp,
             ssrc: packet.ssrc,
-            prefix: packet.prefix.to_vec(),
+            original: packet.original,
             payload,
             descriptor: packet
                 .extensions

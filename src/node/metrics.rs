@@ -121,7 +121,7 @@ struct ShardCollector {
 type Read = fn(&ShardCounters) -> u64;
 type ReadReasons = fn(&ShardCounters, &mut dyn FnMut(&str, u64));
 
-const COUNTERS: [(&str, &str, Read); 11] = [
+const COUNTERS: [(&str, &str, Read); 14] = [
     (
         "enfilade_datagrams_in_total",
         "Datagrams received, of every kind",
@@ -160,6 +160,21 @@ const COUNTERS: [(&str, &str, Read); 11] = [
         |c| c.keyframe_requests.get(),
     ),
     (
+        "enfilade_layer_switches_up_total",
+        "Videos that went up a layer because bandwidth allowed it",
+        |c| c.layers_up.get(),
+    ),
+    (
+        "enfilade_layer_switches_down_total",
+        "Videos that went down a layer, or were paused, because bandwidth demanded it",
+        |c| c.layers_down.get(),
+    ),
+    (
+        "enfilade_probe_bytes_total",
+        "Padding sent to learn what paths carry, in bytes",
+        |c| c.probe_bytes.get(),
+    ),
+    (
         "enfilade_relayed_packets_total",
         "Packets handed to other shards",
         |c| c.relayed.get(),
@@ -171,7 +186,27 @@ const COUNTERS: [(&str, &str, Read); 11] = [
     ),
 ];
 
-const GAUGES: [(&str, &str, Read); 3] = [
+const GAUGES: [(&str, &str, Read); 7] = [
+    (
+        "enfilade_downlinks",
+        "Subscribers of whom it is known what their path carries",
+        |c| c.downlinks.get(),
+    ),
+    (
+        "enfilade_downlink_estimate_bits_per_second",
+        "What their paths carry, all together",
+        |c| c.downlink_bps.get(),
+    ),
+    (
+        "enfilade_videos_reduced",
+        "Videos forwarded in a lower layer than was asked for, for want of bandwidth",
+        |c| c.videos_reduced.get(),
+    ),
+    (
+        "enfilade_videos_paused",
+        "Videos not forwarded for want of bandwidth",
+        |c| c.videos_paused.get(),
+    ),
     ("enfilade_transports", "Transports now", |c| c.transports.get()),
     ("enfilade_sources", "Sources now, replicas included", |c| {
         c.sources.get()

@@ -17,6 +17,8 @@ pub(super) enum Timer {
     Lobby(WaiterKey),
     /// Tell who speaks.
     Speakers,
+    /// Somebody has not spoken for so long that it counts no more.
+    Hush,
     /// Tell how good connections are.
     Quality,
     /// Tell publishers what nobody wants any more.

@@ -8,13 +8,18 @@ use super::{
     channel::{self, End},
     quality::QUALITY_INTERVAL,
     roster::{MemberKey, Owner},
+    seat::{Bound, Half},
     speaker::SPEAKERS_INTERVAL,
 };
 use crate::{
+    media::News,
     shard::{command::TransportKey, event::ShardEvent},
     wire::{
         limits::DATA_PROTOCOL,
-        signal::{LeaveReason, QualityEntry, ServerMessage, SourceKind, SpeakerEntry, TransportState},
+        signal::{
+            LeaveReason, QualityEntry, ServerMessage, SourceKind, SpeakerEntry, SubscriptionReason, SubscriptionState,
+            TransportState,
+        },
     },
 };
 
@@ -44,9 +49,14 @@ impl Room {
                         self.reconsider_speaker(now, speaker);
                     }
                 }
+                if let Some(at) = self.speakers.next_lapse() {
+                    self.agenda.set_first(Timer::Hush, at);
+                }
                 // The first words are told at once, what follows in steps.
                 self.agenda.set_first(Timer::Speakers, now);
             }
+            ShardEvent::Served { transport, news } => self.tell_served(transport, news),
+            ShardEvent::Explained { ask, explained } => self.handle_explained(ask, explained.as_deref()),
             ShardEvent::Stats { transport, stats } => {
                 if let Some(Owner::Member(member)) = self.roster.owner(transport) {
                     self.qualities.measure(member, &stats);
@@ -56,6 +66,45 @@ impl Room {
                 }
             }
         }
+    }
+
+    /// Who was a recent speaker is one no more: claims to seats and bandwidth are others now.
+    pub(super) fn handle_hush(&mut self, now: Instant) {
+        for speaker in self.speakers.lapsed(now) {
+            self.reconsider_speaker(now, speaker);
+        }
+        if let Some(at) = self.speakers.next_lapse() {
+            self.agenda.set(Timer::Hush, at);
+        }
+    }
+
+    /// Bandwidth takes something of a picture away from a subscriber, or gives it back.
+    fn tell_served(&mut self, transport: TransportKey, news: News) {
+        let Some(Owner::Member(member)) = self.roster.owner(transport) else {
+            return;
+        };
+        let Some(participant) = self.roster.get(member) else {
+            return;
+        };
+        let shown = |(half, bound): (&Half, Bound)| {
+            (half.egress == news.key && bound.source == news.source).then_some(bound.publication)
+        };
+        let Some(publication) = participant.seating.bound().find_map(shown) else {
+            return;
+        };
+        let state = match news.encoding {
+            Some(_) => SubscriptionState::Active,
+            None if news.limited => SubscriptionState::Paused,
+            // By a wish: that was told when the wish was made.
+            None => return,
+        };
+        let message = ServerMessage::Subscription {
+            publication,
+            state,
+            encoding: news.encoding,
+            reason: news.limited.then_some(SubscriptionReason::Budget),
+        };
+        self.tell(member, &message);
     }
 
     fn handle_connected(&mut self, transport: TransportKey) {

@@ -144,6 +144,9 @@ impl Binder<'_> {
                         home,
                     };
                     self.command(self.shard, replica);
+                    if let Some(size) = publication.size() {
+                        self.command(self.shard, ShardCommand::SetSize { source, size });
+                    }
                     self.command(
                         home,
                         ShardCommand::Relay {
@@ -233,7 +236,7 @@ impl Room {
         dirty.insert(member.owner());
     }
 
-    /// Somebody begins to speak: those who have no seat for it look again.
+    /// Somebody begins to speak, or has not spoken for long: those who have no seat for it look again.
     pub(super) fn reconsider_speaker(&mut self, now: Instant, speaker: MemberKey) {
         let Self {
             roster,
@@ -250,6 +253,8 @@ impl Room {
         {
             for place in &places {
                 seating.reconsider(*place, &|place| need_of(publications, speakers, wishes, now, place));
+                // Its picture has a better claim now to what bandwidth there is, or no longer.
+                seating.look_at(*place);
             }
             dirty.insert(key.owner());
         }
@@ -309,7 +314,8 @@ impl Room {
                     note_need(&mut self.backups, member.owner(), half, at.filter(|_| !paused));
                     let supported = at.and_then(|publication| self.publications.version_for(&half.line, publication));
                     let extensions = supported.map(|p| extensions_of(&self.roster, p)).unwrap_or_default();
-                    let should = supported.map(|p| (p, limits_of(participant, &self.publications, p)));
+                    let should =
+                        supported.map(|p| (p, limits_of(participant, &self.publications, &self.speakers, now, p)));
                     binder.bind(half, should, extensions);
                     let state = at.map(|publication| {
                         let state = if supported.is_none() {
@@ -347,6 +353,7 @@ impl Room {
                     publication,
                     state,
                     encoding: None,
+                    reason: None,
                 },
             );
         }

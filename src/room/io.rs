@@ -15,7 +15,7 @@ use crate::{
     wire::{
         ErrorCode, ParticipantId, ResumeKey, RoomId,
         link::LinkFrame,
-        signal::{Envelope, JoinRequest, Presence, ServerMessage, SignalError},
+        signal::{Envelope, JoinRequest, ParticipantStats, Presence, ServerMessage, SignalError},
     },
 };
 
@@ -122,6 +122,11 @@ pub enum Input {
         resource: String,
         /// What.
         patch: HttpPatch,
+    },
+    /// `GET /v1/rooms/{room}/stats`: how everybody's connection is doing.
+    HttpStats {
+        /// Answered by [`Output::HttpReply`].
+        request: HttpKey,
     },
     /// From another room.
     Link {
@@ -322,7 +327,7 @@ pub enum Output {
 }
 
 /// The answer to an HTTP request.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum HttpReply {
     /// 201, with the SDP answer as its body.
     Created {
@@ -344,6 +349,11 @@ pub enum HttpReply {
     Done,
     /// 412: the resource has another ICE session by now.
     OtherSession,
+    /// 200, with how everybody is connected, by their ids.
+    Stats {
+        /// One entry for each participant.
+        participants: Vec<ParticipantStats>,
+    },
     /// 404: no such resource.
     NotFound,
     /// Anything else, by the code.

@@ -12,6 +12,7 @@ mod channel;
 mod config;
 mod demand;
 mod events;
+mod explain;
 mod feed;
 mod fill;
 mod grant;
@@ -117,6 +118,7 @@ pub struct Room {
     pins: pin::Pins,
     speakers: speaker::Speakers,
     qualities: quality::Qualities,
+    explains: explain::Explains,
     channels: channel::Channels,
     demands: demand::Demands,
     voices: voices::Voices,
@@ -199,6 +201,7 @@ impl Room {
             feeds: feed::Feeds::default(),
             speakers: speaker::Speakers::default(),
             qualities: quality::Qualities::default(),
+            explains: explain::Explains::default(),
             channels: channel::Channels::default(),
             demands: demand::Demands::default(),
             voices: voices::Voices::default(),
@@ -302,6 +305,7 @@ impl Room {
                 offer,
             } => self.handle_whep(now, request, publisher, *offer),
             Input::HttpDelete { request, resource } => self.handle_http_delete(now, request, &resource),
+            Input::HttpStats { request } => self.handle_http_stats(request),
             Input::HttpPatch {
                 request,
                 resource,
@@ -349,6 +353,7 @@ impl Room {
                 Timer::Away(owner) => self.handle_away(now, owner),
                 Timer::Lobby(waiter) => self.handle_waited(waiter),
                 Timer::Speakers => self.tell_speakers(now),
+                Timer::Hush => self.handle_hush(now),
                 Timer::Quality => self.tell_quality(),
                 Timer::Demand => self.demand_due(),
                 Timer::Backup(publication) => self.handle_backup_idle(publication),

@@ -12,7 +12,7 @@ use super::{
     seat::Bound,
 };
 use crate::{
-    media::{EgressKey, PayloadTypes},
+    media::{EgressKey, Feedback, PayloadTypes},
     packet::Kind,
     shard::command::{ShardCommand, ShardId, TransportKey},
     transport::negotiation::SendLine,
@@ -188,8 +188,15 @@ pub(super) fn add_egress(transport: TransportKey, egress: EgressKey, line: SendL
         ssrc,
         rtx_ssrc,
         cname,
+        transport_cc,
+        remb,
         ..
     } = line;
+    let feedback = match (transport_cc, remb) {
+        (true, _) => Feedback::TransportCc,
+        (false, true) => Feedback::Remb,
+        (false, false) => Feedback::None,
+    };
     ShardCommand::AddEgress {
         transport,
         egress,
@@ -198,6 +205,7 @@ pub(super) fn add_egress(transport: TransportKey, egress: EgressKey, line: SendL
         rtx_ssrc,
         cname,
         payload_types,
+        feedback,
     }
 }
 

@@ -66,6 +66,12 @@ impl Publication {
         possible.into_iter().any(|own| line.format_for(own).is_some())
     }
 
+    /// Pixels across and down of the largest encoding, if its publisher said.
+    pub(super) fn size(&self) -> Option<(u16, u16)> {
+        let side = |pixels: Option<u32>| pixels.and_then(|pixels| u16::try_from(pixels).ok());
+        Some((side(self.width)?, side(self.height)?))
+    }
+
     /// As others see it.
     pub(super) fn info(&self) -> PublicationInfo {
         PublicationInfo {

@@ -104,6 +104,9 @@ impl Room {
                 encodings,
             },
         );
+        if let Some(size) = publication.size() {
+            self.command(shard, ShardCommand::SetSize { source: key, size });
+        }
         if muted {
             self.command(
                 shard,

@@ -15,8 +15,9 @@ pub(super) struct Qualities {
     told: BTreeMap<MemberKey, u8>,
 }
 
-/// 5 (excellent) to 1 (bad), by the worse direction. Steps follow what people notice: below 1 % loss repair hides
-/// everything, above 10 % nothing does; above 400 ms of round trip they interrupt each other.
+/// 5 (excellent) to 1 (bad), by the worst of loss (either way), round trip, and what the path has no room for. Steps follow what
+/// people notice: below 1 % loss repair hides everything, above 10 % nothing does; above 400 ms of round trip they interrupt
+/// each other; a picture with a third of its bits is visibly softer, with a tenth of them small.
 pub(super) fn score(stats: &TransportStats) -> u8 {
     let loss = stats.loss_up.max(stats.loss_down);
     let by_loss = [0.01, 0.03, 0.06, 0.1].iter().filter(|limit| loss > **limit).count();
@@ -25,7 +26,9 @@ pub(super) fn score(stats: &TransportStats) -> u8 {
         .iter()
         .filter(|ms| round_trip > Duration::from_millis(**ms))
         .count();
-    5 - by_loss.max(by_delay) as u8
+    let served = stats.video_served.unwrap_or(1.0);
+    let by_room = [0.9, 0.5, 0.25, 0.05].iter().filter(|limit| served < **limit).count();
+    5 - by_loss.max(by_delay).max(by_room) as u8
 }
 
 impl Qualities {
@@ -74,7 +77,16 @@ mod tests {
             loss_up,
             loss_down: 0.0,
             round_trip: Some(Duration::from_millis(round_trip_ms)),
+            video_served: None,
         };
+        let served = |share| TransportStats {
+            video_served: Some(share),
+            ..TransportStats::default()
+        };
+        assert_eq!(
+            [1.0, 0.6, 0.3, 0.1, 0.0].map(|share| score(&served(share))),
+            [5, 4, 3, 2, 1]
+        );
         assert_eq!(
             [0.0, 0.02, 0.05, 0.08, 0.5].map(|loss| score(&stats(loss, 20))),
             [5, 4, 3, 2, 1]

@@ -163,6 +163,7 @@ impl Room {
                 source,
                 on,
             } => self.media_request(now, member, &participant, source, on),
+            ClientMessage::Stats { participant } => return self.stats(now, (member, id), participant.as_ref()),
             ClientMessage::Pin {
                 participant,
                 camera,

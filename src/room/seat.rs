@@ -296,6 +296,11 @@ impl Seating {
         self.seated.contains_key(&place) || self.waiting.contains(&place)
     }
 
+    /// The seat of a place, if it has one, is to be looked at again.
+    pub(super) fn look_at(&mut self, place: Place) {
+        self.dirty.extend(self.seated.get(&place));
+    }
+
     /// Every seat is to be looked at again.
     pub(super) fn look_at_all(&mut self) {
         self.dirty.extend(self.seats.keys());

@@ -39,6 +39,26 @@ impl Speakers {
         self.spoke_at.remove(&member);
     }
 
+    /// Takes out those who have not spoken for so long that they are no recent speakers any more.
+    pub(super) fn lapsed(&mut self, now: Instant) -> Vec<MemberKey> {
+        let is_over = |(_, at): &(&MemberKey, &Instant)| now.saturating_duration_since(**at) >= RECENT;
+        let over: Vec<MemberKey> = self
+            .spoke_at
+            .iter()
+            .filter(is_over)
+            .map(|(member, _)| *member)
+            .collect();
+        for member in &over {
+            self.spoke_at.remove(member);
+        }
+        over
+    }
+
+    /// When [`Self::lapsed`] has somebody to tell of, if nobody speaks again.
+    pub(super) fn next_lapse(&self) -> Option<Instant> {
+        self.spoke_at.values().min().map(|at| *at + RECENT)
+    }
+
     /// When a recent speaker spoke last.
     pub(super) fn recent(&self, now: Instant, member: MemberKey) -> Option<Instant> {
         self.spoke_at
@@ -98,6 +118,10 @@ mod tests {
         assert!(!speakers.is_lively());
         assert!(speakers.recent(start + after(3000), BOB).is_some());
         assert!(speakers.recent(start + after(30_000), BOB).is_none());
+        assert_eq!(speakers.next_lapse(), Some(start + after(15_000)));
+        assert_eq!(speakers.lapsed(start + after(15_000)), [BOB]);
+        assert_eq!(speakers.lapsed(start + after(16_000)), [ANN]);
+        assert_eq!(speakers.next_lapse(), None);
     }
 
     /// Levels of Ann and Bob as a shard tells them, some four times a second: who is said to be first over time.

@@ -93,7 +93,18 @@ fn limits(wish: &WishRequest, publication: &Publication) -> Limits {
         max_spatial: if simulcast { u8::MAX } else { by_spatial },
         max_temporal: wish.max_temporal.unwrap_or(u8::MAX),
         paused: wish.paused,
+        pixels: pixels(wish),
         ..Limits::default()
+    }
+}
+
+/// Of the box it is shown in; with one side alone as if it were 16 to 9. 0: nobody said.
+fn pixels(wish: &WishRequest) -> u32 {
+    match (wish.max_width, wish.max_height) {
+        (Some(width), Some(height)) => width.saturating_mul(height),
+        (Some(width), None) => width.saturating_mul(width / 16 * 9),
+        (None, Some(height)) => height.saturating_mul(height / 9 * 16),
+        (None, None) => 0,
     }
 }
 

@@ -17,5 +17,6 @@ mod moderation;
 mod owner;
 mod people;
 mod simulation;
+mod stats;
 mod store;
 mod support;

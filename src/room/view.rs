@@ -13,6 +13,7 @@ use super::{
     requests::{Answer, ok},
     roster::MemberKey,
     seat::{Place, Seat},
+    speaker::Speakers,
 };
 use crate::{
     media::{self, Limits},
@@ -88,15 +89,26 @@ impl Room {
 
 /// What a participant wants of a publication, in the words of the media plane. Who pins a picture pins the voice
 /// as well, and the other way round.
-pub(super) fn limits_of(participant: &Participant, publications: &Publications, publication: &Publication) -> Limits {
+pub(super) fn limits_of(
+    participant: &Participant,
+    publications: &Publications,
+    speakers: &Speakers,
+    now: Instant,
+    publication: &Publication,
+) -> Limits {
     let limits = participant.wishes.limits(publication);
     let halves = [Kind::Audio, Kind::Video].map(|kind| publications.at(publication.place, kind));
     let is_pinned = |half: &&Publication| participant.wishes.is_pinned(half.id);
-    match halves.iter().flatten().any(is_pinned) {
-        true => Limits {
-            claim: media::Claim::Pinned,
-            ..limits
-        },
-        false => limits,
-    }
+    let claim = if halves.iter().flatten().any(is_pinned) {
+        media::Claim::Pinned
+    } else if publication.kind() == Kind::Audio {
+        media::Claim::Usual
+    } else if publication.place.screen {
+        media::Claim::Screen
+    } else if speakers.recent(now, publication.owner()).is_some() {
+        media::Claim::Speaking
+    } else {
+        media::Claim::Usual
+    };
+    Limits { claim, ..limits }
 }

@@ -5,7 +5,7 @@
 
 use bytes::Bytes;
 
-use crate::media::{EgressKey, Limits, PayloadTypes, SourceKey};
+use crate::media::{EgressKey, Feedback, Limits, PayloadTypes, SourceKey};
 use crate::packet::Kind;
 use crate::packet::extension::ExtensionMap;
 use crate::transport::ice::Credentials;
@@ -112,6 +112,13 @@ pub enum ShardCommand {
         /// Where the publisher is.
         home: ShardId,
     },
+    /// How large the pictures of a source are, as its publisher says.
+    SetSize {
+        /// Which, at home or a replica.
+        source: SourceKey,
+        /// Pixels across and down of the largest encoding.
+        size: (u16, u16),
+    },
     /// The source or replica is over; what was bound to it idles.
     RemoveSource {
         /// Which.
@@ -156,6 +163,8 @@ pub enum ShardCommand {
         cname: String,
         /// What the client decodes, and under which numbers.
         payload_types: PayloadTypes,
+        /// How the client tells what arrives.
+        feedback: Feedback,
     },
     /// The client took the seat out of its SDP.
     RemoveEgress {
@@ -175,6 +184,13 @@ pub enum ShardCommand {
     Unbind {
         /// Which seat half.
         egress: EgressKey,
+    },
+    /// Say how a transport is doing and why; answered by [`super::event::ShardEvent::Explained`].
+    Explain {
+        /// Which.
+        transport: TransportKey,
+        /// To be named in the answer.
+        ask: u32,
     },
     /// The subscriber wants more or less.
     SetLimits {

@@ -5,6 +5,7 @@ use std::time::Instant;
 use super::command::{ShardCommand, TransportKey, room_of};
 use super::counters::DoorReason;
 use super::demand::Away;
+use super::downlinks::NOTHING_YET;
 use super::event::ShardEvent;
 use super::sources::{Home, SourceEntry};
 use super::transports::{EgressEntry, Seat, TransportEntry};
@@ -101,6 +102,11 @@ impl Shard {
             } => {
                 self.add_source(source, kind, is_voice, encodings, Home::Shard(home, extensions));
             }
+            ShardCommand::SetSize { source, size } => {
+                if let Some(entry) = self.sources.get_mut(source) {
+                    entry.source.announce_size(size);
+                }
+            }
             ShardCommand::RemoveSource { source } => self.remove_source(now, source),
             ShardCommand::SetMuted { source, muted } => {
                 let Some(entry) = self.sources.get_mut(source) else {
@@ -112,6 +118,7 @@ impl Shard {
                     entry.request_keyframes(now);
                     self.keyframes_due.push(source);
                 }
+                self.stir_subscribers(source);
             }
             ShardCommand::SetLoudest { room, most } => self.loudest.set(room, most),
             ShardCommand::Relay { source, to, on } => {
@@ -133,6 +140,7 @@ impl Shard {
                 rtx_ssrc,
                 cname,
                 payload_types,
+                feedback,
             } => {
                 let Some(slot) = self.table.slot(transport) else { return };
                 let entry = &mut self.transports[slot.0 as usize];
@@ -158,6 +166,7 @@ impl Shard {
                     }
                     None => Forwarder::new(config),
                 };
+                entry.agree(feedback);
                 let seat = Seat::Empty(Box::new(forwarder));
                 entry.egresses.push(EgressEntry {
                     key: egress,
@@ -166,6 +175,9 @@ impl Shard {
                     rtx_ssrc,
                     cname,
                     seat,
+                    limits: Limits::default(),
+                    target: NOTHING_YET,
+                    reported: 0,
                 });
                 self.egress_slots.insert(egress, slot);
             }
@@ -182,12 +194,14 @@ impl Shard {
             }
             ShardCommand::Bind { egress, source, limits } => self.bind(now, egress, source, limits),
             ShardCommand::Unbind { egress } => self.unbind(now, egress),
+            ShardCommand::Explain { transport, ask } => self.explain(transport, ask),
             ShardCommand::SetLimits { egress, limits } => {
                 if let Some(source) = self.bound_source(egress)
                     && let Some(entry) = self.sources.get_mut(source)
                 {
                     entry.source.set_limits(now, egress, limits);
                     self.keyframes_due.push(source);
+                    self.note_limits(egress, limits);
                 }
             }
         }
@@ -257,15 +271,20 @@ impl Shard {
     /// they flow again each picture begins with a fresh one.
     pub(super) fn set_flowing(&mut self, slot: TransportSlot, flowing: bool) {
         let now = Instant::now();
-        let target = target(flowing);
-        for egress in &self.transports[slot.0 as usize].egresses {
+        for egress in &mut self.transports[slot.0 as usize].egresses {
+            // What of a video flows is decided at the end of the turn.
+            egress.target = match egress.kind {
+                Kind::Audio => target(flowing),
+                Kind::Video => NOTHING_YET,
+            };
             if let Seat::Taken(source) = egress.seat
                 && let Some(entry) = self.sources.get_mut(source)
             {
-                entry.source.set_target(now, egress.key, target);
+                entry.source.set_target(now, egress.key, egress.target);
                 self.keyframes_due.push(source);
             }
         }
+        self.stir(slot);
     }
 
     fn set_receive(&mut self, transport: TransportKey, lines: Vec<ReceiveLine>, extensions: ExtensionMap) {
@@ -381,14 +400,31 @@ impl Shard {
             let Seat::Empty(mut forwarder) = std::mem::replace(&mut seat.seat, Seat::Taken(source)) else {
                 return;
             };
-            // Before it is attached: or the keyframe asked for at once would be the one that passes unseen.
-            forwarder.set_target(target(flowing));
+            // Before it is attached: or the keyframe asked for at once would be the one that passes unseen. Of a video it is
+            // decided at the end of the turn what goes out.
+            seat.target = match seat.kind {
+                Kind::Audio => target(flowing),
+                Kind::Video => NOTHING_YET,
+            };
+            forwarder.set_target(seat.target);
             to.source.attach(now, *forwarder);
             to.attached.push(egress);
         }
+        self.note_limits(egress, limits);
         if let Some(entry) = self.sources.get_mut(source) {
             entry.source.set_limits(now, egress, limits);
             self.keyframes_due.push(source);
+        }
+    }
+
+    /// Remembers what the subscriber asked for, to share out its bandwidth by.
+    fn note_limits(&mut self, egress: EgressKey, limits: Limits) {
+        let Some(&slot) = self.egress_slots.get(&egress) else {
+            return;
+        };
+        if let Some(seat) = self.transports[slot.0 as usize].egress_mut(egress) {
+            seat.limits = limits;
+            self.stir(slot);
         }
     }
 
@@ -405,6 +441,7 @@ impl Shard {
             && let Some(seat) = self.transports[slot.0 as usize].egress_mut(egress)
         {
             seat.seat = Seat::Empty(Box::new(forwarder));
+            self.stir(*slot);
         }
     }
 }
@@ -416,7 +453,7 @@ fn egress_raw(shard: &Shard, to: super::Arrival, datagram: &[u8]) {
     }
 }
 
-/// Everything or nothing, until bandwidth is estimated.
+/// Everything or nothing.
 fn target(flowing: bool) -> Target {
     Target {
         paused: !flowing,

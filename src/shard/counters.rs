@@ -63,11 +63,13 @@ pub enum DoorReason {
     NotConnected,
     /// Larger than a datagram that reaches everybody.
     TooLarge,
+    /// More waits on the path than it carries within a reasonable time.
+    PacerFull,
 }
 
 impl DoorReason {
     /// Every reason, in the order of their counters.
-    pub const ALL: [DoorReason; 16] = [
+    pub const ALL: [DoorReason; 17] = [
         DoorReason::UnknownProtocol,
         DoorReason::StunRefused,
         DoorReason::UnknownAddress,
@@ -84,6 +86,7 @@ impl DoorReason {
         DoorReason::ConnectionFull,
         DoorReason::NotConnected,
         DoorReason::TooLarge,
+        DoorReason::PacerFull,
     ];
 
     /// The metric label.
@@ -105,6 +108,7 @@ impl DoorReason {
             DoorReason::ConnectionFull => "connection_full",
             DoorReason::NotConnected => "not_connected",
             DoorReason::TooLarge => "too_large",
+            DoorReason::PacerFull => "pacer_full",
         }
     }
 }
@@ -130,8 +134,22 @@ pub struct ShardCounters {
     pub nacks_out: Counter,
     /// Keyframes asked for from publishers.
     pub keyframe_requests: Counter,
+    /// Videos that went up a layer because bandwidth allowed it.
+    pub layers_up: Counter,
+    /// Videos that went down a layer, or were paused, because bandwidth demanded it.
+    pub layers_down: Counter,
+    /// Bytes of padding sent to learn what a path carries.
+    pub probe_bytes: Counter,
     /// Packets handed to other shards.
     pub relayed: Counter,
+    /// Subscribers of whom it is known what their path carries.
+    pub downlinks: Counter,
+    /// What their paths carry, all together, in bits per second.
+    pub downlink_bps: Counter,
+    /// Videos that are forwarded in a lower layer than was asked for, for want of bandwidth.
+    pub videos_reduced: Counter,
+    /// Videos that are not forwarded for want of bandwidth.
+    pub videos_paused: Counter,
     /// Transports on this shard now.
     pub transports: Counter,
     /// Sources on this shard now, replicas included.

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::command::TransportKey;
-use crate::media::SourceKey;
+use crate::media::{Decision, DownlinkStats, Layer, News, SourceKey};
 use crate::packet::Codec;
 
 /// One thing that happened.
@@ -46,6 +46,20 @@ pub enum ShardEvent {
         /// Source and level: 0 (silence) to 127 (loudest).
         levels: Vec<(SourceKey, u8)>,
     },
+    /// Bandwidth takes something of a video away from a subscriber, or gives it back.
+    Served {
+        /// Whose.
+        transport: TransportKey,
+        /// What.
+        news: News,
+    },
+    /// The answer to [`super::command::ShardCommand::Explain`].
+    Explained {
+        /// Which question.
+        ask: u32,
+        /// `None`: there is no such transport.
+        explained: Option<Box<Explained>>,
+    },
     /// How a transport is doing. Replaces the one before; may be lost.
     Stats {
         /// Whose.
@@ -64,4 +78,44 @@ pub struct TransportStats {
     pub loss_down: f32,
     /// Round trip by RTCP, once known.
     pub round_trip: Option<Duration>,
+    /// Share of the bit rate of all videos as they were asked for that the path has room for; `None` where that is not known, or
+    /// nothing is asked for.
+    pub video_served: Option<f32>,
+}
+
+/// How a transport is doing, and why.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Explained {
+    /// What goes to the client; `None`: it never had a seat.
+    pub down: Option<DownlinkStats>,
+    /// How fast packets leave, in bits per second; `None`: as they come.
+    pub pacing_bps: Option<u64>,
+    /// What both sides report.
+    pub path: TransportStats,
+    /// What the client publishes.
+    pub sources: Vec<ExplainedSource>,
+    /// What it gets of others.
+    pub videos: Vec<ExplainedVideo>,
+}
+
+/// What arrives of a source.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ExplainedSource {
+    /// Which.
+    pub source: SourceKey,
+    /// All encodings together, in bits per second.
+    pub arriving_bps: u64,
+    /// Each of them whole, low to high.
+    pub encodings: Vec<Layer>,
+}
+
+/// What goes out of a video, and why.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct ExplainedVideo {
+    /// Which.
+    pub source: SourceKey,
+    /// What it may have, and why not more.
+    pub decision: Decision,
+    /// What is forwarded now; `None`: nothing.
+    pub layer: Option<Layer>,
 }

@@ -20,7 +20,7 @@ use crate::packet::extension::read_extensions;
 use crate::packet::rtp::{RtpHeader, payload_len_without_padding};
 use crate::packet::{Codec, FrameInfo, Kind, codec};
 use crate::transport::demux::{Class, classify};
-use crate::transport::ice::{BindingOutcome, username_local_ufrag};
+use crate::transport::ice::{BindingOutcome, is_keepalive, username_local_ufrag};
 use crate::transport::srtp::SrtpError;
 
 impl Shard {
@@ -42,26 +42,37 @@ impl Shard {
             Class::Dtls | Class::Rtp | Class::Rtcp => {}
         }
         // Whatever is not STUN must come from where a STUN check has come from (T6, T13).
-        let slot = match arrival.via {
-            Via::Udp { local_ip: _ } => self.table.by_address(&arrival.from),
-            Via::Tcp(connection) => self.ways.tcp().slot(connection),
-        };
-        let Some(slot) = slot else {
+        let Some(slot) = self.proven(arrival) else {
             return self.counters.turn_away(DoorReason::UnknownAddress);
         };
         match class {
             Class::Dtls => self.handle_dtls(slot, datagram),
-            Class::Rtp => {
-                if let Err(reason) = self.handle_rtp(now, slot, datagram) {
-                    self.counters.turn_away(reason);
-                }
-            }
-            Class::Rtcp => self.handle_rtcp(now, slot, datagram),
+            Class::Rtp => match self.handle_rtp(now, slot, datagram) {
+                Ok(()) => self.transports[slot.0 as usize].ice.heard_media(now, arrival.remote()),
+                Err(reason) => self.counters.turn_away(reason),
+            },
+            Class::Rtcp => match self.handle_rtcp(now, slot, datagram) {
+                Ok(()) => self.transports[slot.0 as usize].ice.heard(now, arrival.remote()),
+                Err(reason) => self.counters.turn_away(reason),
+            },
             Class::Stun | Class::Drop(_) => {}
         }
     }
 
+    /// The transport to which a check from there has belonged.
+    fn proven(&self, arrival: Arrival) -> Option<TransportSlot> {
+        match arrival.via {
+            Via::Udp { local_ip: _ } => self.table.by_address(&arrival.from),
+            Via::Tcp(connection) => self.ways.tcp().slot(connection),
+        }
+    }
+
     fn handle_stun(&mut self, now: Instant, arrival: Arrival, datagram: &[u8]) {
+        if is_keepalive(datagram)
+            && let Some(slot) = self.proven(arrival)
+        {
+            return self.transports[slot.0 as usize].ice.heard(now, arrival.remote());
+        }
         let known = username_local_ufrag(datagram).and_then(|ufrag| self.table.by_ufrag(ufrag));
         let Some(slot) = known else {
             return self.counters.turn_away(DoorReason::StunRefused);
@@ -119,7 +130,6 @@ impl Shard {
         let mut header = RtpHeader::parse(datagram).map_err(|_| DoorReason::Malformed)?;
         let opener = entry.opener.as_mut().ok_or(DoorReason::NoKeys)?;
         let opened = opener.open_rtp(datagram, &header).map_err(door_reason)?;
-        entry.ice.note_packet(now);
         let packet = &mut datagram[..opened.len];
         let extensions = read_extensions(packet, &header, &entry.extensions);
         // Everything authentic counts for congestion control, whatever else is wrong with it.
@@ -233,7 +243,7 @@ impl Shard {
         entry.enter_run(packet.encoding, run);
         entry
             .source
-            .forward(&inbound, &mut self.egress.sink(&self.ways, &self.counters));
+            .forward(&inbound, &mut self.egress.sink(now, &self.ways, &self.counters));
         if entry.is_new_codec(packet.encoding, packet.codec, packet.index) {
             let event = ShardEvent::StreamStarted {
                 source: packet.source,

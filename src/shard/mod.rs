@@ -14,10 +14,13 @@ mod clock;
 mod commands;
 mod config;
 mod demand;
+mod downlinks;
+mod explain;
 mod inbound;
 mod loudest;
 mod mailbox;
 mod post;
+mod probe;
 mod receive;
 mod relay;
 mod rtcp;
@@ -106,6 +109,10 @@ struct Shard {
     history: HistoryLimits,
     /// Sources that may owe their publisher a keyframe request, or the news of who wants what; asked at the end of the turn.
     keyframes_due: Vec<SourceKey>,
+    /// Subscribers whose bandwidth is to be shared out anew; done at the end of the turn.
+    downlinks_due: Vec<TransportSlot>,
+    /// Subscribers whose probe goes on before the next tick.
+    probing: Vec<TransportSlot>,
     next_tick: Instant,
     ticks: u64,
     /// Scratch for STUN answers and RTCP compounds.
@@ -129,7 +136,11 @@ impl Shard {
             let wait = if readable || mail == MailLeft::Some || self.ways.tcp().is_busy() {
                 Duration::ZERO
             } else {
-                self.next_tick.saturating_duration_since(now)
+                [self.egress.poll_timeout(), self.next_probe()]
+                    .into_iter()
+                    .flatten()
+                    .fold(self.next_tick, Instant::min)
+                    .saturating_duration_since(now)
             };
             match poll.poll(&mut events, Some(wait)) {
                 Ok(()) => {}
@@ -148,6 +159,8 @@ impl Shard {
                 return Ok(());
             }
             self.run_ticks(now);
+            self.run_probes(now);
+            self.share_out(now);
             self.request_keyframes(now);
             self.flush();
         }
@@ -173,6 +186,7 @@ impl Shard {
             let now = Instant::now();
             match self.receive_batch(now, buffers) {
                 Ok(_) => {
+                    self.share_out(now);
                     self.request_keyframes(now);
                     self.flush();
                 }
@@ -197,7 +211,7 @@ impl Shard {
     }
 
     fn flush(&mut self) {
-        self.egress.flush(&self.ways, &self.counters);
+        self.egress.flush(Instant::now(), &self.ways, &self.counters);
         self.relay.wake();
     }
 }

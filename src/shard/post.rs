@@ -47,7 +47,9 @@ impl Post {
             | ShardEvent::Interrupted { .. }
             | ShardEvent::Lost { .. }
             | ShardEvent::StreamStarted { .. }
-            | ShardEvent::Demand { .. } => false,
+            | ShardEvent::Demand { .. }
+            | ShardEvent::Served { .. }
+            | ShardEvent::Explained { .. } => false,
         };
         if replaceable && !room.kept.is_empty() {
             return;

@@ -4,25 +4,28 @@ use std::time::Instant;
 
 use super::Shard;
 use super::counters::DoorReason;
+use super::downlinks::Reported;
 use super::transports::Seat;
-use crate::media::{EgressKey, KeyframeRequest, SourceKey, TransportSlot};
+use crate::media::{EgressKey, KeyframeRequest, SourceKey, TransportSlot, report};
 use crate::packet::rtcp::{self, ReportBlock, ReportBlocks, RtcpBlock, SenderInfo};
 
 /// A NACK naming more than this is no repair any more; the rest is answered by a keyframe, if at all (T26).
 const NACKED_PER_BLOCK_MAX: usize = 256;
 
 impl Shard {
-    pub(super) fn handle_rtcp(&mut self, now: Instant, slot: TransportSlot, datagram: &mut [u8]) {
+    pub(super) fn handle_rtcp(
+        &mut self,
+        now: Instant,
+        slot: TransportSlot,
+        datagram: &mut [u8],
+    ) -> Result<(), DoorReason> {
         let entry = &mut self.transports[slot.0 as usize];
-        let Some(opener) = entry.opener.as_mut() else {
-            return self.counters.turn_away(DoorReason::NoKeys);
-        };
-        let Ok(len) = opener.open_rtcp(datagram) else {
-            return self.counters.turn_away(DoorReason::Unauthentic);
-        };
+        let opener = entry.opener.as_mut().ok_or(DoorReason::NoKeys)?;
+        let len = opener.open_rtcp(datagram).map_err(|_| DoorReason::Unauthentic)?;
         for block in rtcp::blocks(&datagram[..len]) {
             self.handle_block(now, slot, block);
         }
+        Ok(())
     }
 
     fn handle_block(&mut self, now: Instant, slot: TransportSlot, block: RtcpBlock<'_>) {
@@ -64,20 +67,14 @@ impl Shard {
                 let Some(entry) = self.sources.get_mut(source) else {
                     return;
                 };
-                let before = self.counters.packets_out.get();
-                let mut sink = self.egress.sink(&self.ways, &self.counters);
+                let mut sink = self.egress.sink(now, &self.ways, &self.counters);
                 entry
                     .source
                     .retransmit(now, egress, lost.take(NACKED_PER_BLOCK_MAX), &mut sink);
-                // The sink counts when it is done.
-                drop(sink);
-                self.counters
-                    .retransmissions
-                    .add(self.counters.packets_out.get() - before);
                 self.keyframes_due.push(source);
             }
-            // Bandwidth estimates choose layers in a later version; the subscriber's own limits do now.
-            RtcpBlock::TransportCc(_) | RtcpBlock::Remb { .. } => {}
+            RtcpBlock::TransportCc(feedback) => self.handle_transport_cc(now, slot, &feedback),
+            RtcpBlock::Remb { bitrate_bps, .. } => self.handle_remb(now, slot, bitrate_bps),
             // The room says who is here, not RTCP.
             RtcpBlock::Bye { .. } | RtcpBlock::Sdes { .. } => {}
             RtcpBlock::Xr { .. } | RtcpBlock::Other { .. } => {}
@@ -106,11 +103,17 @@ impl Shard {
 
     fn handle_reports(&mut self, now: Instant, slot: TransportSlot, reports: ReportBlocks<'_>) {
         let ntp = self.clock.ntp(now);
+        let mut reported = Reported::default();
         for block in reports {
-            let path = &mut self.transports[slot.0 as usize].path;
-            path.report(now, ntp, &block);
+            let entry = &mut self.transports[slot.0 as usize];
+            entry.path.report(now, ntp, &block);
+            let round_trip = report::round_trip(ntp, &block);
+            if let Some(seat) = entry.egresses.iter_mut().find(|seat| seat.ssrc == block.ssrc) {
+                reported.add(seat, &block, round_trip);
+            }
             self.handle_report(ntp, slot, &block);
         }
+        self.handle_reported(now, slot, reported);
     }
 
     fn handle_report(&mut self, ntp: u64, slot: TransportSlot, block: &ReportBlock) {

@@ -124,6 +124,10 @@ impl Sources {
         self.slots.get_mut(*self.by_key.get(&key)?)
     }
 
+    pub(super) fn get(&self, key: SourceKey) -> Option<&SourceEntry> {
+        self.slots.get(*self.by_key.get(&key)?)
+    }
+
     pub(super) fn contains(&self, key: SourceKey) -> bool {
         self.by_key.contains_key(&key)
     }

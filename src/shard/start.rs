@@ -130,6 +130,8 @@ pub(super) fn assemble(config: &ShardConfig) -> io::Result<(Vec<ShardHandle>, Ve
             consent_timeout: config.consent_timeout,
             history: config.history,
             keyframes_due: Vec::new(),
+            downlinks_due: Vec::new(),
+            probing: Vec::new(),
             next_tick: now + TICK,
             ticks: 0,
             scratch: Vec::with_capacity(1_500),

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use super::command::ShardCommand;
 use super::start::{Ready, assemble};
 use super::{Arrival, Mail, MailLeft, ShardConfig, ShardId, TransportKey};
-use crate::media::{EgressKey, HistoryLimits, Limits, PayloadTypes, SourceKey};
+use crate::media::{EgressKey, Feedback, HistoryLimits, Limits, PayloadTypes, SourceKey};
 use crate::packet::extension::ExtensionMap;
 use crate::packet::rtcp::{RtcpBlock, blocks};
 use crate::packet::rtp::{FIXED_HEADER_LEN, FixedHeader, RtpHeader};
@@ -15,7 +15,9 @@ use crate::transport::ice::Credentials;
 use crate::transport::negotiation::{CodecLine, ReceiveLine};
 use crate::transport::srtp::{KeyingMaterial, Opener, Profile, Sealer};
 
+mod consent;
 mod large;
+mod probe;
 
 const SOURCE: SourceKey = SourceKey(1 << 32 | 1);
 const EGRESS: EgressKey = EgressKey(1 << 32 | 1);
@@ -48,7 +50,9 @@ fn keys(seed: u8) -> KeyingMaterial {
 
 impl Ready {
     fn tell(&mut self, command: ShardCommand) {
-        self.shard.handle_mail(Instant::now(), Mail::Command(command));
+        let now = Instant::now();
+        self.shard.handle_mail(now, Mail::Command(command));
+        self.shard.share_out(now);
     }
 
     /// A turn of the loop, without the socket.
@@ -58,6 +62,7 @@ impl Ready {
         let _left = self.shard.read_mail(now, &mut self.inbox);
         self.shard.next_tick = now;
         self.shard.run_ticks(now);
+        self.shard.share_out(now);
         self.shard.request_keyframes(now);
         self.shard.flush();
     }
@@ -157,6 +162,7 @@ impl Client {
             rtx_ssrc: None,
             cname: "test".to_owned(),
             payload_types,
+            feedback: Feedback::None,
         });
         shard.tell(ShardCommand::Bind {
             egress,

@@ -10,6 +10,7 @@ use super::mailbox::Mail;
 use super::sources::Home;
 use super::transports::Seat;
 use super::{Shard, TICK, command};
+use crate::media::downlink::Downlink;
 use crate::media::redundancy::RedundancyNeed;
 use crate::media::{SourceKey, TransportSlot};
 use crate::packet::Kind;
@@ -39,6 +40,7 @@ impl Shard {
                 self.slow_tick(now, TransportSlot(slot as u32));
             }
         }
+        self.tick_downlinks(now);
         self.send_reports(now);
         self.tidy_connections(now, self.ticks.is_multiple_of(SLOW_TICKS));
         if self.ticks.is_multiple_of(LEVEL_TICKS) {
@@ -281,7 +283,8 @@ impl Shard {
     fn tell_stats(&mut self, slot: TransportSlot) {
         let entry = &mut self.transports[slot.0 as usize];
         let transport = entry.key;
-        let stats = entry.path.take();
+        let mut stats = entry.path.take();
+        stats.video_served = entry.downlink.as_deref().and_then(Downlink::video_served);
         if entry.connected {
             self.post.send(transport.room(), ShardEvent::Stats { transport, stats });
         }
@@ -295,9 +298,18 @@ pub(super) struct PathStats {
     fraction_lost_down: u8,
     pub(super) round_trip: Option<Duration>,
     pub(super) redundancy: RedundancyNeed,
+    told: TransportStats,
 }
 
 impl PathStats {
+    /// As of the last statistics.
+    pub(super) fn known(&self) -> TransportStats {
+        TransportStats {
+            round_trip: self.round_trip,
+            ..self.told
+        }
+    }
+
     /// A block of the client about one of our SSRCs.
     pub(super) fn report(&mut self, now: Instant, ntp: u64, block: &crate::packet::rtcp::ReportBlock) {
         self.redundancy.report(now, f32::from(block.fraction_lost) / 256.0);
@@ -306,10 +318,12 @@ impl PathStats {
     }
 
     fn take(&mut self) -> TransportStats {
-        TransportStats {
+        self.told = TransportStats {
             loss_up: f32::from(std::mem::take(&mut self.fraction_lost_up)) / 256.0,
             loss_down: f32::from(std::mem::take(&mut self.fraction_lost_down)) / 256.0,
             round_trip: self.round_trip,
-        }
+            video_served: None,
+        };
+        self.told
     }
 }

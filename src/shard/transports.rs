@@ -6,8 +6,9 @@ use tokio::sync::mpsc;
 use super::command::TransportKey;
 use super::receive::Receive;
 use super::ticks::PathStats;
+use crate::media::estimate::EstimateConfig;
 use crate::media::feedback::{ArrivalRecorder, Remb};
-use crate::media::{EgressKey, Forwarder, SourceKey};
+use crate::media::{Downlink, EgressKey, Feedback, Forwarder, Limits, SourceKey, Target};
 use crate::packet::Kind;
 use crate::packet::extension::ExtensionMap;
 use crate::transport::ice::IceLite;
@@ -42,6 +43,10 @@ pub(super) struct TransportEntry {
     /// For publishers who have no transport-wide feedback.
     pub(super) remb: Remb,
     pub(super) path: PathStats,
+    /// What goes to the client, once it has a seat.
+    pub(super) downlink: Option<Box<Downlink>>,
+    /// As the egress was told last.
+    pub(super) pacing_bps: Option<u64>,
 }
 
 impl TransportEntry {
@@ -61,6 +66,21 @@ impl TransportEntry {
             rtcp_ssrc: key.0 as u32 | 1,
             remb: Remb::new(REMB_BPS_MAX),
             path: PathStats::default(),
+            downlink: None,
+            pacing_bps: None,
+        }
+    }
+
+    /// A seat tells how its client reports what arrives.
+    pub(super) fn agree(&mut self, feedback: Feedback) {
+        let new = || Box::new(Downlink::new(EstimateConfig::default()));
+        self.downlink.get_or_insert_with(new).agree(feedback);
+    }
+
+    /// What is shared out among its seats has to be shared out anew.
+    pub(super) fn stir(&mut self) {
+        if let Some(downlink) = self.downlink.as_deref_mut() {
+            downlink.stir();
         }
     }
 
@@ -98,6 +118,12 @@ pub(super) struct EgressEntry {
     pub(super) rtx_ssrc: Option<u32>,
     pub(super) cname: String,
     pub(super) seat: Seat,
+    /// What the subscriber asked for of who sits there.
+    pub(super) limits: Limits,
+    /// What its bandwidth allows, while media flows.
+    pub(super) target: Target,
+    /// The highest sequence number that the client has reported, extended.
+    pub(super) reported: u32,
 }
 
 /// Where the forwarder is. It carries the seat's clock and numbers from source to source.

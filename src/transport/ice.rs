@@ -2,7 +2,8 @@
 //!
 //! [`IceLite`] remembers which remote addresses have proven that they know the password, and which of them the
 //! client wants to be reached at. It follows the client's latest nomination, whenever it comes: a phone that
-//! leaves Wi-Fi nominates another pair and media follows. The client's checks are also its consent to receive (RFC 7675).
+//! leaves Wi-Fi nominates another pair and media follows. The client's checks are also its consent to receive (RFC 7675),
+//! and since many an agent stops checking once it has nominated, so is whatever else shows that it is still there.
 //!
 //! Nothing is sent to, and nothing remembered about, an address that has not authenticated; and no answer is
 //! longer than its request, so a forged source address gains an attacker nothing. What a lite agent cannot see is a
@@ -15,7 +16,7 @@ use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use super::stun::{BindingRequest, IntegrityKey};
-pub use super::stun::{StunDrop, username_local_ufrag};
+pub use super::stun::{StunDrop, is_keepalive, username_local_ufrag};
 
 /// How long the client may be silent before we stop sending to it, unless told otherwise (RFC 7675 section 5.1).
 pub const CONSENT_TIMEOUT: Duration = Duration::from_secs(30);
@@ -146,10 +147,10 @@ pub struct IceLite {
     tuples: ArrayVec<Tuple, MAX_TUPLES>,
     selected: Option<Remote>,
     nominated: bool,
-    /// The last check from where we send to, or sent until its connection ended.
+    /// When the client was last heard from where we send to, or sent until its connection ended.
     consented: Option<Instant>,
-    /// The last authentic packet of any kind.
-    heard: Option<Instant>,
+    /// The last media from where we send to.
+    spoke: Option<Instant>,
     consent_timeout: Duration,
 }
 
@@ -188,7 +189,7 @@ impl IceLite {
             selected: None,
             nominated: false,
             consented: None,
-            heard: None,
+            spoke: None,
             consent_timeout: CONSENT_TIMEOUT,
         }
     }
@@ -279,6 +280,28 @@ impl IceLite {
         }
     }
 
+    /// Something other than a check came from a client: authentic media or RTCP, or a Binding indication (see
+    /// [`is_keepalive`](super::stun::is_keepalive)). From where we send to it is as good as a check: libnice, which is in
+    /// GStreamer, sends no more checks after its nomination, only an indication every 25 s (RFC 8445 section 11). It takes
+    /// nothing from what a check proves: who knows the password could send those from a forged address as well, and an
+    /// indication can do no more than let a client that is gone be sent to for longer.
+    #[inline]
+    pub fn heard(&mut self, now: Instant, from: Remote) {
+        if self.selected == Some(from) {
+            self.consented = Some(now);
+        }
+    }
+
+    /// As [`IceLite::heard`], of an authentic media packet: who speaks sends them without a pause, so when they stop coming from
+    /// there, and a check comes from elsewhere, the client has moved. Once per packet.
+    #[inline]
+    pub fn heard_media(&mut self, now: Instant, from: Remote) {
+        if self.selected == Some(from) {
+            self.consented = Some(now);
+            self.spoke = Some(now);
+        }
+    }
+
     /// The request, and whether it used the current credentials rather than those before a restart.
     fn authenticate<'a>(&self, datagram: &'a [u8]) -> Result<(BindingRequest<'a>, bool), StunDrop> {
         let request = BindingRequest::parse(datagram)?;
@@ -323,8 +346,8 @@ impl IceLite {
     /// The latest nomination wins. Before the first one the latest check does, so that media need not wait for it (but TCP
     /// waits for UDP to fall silent); and so it does after the selected remote fell silent.
     fn select(&mut self, now: Instant, from: Remote, nominated: bool) -> Option<Remote> {
-        let is_silent = |tuple: &Tuple| match self.heard {
-            Some(heard) if heard > tuple.last_check => now.saturating_duration_since(heard) >= SILENCE_OF_THE_SPEAKING,
+        let is_silent = |tuple: &Tuple| match self.spoke {
+            Some(spoke) if spoke > tuple.last_check => now.saturating_duration_since(spoke) >= SILENCE_OF_THE_SPEAKING,
             Some(_) | None => now.saturating_duration_since(tuple.last_check) >= SILENCE_OF_THE_MOVED,
         };
         let selected = self.tuples.iter().find(|tuple| Some(tuple.remote) == self.selected);
@@ -339,12 +362,6 @@ impl IceLite {
         let changed = self.selected != Some(from);
         self.selected = Some(from);
         changed.then_some(from)
-    }
-
-    /// An authentic packet came from a validated remote. Once per packet.
-    #[inline]
-    pub fn note_packet(&mut self, now: Instant) {
-        self.heard = Some(now);
     }
 
     /// The remote's connection has ended. When it was the selected one, another that was checked just now takes its place (a
@@ -378,12 +395,12 @@ impl IceLite {
         self.tuples.iter().map(|tuple| tuple.remote)
     }
 
-    /// When consent ends if no further check arrives; `None` before the first check.
+    /// When consent ends if nothing more is heard from the client; `None` before the first check.
     pub fn poll_timeout(&self) -> Option<Instant> {
         Some(self.consented? + self.consent_timeout)
     }
 
-    /// True when no check has come for the consent time from where we send to: nothing may be sent there any more.
+    /// True when the client was not heard for the consent time from where we send to: nothing may be sent there any more.
     pub fn is_expired(&self, now: Instant) -> bool {
         self.poll_timeout().is_some_and(|ends| now >= ends)
     }

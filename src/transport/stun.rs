@@ -23,6 +23,7 @@ const MAX_USERNAME_LEN: usize = 508;
 const MAX_UNKNOWN: usize = 8;
 
 const BINDING_REQUEST: u16 = 0x0001;
+const BINDING_INDICATION: u16 = 0x0011;
 const BINDING_SUCCESS: u16 = 0x0101;
 const BINDING_ERROR: u16 = 0x0111;
 
@@ -96,6 +97,23 @@ impl StunDrop {
             StunDrop::ShorterThanAnswer => "shorter_than_answer",
         }
     }
+}
+
+/// True for a Binding indication: what an agent sends to keep a path open when it sends nothing else (RFC 8445 section 11). Nobody
+/// has signed it, and nobody answers it.
+pub fn is_keepalive(datagram: &[u8]) -> bool {
+    datagram.first_chunk() == Some(&BINDING_INDICATION.to_be_bytes()) && is_whole(datagram).is_ok()
+}
+
+/// Every attribute fits, and FINGERPRINT is right when it is there.
+fn is_whole(datagram: &[u8]) -> Result<(), StunDrop> {
+    let mut attributes = Attributes::of_message(datagram)?;
+    while let Some(attribute) = attributes.next()? {
+        if attribute.kind == attribute::FINGERPRINT {
+            check_fingerprint(datagram, &attribute)?;
+        }
+    }
+    Ok(())
 }
 
 /// An ICE password, ready to sign and verify (short-term credentials, RFC 8489 section 9.1).

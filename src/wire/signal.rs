@@ -7,6 +7,7 @@ mod fields;
 mod info;
 mod request;
 mod settings;
+mod stats;
 #[cfg(test)]
 pub(crate) mod tests;
 
@@ -17,13 +18,17 @@ pub use event::ServerMessage;
 pub use info::{
     AnswerPublication, AnswerSeat, ByeCode, IceServer, Joined, JoinedLimits, LeaveReason, LinkChatInfo,
     LinkCloseReason, LinkInfo, OkFields, ParticipantInfo, Permission, Pin, Presence, PresenceOwner, PublicationInfo,
-    QualityEntry, ResumeInfo, SeatEntry, SpeakerEntry, SubscriptionState, Switch, TopicMessage, TransportState,
+    QualityEntry, ResumeInfo, SeatEntry, SpeakerEntry, SubscriptionReason, SubscriptionState, Switch, TopicMessage,
+    TransportState,
 };
 pub use request::{
     ClientMessage, Envelope, Intent, JoinRequest, Mode, PresenceRequest, Priority, PublishLine, Quality, ResumeRequest,
     RoomsRequest, SourceKind, SwitchRequest, Token, WishRequest,
 };
 pub use settings::{LinkPolicy, Settings, SettingsInfo};
+pub use stats::{
+    DownStats, EncodingStats, ParticipantStats, PathLimit, PublicationStats, Stats, SubscriptionStats, UpStats,
+};
 
 /// Writes the message as a JSON object without `seq` and `re`. Done once, however many sessions it goes to.
 pub fn encode(message: &ServerMessage) -> Arc<str> {

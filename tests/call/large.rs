@@ -144,11 +144,11 @@ async fn in_a_large_room_the_loudest_are_heard_from_their_first_word_on() {
         speaker.player.set_level(30);
     }
     for listener in &listeners {
-        packets(listener, first_ssrc_heard(listener), 50).await;
+        packets(listener, first_ssrc_heard(listener).await, 50).await;
         listener.endpoint.record().forget();
     }
     for listener in &listeners {
-        packets(listener, first_ssrc_heard(listener), 50).await;
+        packets(listener, first_ssrc_heard(listener).await, 50).await;
         let heard = heard(listener);
         assert!((4..=5).contains(&heard.len()), "{heard:?}");
     }
@@ -181,10 +181,12 @@ async fn in_a_large_room_the_loudest_are_heard_from_their_first_word_on() {
 }
 
 /// An SSRC on which something comes.
-fn first_ssrc_heard(listener: &Participant) -> u32 {
-    let record = listener.endpoint.record();
-    let heard = record.streams().map(|(ssrc, _)| ssrc).next();
-    heard.expect("somebody is heard")
+async fn first_ssrc_heard(listener: &Participant) -> u32 {
+    let heard = eventually("somebody is heard", || {
+        let record = listener.endpoint.record();
+        record.streams().map(|(ssrc, _)| ssrc).next()
+    });
+    heard.await.unwrap()
 }
 
 /// Waits until the player has sent so many packets.

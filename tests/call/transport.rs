@@ -132,6 +132,23 @@ async fn media_works_over_ipv6() {
     packets(&bob, seat.audio_ssrc, 20).await;
 }
 
+/// libnice checks no more once it has nominated; Chromium and the crate `rtc` never stop.
+#[tokio::test]
+async fn clients_that_check_no_more_are_kept_by_their_media_and_reports() {
+    let stage = Stage::set_with(&[("ENFILADE_MEDIA__CONSENT_TIMEOUT", "5s")]).await;
+    let ann = stage.speaker("ann", 10, 0).await;
+    let mut bob = stage.listener("bob", 1).await;
+    let seat = bob.seated("ann", &["audio"]).await.unwrap();
+    packets(&bob, seat.audio_ssrc, 20).await;
+    for endpoint in [&ann.person.endpoint, &bob.endpoint] {
+        // A Binding request begins with 0x0001.
+        endpoint.gate_outbound(Some(Box::new(|datagram| !datagram.starts_with(&[0, 1]))));
+    }
+    bob.endpoint.record().forget();
+    // Seven seconds of them.
+    packets(&bob, seat.audio_ssrc, 350).await;
+}
+
 #[tokio::test]
 async fn a_client_that_stays_silent_is_lost_and_told_so() {
     let stage = Stage::set_with(&[("ENFILADE_MEDIA__CONSENT_TIMEOUT", "5s")]).await;

@@ -260,13 +260,12 @@ async fn turn_servers_come_as_links_with_credentials_that_end() {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
     assert!((now + 290..=now + 300).contains(&ends.parse().unwrap()) && user == "studio");
 
-    let ann = stage.join("ann").await;
-    let server = &ann.joined["iceServers"][0];
+    let mut ann = stage.join("ann").await;
+    let server = ann.joined["iceServers"][0].clone();
     assert_eq!(
         (&server["urls"][0], &ann.joined["iceServersTtlMs"]),
         (&"turn:192.0.2.7:3478".into(), &300_000.into())
     );
-    let mut ann = ann;
     let renewed = ann.signal.request("ice.servers", serde_json::json!({})).await.unwrap();
     assert_eq!(renewed["iceServers"][0]["urls"], server["urls"]);
     let log = stage.server.log().join("\n");

@@ -10,7 +10,7 @@
  */
 import { appendFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
-import { calls, inCodec, overHttp, publications } from './lib/boards.js';
+import { calls, inCodec, longStay, oneSeat, overHttp, publications } from './lib/boards.js';
 import { ENGINES } from './lib/engines.js';
 import { Stage } from './lib/stage.js';
 import { table } from './lib/table.js';
@@ -23,13 +23,13 @@ for (const name of names) if (!ENGINES[name]) throw new Error(`there is no engin
 
 const next = (name) => names[(names.indexOf(name) + 1) % names.length];
 const all = options.short
-  ? [publications(names, (from) => [next(from)])]
-  : [publications(names, () => names), overHttp(names), calls(names), ...['vp9', 'h264', 'av1'].map((codec) => inCodec(codec, names))];
+  ? [publications(names, (from) => [next(from)], 2)]
+  : [publications(names, () => names, 3), overHttp(names), calls(names), oneSeat(names), longStay(names), ...['vp9', 'h264', 'av1'].map((codec) => inCodec(codec, names))];
 const boards = all.filter((board) => !options.board || board.name === options.board);
 if (boards.length === 0) throw new Error(`there is no board ${options.board}, but ${all.map((board) => board.name)}`);
 
 const begun = Date.now();
-const stage = await Stage.set(names, { seconds: options.short ? 2 : 5 });
+const stage = await Stage.set(names);
 const filled = [];
 try {
   for (const board of boards) {

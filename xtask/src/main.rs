@@ -26,9 +26,11 @@ cargo xtask test --list          list the steps
 cargo xtask networks             measure media over bad networks: all cases, about half an hour
 cargo xtask networks --short     a few central cases
 cargo xtask networks --only CASE one case in browsers (n1-down-5, or n1 for all of them); may be given several times
+cargo xtask networks --debug     with the build that cargo build makes instead of the optimised one
 cargo xtask interop              seven engines as publishers and subscribers, each to each
 
 networks prints a table and writes target/networks.json; it fails where a figure misses its goal.
+
 With CI=true in the environment a skipped test counts as a failure, but for the one of documents that may be absent.";
 
 /// The project and this run.

@@ -17,18 +17,74 @@ use crate::report::Outcome;
 /// What the browsers of it cannot do without.
 pub(crate) const NEEDS: &[System] = &[NODE, NPM, CHROMIUM, FIREFOX, IP];
 
-/// Longest build or run.
+/// Longest build.
 const LIMIT: Duration = Duration::from_secs(1500);
 /// Longest run of all cases in browsers.
 const LONG_LIMIT: Duration = Duration::from_secs(3600);
 /// How the runner in browsers ends where there can be no wire, after a line that begins so and says why.
 const LACKING: &str = "LACKING: ";
 
+/// With which build of the server.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Build {
+    /// `cargo build --release`.
+    #[default]
+    Release,
+    /// `cargo build`.
+    Debug,
+    /// The one that the tests of the whole workspace have made. Asked for in their words: `cargo build` alone would choose
+    /// other features for shared dependencies, and build half of them again.
+    Tests,
+}
+
+impl Build {
+    fn of_programs(self) -> &'static [&'static str] {
+        match self {
+            Self::Release => &[
+                "build",
+                "--locked",
+                "--release",
+                "--package",
+                "enfilade",
+                "--package",
+                "emulator",
+            ],
+            Self::Debug => &["build", "--locked", "--package", "enfilade", "--package", "emulator"],
+            Self::Tests => &["test", "--locked", "--workspace", "--no-run"],
+        }
+    }
+
+    fn of_scenarios(self) -> &'static [&'static str] {
+        match self {
+            Self::Release => &[
+                "test",
+                "--locked",
+                "--release",
+                "--package",
+                "enfilade",
+                "--test",
+                "networks",
+            ],
+            Self::Debug => &["test", "--locked", "--package", "enfilade", "--test", "networks"],
+            Self::Tests => &["test", "--locked", "--workspace", "--test", "networks"],
+        }
+    }
+
+    /// Below `target`.
+    fn folder(self) -> &'static str {
+        match self {
+            Self::Release => "release",
+            Self::Debug | Self::Tests => "debug",
+        }
+    }
+}
+
 /// How it is to be done.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Choice {
-    /// A few central cases instead of all, and with the unoptimised build that the tests have made already.
+    /// A few central cases instead of all.
     pub(crate) short: bool,
+    pub(crate) build: Build,
     /// Names of cases in browsers; only these, and nothing in process.
     pub(crate) only: Vec<String>,
 }
@@ -40,6 +96,7 @@ impl Choice {
             arguments = behind;
             match (*first, behind.split_first()) {
                 ("--short", _) => choice.short = true,
+                ("--debug", _) => choice.build = Build::Debug,
                 ("--only", Some((case, behind))) => {
                     choice.only.push((*case).to_owned());
                     arguments = behind;
@@ -177,31 +234,10 @@ fn in_process(context: &Context, choice: &Choice, file: &Path, measured: &mut Me
             .push("scenarios in virtual time: tests/networks is not there".to_owned());
         return;
     }
-    let arguments: &[&str] = if choice.short {
-        // In the words of the step that runs all tests: what it has built need not be built again with other features.
-        &[
-            "test",
-            "--locked",
-            "--workspace",
-            "--test",
-            "networks",
-            "--",
-            "--nocapture",
-        ]
-    } else {
-        &[
-            "test",
-            "--locked",
-            "--package",
-            "enfilade",
-            "--test",
-            "networks",
-            "--release",
-            "--",
-            "--nocapture",
-        ]
-    };
-    let tests = cargo(arguments, &context.root);
+    let tests = cargo(
+        &[choice.build.of_scenarios(), &["--", "--nocapture"]].concat(),
+        &context.root,
+    );
     if !run(telling(tests, file, choice), LONG_LIMIT).success {
         measured.faults.push("the scenarios in virtual time failed".to_owned());
     }
@@ -217,23 +253,7 @@ fn in_browsers(
 ) -> Result<(), String> {
     let folder = context.root.join("tests/browser");
     install::npm_packages(&folder)?;
-    let (build, profile): (&[&str], _) = if choice.short {
-        (&["test", "--locked", "--workspace", "--no-run"], "debug")
-    } else {
-        (
-            &[
-                "build",
-                "--locked",
-                "--release",
-                "--package",
-                "enfilade",
-                "--package",
-                "emulator",
-            ],
-            "release",
-        )
-    };
-    if !run(cargo(build, &context.root), LIMIT).success {
+    if !run(cargo(choice.build.of_programs(), &context.root), LIMIT).success {
         return Err("server and emulator could not be built".to_owned());
     }
     let mut arguments = vec!["networks/run.js"];
@@ -244,8 +264,9 @@ fn in_browsers(
         arguments.extend(["--only", case]);
     }
     let mut runner = telling(command("node", &arguments, &folder), file, choice);
-    runner.env("SERVER_UNDER_TEST", target.join(profile).join("enfilade"));
-    runner.env("EMULATOR", target.join(profile).join("emulator"));
+    let built = target.join(choice.build.folder());
+    runner.env("SERVER_UNDER_TEST", built.join("enfilade"));
+    runner.env("EMULATOR", built.join("emulator"));
     judge(&run(runner, LONG_LIMIT), measured);
     Ok(())
 }
@@ -318,8 +339,8 @@ mod tests {
     fn choices_are_read() {
         let read = |arguments: &[&str]| Choice::read(arguments);
         assert_eq!(read(&[]).unwrap(), Choice::default());
-        let choice = read(&["--short", "--only", "n5", "--only", "n7"]).unwrap();
-        assert!(choice.short && choice.only == ["n5", "n7"]);
+        let choice = read(&["--short", "--only", "n5", "--debug", "--only", "n7"]).unwrap();
+        assert!(choice.short && choice.build == Build::Debug && choice.only == ["n5", "n7"]);
         for wrong in [&["--only"][..], &["--long"]] {
             assert!(read(wrong).is_err(), "{wrong:?}");
         }

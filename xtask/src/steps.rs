@@ -7,7 +7,7 @@ mod web;
 
 use crate::Context;
 use crate::install::{self, System};
-use crate::networks::{self, Choice};
+use crate::networks::{self, Build, Choice};
 use crate::report::Outcome;
 
 /// One part of the whole.
@@ -63,7 +63,13 @@ pub(crate) const STEPS: &[Step] = &[
     Step {
         name: "browser",
         what: "calls between headless Chromium and Firefox",
-        needs: &[install::NODE, install::NPM, install::CHROMIUM, install::FIREFOX],
+        needs: &[
+            install::NODE,
+            install::NPM,
+            install::CHROMIUM,
+            install::FIREFOX,
+            install::COTURN,
+        ],
         run: web::browser,
     },
     Step {
@@ -104,6 +110,7 @@ fn needing(needs: &[System], then: impl FnOnce() -> Result<Outcome, String>) -> 
 fn bad_networks(context: &Context) -> Outcome {
     let short = Choice {
         short: true,
+        build: Build::Tests,
         ..Choice::default()
     };
     match networks::measure(context, &short) {

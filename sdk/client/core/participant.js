@@ -52,6 +52,8 @@ export class RemotePublication {
     this.encryption = null;
     /** Which encoding we get, 0 the lowest; null while unknown. @type {number | null} */
     this.encoding = null;
+    /** Why we get less than we asked for; null: we do not. @type {'budget' | null} */
+    this.reason = null;
   }
 
   get id() {

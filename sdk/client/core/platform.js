@@ -119,6 +119,11 @@ async function captureFrame(track, { width, height }) {
   return canvas.toDataURL('image/jpeg', 0.9).split(',')[1] ?? '';
 }
 
+/** What is nearer to the visible part than this share of it counts as in sight, so that scrolling finds pictures there. */
+const NEAR = '25%';
+/** More pixels of the screen to one of the page are not worth the bits. */
+const DENSITY_MAX = 2;
+
 /** @type {NonNullable<Platform['watchSize']>} */
 function watchSize(element, seen) {
   let inSight = true;
@@ -129,16 +134,17 @@ function watchSize(element, seen) {
     placed ||= element.isConnected;
     if (!placed) return; // perhaps it never will be, and is only drawn from
     const { clientWidth, clientHeight } = apart ? { clientWidth: apart.width, clientHeight: apart.height } : element;
-    const dense = globalThis.devicePixelRatio || 1;
+    const dense = Math.min(globalThis.devicePixelRatio || 1, DENSITY_MAX);
     const onPage = document.visibilityState !== 'hidden' && inSight && element.isConnected;
     const shown = (apart !== null || onPage) && clientWidth > 0 && clientHeight > 0;
     seen(shown ? { width: Math.round(clientWidth * dense), height: Math.round(clientHeight * dense) } : null);
   };
   const size = new ResizeObserver(tell);
+  const near = /** @type {IntersectionObserverInit} */ ({ rootMargin: NEAR, scrollMargin: NEAR }); // the latter of what scrolls inside the page
   const sight = new IntersectionObserver((entries) => {
     inSight = entries.at(-1)?.isIntersecting ?? true;
     tell();
-  });
+  }, near);
   const enter = (/** @type {any} */ event) => {
     apart = event.pictureInPictureWindow ?? { width: element.clientWidth, height: element.clientHeight };
     event.pictureInPictureWindow?.addEventListener?.('resize', tell);

@@ -135,6 +135,7 @@ export class Roster extends Emitter {
         if (!publication) return true;
         publication.state = message.state;
         publication.encoding = message.encoding ?? null;
+        publication.reason = message.reason ?? null;
         this.emit('subscription', publication, this.#must(publication.participantId));
         return true;
       }

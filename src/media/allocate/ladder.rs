@@ -53,7 +53,7 @@ pub(super) fn push_rungs(rungs: &mut Vec<Rung>, layers: &Layers, limits: Limits,
         for layer in layers.iter().filter(|layer| layer.is_within(limits)) {
             let (target, bps) = (target(layer), u64::from(layer.bps));
             if level(target) <= before {
-                kept_bps = kept_bps.max(bps);
+                kept_bps = bps;
             }
             if lowest || layer.temporal >= half {
                 while rungs.len() > first && rungs.last().is_some_and(|below| below.bps >= bps) {
@@ -123,6 +123,11 @@ mod tests {
         assert_eq!(kept(&mut rungs, &[100, 300, 900]), 2);
         // The highest cannot be had: it costs what comes in its place.
         assert_eq!(kept(&mut rungs, &[100, 300, 300]), 2);
+        // What a lower layer costs, dear as it may be, was never paid.
+        let upper = temporal(&[&[500], &[100, 500]]);
+        let base = Target { temporal: 0, ..medium };
+        rungs.clear();
+        assert_eq!(push_rungs(&mut rungs, &upper, Limits::default(), Some(base)), 1);
         let paused = Target {
             paused: true,
             ..Target::default()

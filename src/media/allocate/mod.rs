@@ -205,7 +205,9 @@ impl Scratch {
                 kept,
                 fresh: memory.is_none(),
                 held_until: memory.and_then(|memory| memory.held_until),
-                idle: video.muted || video.layers.is_idle(),
+                // What was paused because it did not fit waits for a place like the others: its publisher may have stopped
+                // it for that very reason.
+                idle: (video.muted || video.layers.is_idle()) && memory.is_none_or(|memory| !memory.target.paused),
                 taken: 0,
                 refused: None,
                 weight: weight(video.limits),

@@ -49,9 +49,10 @@ impl Reason {
         match self {
             Reason::Everything => "everything",
             Reason::Wish => "wish",
-            Reason::PausedByWish => "paused",
+            Reason::PausedByWish => "paused-by-wish",
             Reason::NotLive => "not-live",
-            Reason::Budget { .. } | Reason::PausedNoBudget { .. } => "budget",
+            Reason::Budget { .. } => "budget",
+            Reason::PausedNoBudget { .. } => "paused-no-budget",
             Reason::Settling { .. } => "settling",
         }
     }

@@ -19,6 +19,8 @@ const SIGNIFICANCE: f64 = 4.0;
 const THRESHOLD_MS: f64 = 20.0;
 const THRESHOLD_MS_MIN: f64 = 12.0;
 const THRESHOLD_MS_MAX: f64 = 80.0;
+/// A shorter queue is a burst of media.
+const QUEUE_MS_MIN: f64 = 20.0;
 /// Growth further than this above the threshold does not raise it: that is a path that got narrow, not one that is shared.
 const THRESHOLD_OUTLIER_MS: f64 = 30.0;
 /// How quickly the threshold follows growth it lies below (up) and above (down), per second. GCC section 5.4: a fixed one
@@ -47,6 +49,11 @@ const DRAINS: f64 = -0.05;
 const SHARED_AFTER_US: i64 = 3_000_000;
 const SHARED_CUTS: u32 = 3;
 const AWAY_US: i64 = 40_000;
+
+/// A path whose quickest packets wait this long is busy, and shows its capacity when it is for a tenth of a second.
+const BUSY_US: i64 = 8_000;
+const BUSY_BUCKETS_MIN: u32 = 4;
+const BUSY_BUCKETS_MAX: u32 = 20;
 
 /// A probe makes a queue of its own, which is gone so long after its last packet.
 const PROBE_QUEUE_US: i64 = 100_000;
@@ -137,7 +144,7 @@ impl DelayDetector {
         let falls = self
             .line(window, RECENT_BUCKETS)
             .is_some_and(|recent| recent.slope + recent.slope_error < RECENT_SLOPE * line.slope);
-        if falls || (self.queue_us as f64) < threshold_ms * 500.0 {
+        if falls || (self.queue_us as f64) < threshold_ms.max(QUEUE_MS_MIN) * 1e3 {
             return Trend::Steady;
         }
         let since = *self.growing_since_us.get_or_insert(window.newest_us());
@@ -206,6 +213,11 @@ impl DelayDetector {
         self.base = Base::default();
         self.queue_us = 0;
         self.growing_since_us = None;
+    }
+
+    /// What the path delivered while it was full, lately and until now; `None` if it was not for as long as it takes to tell.
+    pub(super) fn delivered_bps(&self, window: &Window) -> Option<f64> {
+        window.busy_bps(self.base.least(), BUSY_US, BUSY_BUCKETS_MIN, BUSY_BUCKETS_MAX)
     }
 
     /// What the path costs now beyond its best, in microseconds.

@@ -1,19 +1,23 @@
 //! Is a loss our doing? Packets are lost where a queue overflows, where a policer has its limit, and at random on the air;
 //! only the first two get better when less is sent.
 //!
-//! Like libwebrtc's `LossBasedBweV2` we tell what a path loses whatever is sent (inherent loss) from what it loses because
-//! of our rate. Where that fits both to the same observations and needs rates that differ, we make the experiment: losses
-//! that come with a queue are the queue's; without one the rate is lowered a little, below what was delivered. If the
-//! losses go, it was the rate, and it stays; if they stay, they are the path's: the rate is given back at once, and such
-//! losses are not looked at again until there are more of them.
+//! Losses that come with a queue are the queue's. For the others two explanations are held against what was seen at
+//! different rates, as libwebrtc's `LossBasedBweV2` does: the path loses the share p of whatever is sent (inherent loss); or
+//! it loses p, and besides everything above a capacity C. The likelier one is believed. When new losses begin and all
+//! observations were made at one rate, both fit alike, and we make the experiment: the rate goes down for a second, a little
+//! below what was delivered. If the losses go, it was the rate, and it stays there; if they do not, it is given back.
+
+use arrayvec::ArrayVec;
 
 use super::window::Losses;
 
-/// Fewer packets than this, or a shorter time, say nothing.
+/// One observation: fewer packets than this, or a shorter time, say nothing.
 const PACKETS_MIN: u32 = 20;
 const WATCH_US: i64 = 1_000_000;
-/// A watch is begun anew when it is older than what the window remembers.
+/// The window remembers no longer.
 const WATCH_US_MAX: i64 = 1_400_000;
+/// Observations that are compared.
+const OBSERVATIONS: usize = 12;
 /// Losses are not looked into before they are so much more than the path always loses: repair is cheaper.
 const EXCESS: f64 = 0.02;
 /// So many times as far off as chance explains.
@@ -24,20 +28,24 @@ const RUNS_MIN: u32 = 3;
 const QUEUE_US: i64 = 30_000;
 /// Losses that matter although little is sent, or although the queue is another's.
 const HEAVY: f64 = 0.15;
+/// How much likelier a capacity must be, as a natural logarithm: twenty times.
+const LIKELIER: f64 = 3.0;
+/// A path that loses more than this, whatever is sent, is of no use for what was sent.
+const INHERENT_MAX: f64 = 0.3;
+/// No packet is lost or passes for certain.
+const CHANCE: std::ops::RangeInclusive<f64> = 0.001..=0.999;
 
 /// What is tried, and what is kept, of what was delivered.
 const BELOW_DELIVERED: f64 = 0.95;
-/// An experiment takes nothing more than this.
+/// An experiment takes nothing more than this, unless the rate was not used anyway.
 const TRIAL_MIN: f64 = 0.6;
-/// Packets to judge a trial by.
-const TRIAL_PACKETS: u32 = 40;
-/// The rate was the cause if so little of the excess is left.
-const EXPLAINED: f64 = 0.4;
-/// How quickly the inherent loss follows what is seen, up and down, per watch.
-const FOLLOW_UP: f64 = 0.1;
-const FOLLOW_DOWN: f64 = 0.5;
-/// A path that loses more than this at random is not believed to.
-const INHERENT_MAX: f64 = 0.5;
+/// A capacity that losses showed is kept to so long, twice as long each time up to two minutes: a policer lets bursts pass,
+/// so that probes do not see it, and only losses would.
+const LIMIT_US: i64 = 8_000_000;
+const LIMIT_DOUBLINGS: u32 = 4;
+const LIMIT_FORGOTTEN_US: i64 = 120_000_000;
+/// While little is sent, an experiment costs somebody a layer: not more often than this.
+const TRIAL_INTERVAL_US: i64 = 30_000_000;
 
 /// What losses ask for.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -69,29 +77,35 @@ pub(super) struct Scene {
 #[derive(Debug)]
 pub(super) struct LossControl {
     inherent: f64,
+    seen: ArrayVec<Losses, OBSERVATIONS>,
     /// Packets that left since then are watched.
     since_us: i64,
     /// The longest queue meanwhile.
     queue_us: i64,
-    trial: Option<Trial>,
-    /// No heavy losses are looked into before, when little is sent.
+    /// The rate before the experiment that is being made.
+    trial: Option<f64>,
+    /// One was made since the path became what it is.
+    tried: bool,
     spared_until_us: i64,
-}
-
-#[derive(Clone, Copy, Debug)]
-struct Trial {
-    bps_before: f64,
-    loss_before: f64,
+    /// The capacity that losses showed, how long it is kept to, and how often it was shown.
+    limit_bps: f64,
+    limited_until_us: i64,
+    relapses: u32,
 }
 
 impl Default for LossControl {
     fn default() -> Self {
         LossControl {
             inherent: 0.0,
+            seen: ArrayVec::new(),
             since_us: i64::MIN,
             queue_us: 0,
             trial: None,
+            tried: false,
             spared_until_us: i64::MIN,
+            limit_bps: 0.0,
+            limited_until_us: i64::MIN,
+            relapses: 0,
         }
     }
 }
@@ -102,15 +116,17 @@ impl LossControl {
         self.inherent
     }
 
-    /// The rate is not to be touched by others, up at least.
-    pub(super) fn is_trying(&self) -> bool {
-        self.trial.is_some()
+    /// Whether more than `bps` must not be looked for: losses would not show it, or show it too late.
+    pub(super) fn most_bps(&self, now_us: i64, bps: f64) -> Option<f64> {
+        if self.trial.is_some() {
+            return Some(bps);
+        }
+        (now_us < self.limited_until_us).then_some(self.limit_bps)
     }
 
     /// What was lost so far has another reason: the rate was changed, or nothing passed at all.
     pub(super) fn restart(&mut self, now_us: i64) {
-        self.since_us = now_us;
-        self.queue_us = 0;
+        self.watch_from(now_us);
         self.trial = None;
     }
 
@@ -123,84 +139,169 @@ impl LossControl {
     pub(super) fn update(&mut self, scene: &Scene, losses: &Losses) -> Demand {
         self.queue_us = self.queue_us.max(scene.queue_us);
         if losses.told < PACKETS_MIN || losses.span_us < WATCH_US {
-            if self.trial.is_none() && losses.span_us > WATCH_US_MAX {
+            if losses.span_us > WATCH_US_MAX {
                 self.watch_from(scene.newest_us);
+                return self.trial.take().map_or(Demand::Nothing, Demand::GiveBack);
             }
             return Demand::Nothing;
         }
-        let seen = losses.share();
-        if let Some(trial) = self.trial {
-            if losses.told < TRIAL_PACKETS && losses.span_us < WATCH_US_MAX {
-                return Demand::Nothing;
-            }
-            return self.judge(scene, &trial, seen);
-        }
-        let queue_us = self.queue_us;
+        let queue_us = std::mem::take(&mut self.queue_us);
         self.watch_from(scene.newest_us);
-        if !self.is_excess(losses) {
-            let follow = if seen < self.inherent { FOLLOW_DOWN } else { FOLLOW_UP };
-            // A queue that overflows now and then is not the path's nature.
-            if seen < self.inherent || queue_us < QUEUE_US {
-                self.inherent = (self.inherent + follow * (seen - self.inherent)).min(INHERENT_MAX);
-            }
-            return Demand::Nothing;
-        }
-        let heavy = seen - self.inherent > HEAVY;
-        let delivered = losses.arrived_bps / (1.0 - self.inherent);
-        let lower = (BELOW_DELIVERED * delivered).min(scene.bps);
         if queue_us > QUEUE_US {
-            return if scene.shared && !heavy {
-                Demand::Nothing
-            } else {
-                Demand::Cut(lower)
+            self.trial = None;
+            return self.with_queue(scene, losses);
+        }
+        let capacity = self.learn(losses);
+        let excess = losses.share() > self.inherent + EXCESS;
+        let most = BELOW_DELIVERED * losses.arrived_bps / (1.0 - self.inherent);
+        if let Some(capacity) = capacity.filter(|capacity| *capacity < losses.sent_bps && excess) {
+            self.trial = None;
+            return self.keep_to(scene, capacity);
+        }
+        if excess && self.inherent >= INHERENT_MAX {
+            self.trial = None;
+            return Demand::Cut(most.min(scene.bps));
+        }
+        if let Some(before) = self.trial.take() {
+            return match capacity {
+                Some(capacity) => self.keep_to(scene, capacity),
+                None => Demand::GiveBack(before),
             };
         }
+        if self.tried || !is_beyond(losses, 0.0) {
+            return Demand::Nothing;
+        }
+        let mut least = TRIAL_MIN * scene.bps;
         if scene.application_limited {
-            // To lower the rate would mean to take a layer away. Worth it only when the layer is of little use anyway.
-            if !heavy || scene.now_us < self.spared_until_us {
-                self.inherent = (self.inherent + FOLLOW_DOWN * (seen - self.inherent)).min(INHERENT_MAX);
+            if losses.share() < HEAVY || scene.now_us < self.spared_until_us {
                 return Demand::Nothing;
             }
-            self.spared_until_us = scene.now_us + 30_000_000;
+            self.spared_until_us = scene.now_us + TRIAL_INTERVAL_US;
+            least = 0.0;
         }
-        self.trial = Some(Trial {
-            bps_before: scene.bps,
-            loss_before: seen,
-        });
+        self.trial = Some(scene.bps);
+        self.tried = true;
         // What is under way left at the old rate.
         self.since_us = scene.now_us + scene.round_trip_us / 4;
-        let least = if scene.application_limited {
-            0.0
-        } else {
-            TRIAL_MIN * scene.bps
-        };
-        Demand::Try(lower.max(least))
+        Demand::Try((BELOW_DELIVERED * losses.arrived_bps).min(scene.bps).max(least))
     }
 
-    fn judge(&mut self, scene: &Scene, trial: &Trial, seen: f64) -> Demand {
-        self.trial = None;
-        let queue_us = self.queue_us;
-        self.watch_from(scene.newest_us);
-        let left = (seen - self.inherent) / (trial.loss_before - self.inherent).max(EXCESS);
-        if left < EXPLAINED || queue_us > QUEUE_US {
-            return Demand::Cut(scene.bps);
+    fn keep_to(&mut self, scene: &Scene, capacity: f64) -> Demand {
+        if scene.now_us - self.limited_until_us.max(0) > LIMIT_FORGOTTEN_US {
+            self.relapses = 0;
         }
-        self.inherent = seen.min(INHERENT_MAX);
-        Demand::GiveBack(trial.bps_before)
+        self.limit_bps = BELOW_DELIVERED * capacity;
+        self.limited_until_us = scene.now_us + LIMIT_US * (1 << self.relapses);
+        self.relapses = (self.relapses + 1).min(LIMIT_DOUBLINGS);
+        Demand::Cut(self.limit_bps.min(scene.bps))
     }
 
-    fn watch_from(&mut self, newest_us: i64) {
-        self.since_us = newest_us;
+    fn with_queue(&mut self, scene: &Scene, losses: &Losses) -> Demand {
+        let excess = losses.share() - self.inherent;
+        if !is_beyond(losses, self.inherent) || (scene.shared && excess < HEAVY) {
+            return Demand::Nothing;
+        }
+        let delivered = losses.arrived_bps / (1.0 - self.inherent);
+        Demand::Cut((BELOW_DELIVERED * delivered).min(scene.bps))
+    }
+
+    /// Takes an observation in; the capacity, if one explains what was seen.
+    fn learn(&mut self, losses: &Losses) -> Option<f64> {
+        if self.seen.is_full() {
+            self.seen.remove(0);
+        }
+        self.seen.push(*losses);
+        let capacity = self.explain();
+        let expected = loss_at(losses.sent_bps, self.inherent, capacity);
+        if !is_beyond(losses, expected) && !is_below(losses, expected) {
+            return capacity;
+        }
+        // The path is not what it was.
+        self.seen.clear();
+        self.tried = false;
+        self.seen.push(*losses);
+        self.explain()
+    }
+
+    /// Sets the inherent loss; the capacity, if what was seen is to be explained by one.
+    fn explain(&mut self) -> Option<f64> {
+        let (mut told, mut lost) = (0, 0);
+        for seen in &self.seen {
+            told += seen.told;
+            lost += seen.lost;
+        }
+        let mean = f64::from(lost) / f64::from(told.max(1));
+        self.inherent = mean.min(INHERENT_MAX);
+        if mean < EXCESS / 2.0 {
+            return None;
+        }
+        let without = self.likelihood(mean, None);
+        let least = self.seen.iter().map(Losses::share).fold(mean, f64::min);
+        let mut best = (without + LIKELIER, None);
+        for inherent in [0.0, least, mean] {
+            let capacity = self.capacity_at(inherent);
+            let likelihood = self.likelihood(inherent, capacity);
+            if capacity.is_some() && likelihood > best.0 {
+                best = (likelihood, capacity);
+                self.inherent = inherent.min(INHERENT_MAX);
+            }
+        }
+        best.1
+    }
+
+    /// The capacity by which observations with more than this inherent loss are explained best: what they delivered.
+    fn capacity_at(&self, inherent: f64) -> Option<f64> {
+        let (mut weight, mut sum) = (0.0, 0.0);
+        for seen in self.seen.iter().filter(|seen| seen.share() > inherent + EXCESS) {
+            weight += f64::from(seen.told);
+            sum += f64::from(seen.told) * seen.arrived_bps / (1.0 - inherent);
+        }
+        (weight > 0.0).then(|| sum / weight)
+    }
+
+    /// Logarithm of the likelihood of what was seen, losses in runs counted as so many fewer.
+    fn likelihood(&self, inherent: f64, capacity: Option<f64>) -> f64 {
+        self.seen
+            .iter()
+            .map(|seen| {
+                let loss = loss_at(seen.sent_bps, inherent, capacity).clamp(*CHANCE.start(), *CHANCE.end());
+                let (lost, passed) = (f64::from(seen.lost), f64::from(seen.told - seen.lost));
+                (lost * loss.ln() + passed * (1.0 - loss).ln()) / burst(seen)
+            })
+            .sum()
+    }
+
+    fn watch_from(&mut self, at_us: i64) {
+        self.since_us = at_us;
         self.queue_us = 0;
     }
+}
 
-    /// More than the path always loses, and more than chance explains.
-    fn is_excess(&self, losses: &Losses) -> bool {
-        let (told, lost) = (f64::from(losses.told), f64::from(losses.lost));
-        // Losses in runs vary more than single ones.
-        let burst = (lost / f64::from(losses.runs.max(1))).clamp(1.0, 20.0);
-        let expected = told * self.inherent;
-        let deviation = ((expected * (1.0 - self.inherent)).max(1.0) * burst).sqrt();
-        losses.runs >= RUNS_MIN && losses.share() > self.inherent + EXCESS && lost > expected + DEVIATIONS * deviation
-    }
+/// The share lost of what is sent at this rate.
+fn loss_at(sent_bps: f64, inherent: f64, capacity: Option<f64>) -> f64 {
+    let beyond = capacity.map_or(0.0, |capacity| (1.0 - capacity / sent_bps.max(1.0)).max(0.0));
+    inherent + (1.0 - inherent) * beyond
+}
+
+/// Packets lost at a time.
+fn burst(losses: &Losses) -> f64 {
+    (f64::from(losses.lost) / f64::from(losses.runs.max(1))).clamp(1.0, 20.0)
+}
+
+fn deviation(losses: &Losses, expected: f64) -> f64 {
+    let told = f64::from(losses.told);
+    // Losses in runs vary more than single ones.
+    ((told * expected * (1.0 - expected)).max(1.0) * burst(losses)).sqrt()
+}
+
+/// More was lost than expected, and more than chance explains.
+fn is_beyond(losses: &Losses, expected: f64) -> bool {
+    losses.runs >= RUNS_MIN
+        && losses.share() > expected + EXCESS
+        && f64::from(losses.lost) > expected * f64::from(losses.told) + DEVIATIONS * deviation(losses, expected)
+}
+
+fn is_below(losses: &Losses, expected: f64) -> bool {
+    losses.share() < expected - EXCESS
+        && f64::from(losses.lost) < expected * f64::from(losses.told) - DEVIATIONS * deviation(losses, expected)
 }

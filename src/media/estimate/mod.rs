@@ -129,6 +129,8 @@ pub struct Estimator {
     /// When silence lowers the rate next.
     silence_at: Option<Instant>,
     is_silent: bool,
+    /// Losses allow no more.
+    limited: bool,
     /// The latest time that was told.
     now: Option<Instant>,
 }
@@ -154,6 +156,7 @@ impl Estimator {
             heard_at: None,
             silence_at: None,
             is_silent: false,
+            limited: false,
             now: None,
         }
     }
@@ -219,10 +222,13 @@ impl Estimator {
             trend: self.trend,
             queue_us: self.delay.queue_us(),
             rates,
-            latest,
+            delivered_bps: self
+                .delay
+                .delivered_bps(&self.window)
+                .unwrap_or(latest.arrived_bps.max(rates.arrived_bps)),
             inherent_loss: self.loss.inherent(),
             shared: self.delay.is_shared(),
-            held: self.loss.is_trying(),
+            most_bps: self.loss.most_bps(now_us, self.rate.bps()),
         };
         let was_limited = self.rate.is_application_limited();
         match self.rate.update(now_us, &conditions) {
@@ -238,6 +244,7 @@ impl Estimator {
             self.delay.restart(now_us);
         }
         self.heed_losses(now, now_us);
+        self.limited = self.loss.most_bps(now_us, self.rate.bps()).is_some();
         self.conclude_probe(now);
         self.bound();
         self.consider_probe(now);
@@ -306,7 +313,7 @@ impl Estimator {
         let quiet = heard
             && matches!(self.trend, Trend::Steady | Trend::Unknown)
             && self.delay.queue_us() < PROBE_QUEUE_US
-            && !self.loss.is_trying();
+            && !self.limited;
         let chance = Chance {
             bps: self.rate.bps(),
             media_bps: self.rates.sent_bps,
@@ -391,6 +398,11 @@ impl Estimator {
     /// milliseconds while it runs, see [`Self::poll_timeout`]; all that leaves meanwhile belongs to it.
     pub fn poll_probe(&mut self, now: Instant) -> Option<Probe> {
         self.probe.poll(now)
+    }
+
+    /// Whether packets that leave now belong to a probe, media among them.
+    pub fn is_probing(&self) -> bool {
+        self.probe.is_sending()
     }
 
     /// A packet of a probe left.

@@ -17,7 +17,9 @@ const LENGTH_US: f64 = 20_000.0;
 const STRETCH_MAX: u32 = 3;
 /// A burst has at least so many bytes: enough packets to draw a line through.
 const BYTES_MIN: f64 = 4_000.0;
-/// And at most what the estimate carries in this time, if that is more: all that a burst can add to a queue.
+/// Padding leaves in pieces of this size, or of what is left: smaller packets are mostly headers.
+const PIECE_BYTES: f64 = 1_000.0;
+/// And at most what the estimate carries in this time, unless that is less: all that a burst can add to a queue.
 const QUEUE_US_MAX: f64 = 100_000.0;
 
 /// How far above the estimate: at the start and after something else than the path had lowered it, and otherwise.
@@ -164,10 +166,12 @@ impl Prober {
             return None;
         };
         let elapsed = now.saturating_duration_since(sending.began).as_secs_f64();
-        let due = (sending.target_bps * elapsed / 8.0).min(sending.bytes) - sending.sent;
+        // A piece is due when its first byte is.
+        let left = sending.bytes - sending.sent;
+        let pieces = ((sending.target_bps * elapsed / 8.0 - sending.sent) / PIECE_BYTES).floor() + 1.0;
         Some(Probe {
             cluster: ProbeCluster(sending.cluster),
-            bytes: due.max(if sending.sent == 0.0 { 1.0 } else { 0.0 }) as usize,
+            bytes: (pieces * PIECE_BYTES).min(left).max(0.0) as usize,
         })
     }
 

@@ -38,15 +38,16 @@ pub(super) enum Move {
 pub(super) struct Conditions {
     pub trend: Trend,
     pub queue_us: i64,
-    /// Over half a second, and over the last quarter.
+    /// Over half a second.
     pub rates: Rates,
-    pub latest: Rates,
+    /// Bits per second that a path delivers that has a queue.
+    pub delivered_bps: f64,
     /// Share of packets that the path loses whatever is sent.
     pub inherent_loss: f64,
     /// Whether the queue is another's, so that waiting for it to drain is vain.
     pub shared: bool,
-    /// An experiment is being made with the rate.
-    pub held: bool,
+    /// Losses allow no more. `Some` also while an experiment is made with the rate.
+    pub most_bps: Option<f64>,
 }
 
 /// See the module.
@@ -108,10 +109,7 @@ impl RateControl {
             Trend::Growing | Trend::Standing => self.cut(conditions),
             Trend::Shrinking => Move::Held,
             Trend::Unknown | Trend::Steady => {
-                if self.application_limited
-                    || conditions.held
-                    || (conditions.queue_us > QUEUE_QUIET_US && !conditions.shared)
-                {
+                if self.application_limited || (conditions.queue_us > QUEUE_QUIET_US && !conditions.shared) {
                     return Move::Held;
                 }
                 self.raise(elapsed_s, conditions)
@@ -121,7 +119,7 @@ impl RateControl {
 
     fn cut(&mut self, conditions: &Conditions) -> Move {
         // What a path loses at random it would have delivered.
-        let delivered = conditions.latest.arrived_bps / (1.0 - conditions.inherent_loss).max(0.1);
+        let delivered = conditions.delivered_bps / (1.0 - conditions.inherent_loss).max(0.1);
         self.capacity.record(delivered);
         // A long queue is to be gone in a second or so.
         let drain = 1.0 - conditions.queue_us as f64 / 1e6;
@@ -142,7 +140,8 @@ impl RateControl {
         } else {
             self.bps * RISE_FAR.powf(elapsed_s)
         };
-        let most = ABOVE_SENT * conditions.rates.sent_bps + ABOVE_SENT_BPS;
+        let most =
+            (ABOVE_SENT * conditions.rates.sent_bps + ABOVE_SENT_BPS).min(conditions.most_bps.unwrap_or(f64::MAX));
         if raised.min(most) <= self.bps {
             return Move::Held;
         }
@@ -214,10 +213,10 @@ mod tests {
             trend,
             queue_us: 0,
             rates,
-            latest: rates,
+            delivered_bps: arrived_bps,
             inherent_loss: 0.0,
             shared: false,
-            held: false,
+            most_bps: None,
         }
     }
 

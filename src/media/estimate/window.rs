@@ -82,7 +82,8 @@ pub(super) struct Losses {
     pub runs: u32,
     /// From the begin of the time to the newest packet.
     pub span_us: i64,
-    /// Bits per second that arrived, of what was sent within the time.
+    /// Bits per second that were sent within the time, and those of them that arrived.
+    pub sent_bps: f64,
     pub arrived_bps: f64,
 }
 
@@ -251,6 +252,37 @@ impl Window {
         Some(rates)
     }
 
+    /// Bits per second that arrived in the latest time without a break in which every bucket waited for `wait_us` more than
+    /// `base_us`: what a path delivers that is full. None if that is shorter than `least` buckets; not more than `most` count.
+    pub(super) fn busy_bps(&self, base_us: i64, wait_us: i64, least: u32, most: u32) -> Option<f64> {
+        let mut latest = None;
+        let (mut earliest_us, mut bytes, mut pending, mut count) = (0, 0u64, 0u64, 0);
+        for number in (self.complete(most + 1)).rev() {
+            // Nothing sent, or nothing arrived, breaks nothing: a queue may be longer than a pause.
+            let Some(bucket) = self.get(number).filter(|bucket| bucket.arrived > 0) else {
+                continue;
+            };
+            let Some(latest_us) = latest else {
+                if i64::from(bucket.delay_us) - base_us < wait_us {
+                    return None;
+                }
+                latest = Some(bucket.last_arrival_us());
+                pending = u64::from(bucket.arrived_bytes);
+                continue;
+            };
+            // What arrived since the end of this one.
+            if bucket.last_arrival_us() < latest_us {
+                (earliest_us, bytes) = (bucket.last_arrival_us(), pending);
+                count = self.newest - 1 - number;
+            }
+            if i64::from(bucket.delay_us) - base_us < wait_us {
+                break;
+            }
+            pending += u64::from(bucket.arrived_bytes);
+        }
+        (count >= least).then(|| per_second(bytes, latest.unwrap_or_default() - earliest_us))
+    }
+
     /// What became of the packets that left at `since_us` or later, in complete buckets.
     pub(super) fn losses(&self, since_us: i64) -> Losses {
         let since = u32::try_from(since_us.max(0) / BUCKET_US + 1)
@@ -258,15 +290,17 @@ impl Window {
             .saturating_add(1);
         let from = since.max(self.oldest);
         let mut losses = Losses::default();
-        let mut arrived_bytes = 0u64;
+        let (mut told_bytes, mut arrived_bytes) = (0u64, 0u64);
         for bucket in (from..self.newest).filter_map(|number| self.get(number)) {
             losses.told += u32::from(bucket.told);
             losses.lost += u32::from(bucket.told.saturating_sub(bucket.arrived));
             losses.runs += u32::from(bucket.runs);
+            told_bytes += u64::from(bucket.told_bytes);
             arrived_bytes += u64::from(bucket.arrived_bytes);
         }
         losses.runs = losses.runs.min(losses.lost);
         losses.span_us = i64::from(self.newest.saturating_sub(from)) * BUCKET_US;
+        losses.sent_bps = per_second(told_bytes, losses.span_us);
         losses.arrived_bps = per_second(arrived_bytes, losses.span_us);
         losses
     }
@@ -323,6 +357,19 @@ mod tests {
         let rates = window.rates(20).expect("a second");
         assert_eq!(rates.sent_bps, 1_600_000.0);
         assert!((rates.arrived_bps - 800_000.0).abs() < 40_000.0, "{rates:?}");
+    }
+
+    #[test]
+    fn a_path_that_is_full_now_and_then_shows_its_capacity_while_it_is() {
+        let mut window = Window::default();
+        // Empty for 600 ms, then 20 ms for each packet of 1000 bytes: 400 kb/s.
+        fill(&mut window, |number| (number - 120).max(0) * 15_000);
+        let busy = window.busy_bps(0, 20_000, 4, 20).expect("busy");
+        assert!((busy - 400_000.0).abs() < 20_000.0, "{busy}");
+        assert_eq!(window.busy_bps(0, 20_000, 20, 20), None);
+        let mut window = Window::default();
+        fill(&mut window, |_| 5_000);
+        assert_eq!(window.busy_bps(0, 20_000, 4, 20), None);
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use crate::media::history::History;
-use crate::media::{DropReason, OutExtensions, Outbound, Sink};
+use crate::media::{DropReason, OutExtensions, Outbound, Sink, Traffic};
 use crate::packet::red;
 
 use super::{DescriptorOut, Forwarder};
@@ -58,6 +58,13 @@ impl Resends {
         self.last = Box::default();
     }
 
+    /// The next number on the RTX SSRC.
+    pub(super) fn take_sequence(&mut self) -> u64 {
+        let sequence = self.sequence;
+        self.sequence += 1;
+        sequence
+    }
+
     pub(super) fn octets(&self) -> u64 {
         self.octets
     }
@@ -90,12 +97,12 @@ impl Resends {
 
 impl Forwarder {
     /// Sends the packet that went out as `sequence` again, or says why not.
-    pub(in crate::media) fn resend(
+    pub(in crate::media) fn resend<'p>(
         &mut self,
         now: Instant,
         sequence: u16,
-        histories: &[History],
-        sink: &mut impl Sink,
+        histories: &'p [History],
+        sink: &mut impl Sink<'p>,
     ) -> Result<(), DropReason> {
         let cold = &mut *self.cold;
         let ssrc = cold.config.rtx_ssrc.ok_or(DropReason::NackWithoutRtx)?;
@@ -137,12 +144,11 @@ impl Forwarder {
         }
         cold.resends.credit -= cost;
         cold.resends.octets += cost;
-        let rtx_sequence = cold.resends.sequence;
-        cold.resends.sequence += 1;
+        let rtx_sequence = cold.resends.take_sequence();
         let (numbers, patch) = slot.rewrite(&kept.facts.picture, payload);
         sink.send(
             self.transport,
-            Outbound {
+            &Outbound {
                 marker: slot.is_marked(),
                 payload_type,
                 sequence: rtx_sequence,
@@ -156,9 +162,11 @@ impl Forwarder {
                         .descriptor
                         .and_then(|descriptor| DescriptorOut::new(descriptor, numbers)),
                 },
-                prefix: &(sequence as u16).to_be_bytes(),
+                original: Some(sequence as u16),
                 payload,
                 patch,
+                padding: 0,
+                traffic: Traffic::Resent,
                 ends_frame: true,
             },
         );

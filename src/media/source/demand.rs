@@ -66,6 +66,12 @@ impl Wishes {
         self.pinned > 0
     }
 
+    /// A bit for each encoding that somebody would be served from.
+    pub(super) fn wanted(&self) -> u8 {
+        let wanted = self.by_encoding.iter().enumerate().filter(|(_, count)| **count > 0);
+        wanted.fold(0, |mask, (encoding, _)| mask | 1 << encoding)
+    }
+
     /// `live` has a bit for each encoding that arrives.
     pub(super) fn demand(&self, live: u8) -> Demand {
         let wanted = self.by_encoding.iter().enumerate().filter(|(_, count)| **count > 0);

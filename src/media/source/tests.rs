@@ -240,7 +240,7 @@ fn a_nack_is_answered_as_rtx_with_the_same_bytes() {
     let resent = kept.take();
     assert_eq!(resent.len(), 2);
     for (number, (copy, original)) in resent.iter().zip([&sent[3], &sent[1]]).enumerate() {
-        assert_eq!(copy.prefix, (original.sequence as u16).to_be_bytes());
+        assert_eq!(copy.original, Some(original.sequence as u16));
         assert_eq!((copy.ssrc, copy.payload_type), (2001, 97));
         assert_eq!(copy.sequence, 500 + number as u64);
         assert_eq!(copy.payload, original.payload);

@@ -20,6 +20,8 @@ pub(super) struct Books {
     pub(super) muted: BTreeSet<SourceKey>,
     /// How many voices each shard lets through; 0: all.
     pub(super) loudest: BTreeMap<ShardId, usize>,
+    /// Questions that were not answered yet.
+    pub(super) asked: Vec<u32>,
     pub(super) commands: usize,
     /// ICE restarts.
     pub(super) restarts: usize,
@@ -57,6 +59,7 @@ impl Books {
                     "one replica per shard"
                 );
             }
+            ShardCommand::SetSize { source, .. } => assert!(self.sources.contains_key(&(shard, source))),
             ShardCommand::RemoveSource { source } => {
                 assert!(self.sources.remove(&(shard, source)).is_some());
                 assert!(
@@ -95,6 +98,10 @@ impl Books {
                     "bound to a source that is not there"
                 );
                 self.bound.insert(egress, (source, limits));
+            }
+            ShardCommand::Explain { transport, ask } => {
+                assert_eq!(self.transports.get(&transport), Some(&shard));
+                self.asked.push(ask);
             }
             ShardCommand::Unbind { egress } => assert!(self.bound.remove(&egress).is_some()),
             ShardCommand::SetLimits { egress, limits } => self.bound.get_mut(&egress).expect("bound").1 = limits,

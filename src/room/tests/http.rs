@@ -163,6 +163,7 @@ fn offers_without_use_are_refused() {
         | HttpReply::Restarted { .. }
         | HttpReply::Done
         | HttpReply::OtherSession
+        | HttpReply::Stats { .. }
         | HttpReply::NotFound => None,
     };
     assert_eq!(

@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use super::support::World;
 use crate::{
     room::{Input, SocketKey},
+    shard::event::ShardEvent,
     wire::signal::{self, ServerMessage, tests::fixtures},
 };
 
@@ -85,6 +86,9 @@ fn damaged_messages_get_a_coded_answer_and_harm_nobody() {
             let message = signal::decode(&text);
             let error = message.clone().err();
             world.input(Input::Message { socket, message });
+            for ask in std::mem::take(&mut world.books.asked) {
+                world.shard(ShardEvent::Explained { ask, explained: None });
+            }
             world.clients[ann].read_all();
             world.read_all();
             let answers = &world.clients[ann].log[told..];

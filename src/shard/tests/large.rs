@@ -1,7 +1,7 @@
 //! Large rooms: who is heard, and what is wanted, over two shards.
 
 use super::*;
-use crate::media::{Claim, DropReason};
+use crate::media::{Claim, DropReason, Feedback};
 use crate::packet::ExtensionKind;
 use crate::shard::event::ShardEvent;
 
@@ -104,6 +104,7 @@ fn listen(shard: &mut Ready, nth: u32, sources: &[(u64, Limits)]) -> Client {
             rtx_ssrc: None,
             cname: "test".to_owned(),
             payload_types,
+            feedback: Feedback::None,
         });
         let (source, limits) = (source(*speaker), *limits);
         shard.tell(ShardCommand::Bind { egress, source, limits });

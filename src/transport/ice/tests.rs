@@ -216,6 +216,27 @@ fn consent_ends_thirty_seconds_after_the_last_check_on_the_selected_pair() {
 }
 
 #[test]
+fn whoever_is_heard_from_where_we_send_to_consents_and_selects_nothing() {
+    let mut call = Call::new();
+    call.ice.heard(call.now, addr(1));
+    assert_eq!(call.ice.poll_timeout(), None, "nobody was checked");
+    call.nominate(addr(1));
+    call.after(2);
+    call.check(addr(2));
+    call.after(20);
+    call.ice.heard(call.now, addr(2));
+    assert_eq!(
+        call.ice.poll_timeout(),
+        Some(call.now + CONSENT_TIMEOUT - Duration::from_secs(22))
+    );
+    call.ice.heard(call.now, addr(1));
+    assert_eq!(call.ice.poll_timeout(), Some(call.now + CONSENT_TIMEOUT));
+    assert_eq!(call.ice.selected(), Some(addr(1)));
+    call.ice.heard(call.now + Duration::from_secs(5), connection(1));
+    assert_eq!(call.ice.poll_timeout(), Some(call.now + CONSENT_TIMEOUT), "another way");
+}
+
+#[test]
 fn a_client_that_moved_without_nominating_is_followed_once_its_old_address_is_silent() {
     let mut call = Call::new();
     call.nominate(addr(1));
@@ -305,7 +326,7 @@ fn a_client_that_spoke_is_followed_soon_and_not_while_it_speaks() {
     call.nominate(addr(1));
     for _ in 0..250 {
         call.now += ms(20);
-        call.ice.note_packet(call.now);
+        call.ice.heard_media(call.now, addr(1));
     }
     call.check(addr(2));
     assert_eq!(call.ice.selected(), Some(addr(1)), "media comes, checks do not");

@@ -8,6 +8,8 @@ use super::{RTCP_CLEAR_LEN, RTCP_E_BIT, RTCP_INDEX_LEN, SrtpError, rtcp_ssrc};
 /// Bytes of a GCM tag; SRTP does not shorten it (RFC 7714 section 13.2).
 pub(super) const TAG_LEN: usize = 16;
 const SALT_LEN: usize = 12;
+/// From here on sealing out of another buffer beats a copy (`cargo bench --bench forward`).
+const GATHER_BYTES_MIN: usize = 256;
 
 /// Session keys of one direction.
 pub(super) struct Gcm {
@@ -94,6 +96,33 @@ impl Gcm {
             .ok()?;
         room.copy_from_slice(tag.as_ref());
         Some(plain_len + TAG_LEN)
+    }
+
+    /// Seals header and lead, which are in `out[..lead_end]`, with `body` and padding behind them. `None` when there is no room.
+    #[inline]
+    pub(super) fn seal_rtp_gather(
+        &self,
+        out: &mut [u8],
+        (header_len, lead_end): (usize, usize),
+        body: &[u8],
+        padding: u8,
+        (ssrc, index): (u32, u64),
+    ) -> Option<usize> {
+        let end = lead_end + body.len() + usize::from(padding);
+        // With padding there is a piece too many for one call of the cipher, and what is short is copied faster than joined.
+        if padding > 0 || body.len() < GATHER_BYTES_MIN {
+            super::gather(out, lead_end, body, padding)?;
+            return self.seal_rtp(out, header_len, end, ssrc, index);
+        }
+        let out = out.get_mut(..end + TAG_LEN)?;
+        let (header, rest) = out.split_at_mut_checked(header_len)?;
+        let (lead, rest) = rest.split_at_mut_checked(lead_end.checked_sub(header_len)?)?;
+        let nonce = self.rtp.nonce(ssrc, index);
+        self.rtp
+            .key
+            .seal_in_place_scatter(nonce, Aad::from(&*header), lead, body, rest)
+            .ok()?;
+        Some(end + TAG_LEN)
     }
 
     /// Opens in place; the payload is destroyed when the tag is wrong. Answers header plus payload length.

@@ -218,6 +218,19 @@ fn rtp_ssrc_and_seq(packet: &[u8]) -> (u32, u16) {
     }
 }
 
+/// Puts `body` and padding (RFC 3550 section 5.1) behind `out[..lead_end]`. `None` when there is no room.
+#[inline]
+fn gather(out: &mut [u8], lead_end: usize, body: &[u8], padding: u8) -> Option<usize> {
+    let body_end = lead_end + body.len();
+    let end = body_end + usize::from(padding);
+    out.get_mut(lead_end..body_end)?.copy_from_slice(body);
+    if let [zeros @ .., count] = out.get_mut(body_end..end)? {
+        zeros.fill(0);
+        *count = padding;
+    }
+    Some(end)
+}
+
 /// The sender's SSRC of an RTCP packet of at least [`RTCP_CLEAR_LEN`] bytes.
 #[inline]
 fn rtcp_ssrc(packet: &[u8]) -> u32 {

@@ -39,6 +39,38 @@ impl Sealer {
         .unwrap_or(0)
     }
 
+    /// Seals an RTP packet whose parts lie apart, into `out`: the header of `header_len` bytes and the payload's beginning are in
+    /// `out[..lead_end]` already, `body` is the rest of the payload, and `padding` octets follow it (their count in the last,
+    /// RFC 3550 section 5.1; the header's P bit is the caller's). `roc` and the answer are as with [`Self::seal_rtp`].
+    #[inline]
+    pub fn seal_rtp_gather(
+        &self,
+        out: &mut [u8],
+        header_len: usize,
+        lead_end: usize,
+        body: &[u8],
+        padding: u8,
+        roc: u32,
+    ) -> usize {
+        let (ssrc, sequence_number) = super::rtp_ssrc_and_seq(out);
+        let index = u64::from(roc) << 16 | u64::from(sequence_number);
+        match &self.suite {
+            Suite::Gcm(gcm) => gcm.seal_rtp_gather(out, (header_len, lead_end), body, padding, (ssrc, index)),
+            Suite::Cm(cm) => super::gather(out, lead_end, body, padding)
+                .and_then(|end| cm.seal_rtp(out, header_len, end, ssrc, index)),
+        }
+        .unwrap_or(0)
+    }
+
+    /// Bytes that sealing adds to an RTP packet.
+    #[inline]
+    pub fn rtp_overhead(&self) -> usize {
+        match &self.suite {
+            Suite::Gcm(_) => super::gcm::TAG_LEN,
+            Suite::Cm(_) => super::cm::TAG_LEN,
+        }
+    }
+
     /// Seals a compound RTCP packet: encrypts it from its ninth byte on and appends tag and index.
     ///
     /// # Errors

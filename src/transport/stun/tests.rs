@@ -103,6 +103,26 @@ fn hex(text: &str) -> Vec<u8> {
 }
 
 #[test]
+fn a_keepalive_is_a_whole_binding_indication() {
+    let mut indication = Message::new();
+    let kind =
+        rtc_stun::message::MessageType::new(rtc_stun::message::METHOD_BINDING, rtc_stun::message::CLASS_INDICATION);
+    indication
+        .build(&[Box::new(TransactionId::new()), Box::new(kind)])
+        .unwrap();
+    assert!(is_keepalive(&indication.raw));
+    FINGERPRINT.add_to(&mut indication).unwrap();
+    assert!(is_keepalive(&indication.raw));
+    let last = indication.raw.len() - 1;
+    indication.raw[last] ^= 1;
+    assert!(!is_keepalive(&indication.raw), "wrong fingerprint");
+    for len in 0..indication.raw.len() {
+        assert!(!is_keepalive(&indication.raw[..len]), "{len} bytes");
+    }
+    assert!(!is_keepalive(&hex(RFC_5769_REQUEST)), "a request");
+}
+
+#[test]
 fn reads_and_verifies_the_request_of_rfc_5769() {
     let datagram = hex(RFC_5769_REQUEST);
     assert_eq!(username_local_ufrag(&datagram), Some("evtj"));

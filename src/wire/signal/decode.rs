@@ -161,6 +161,9 @@ fn message(bytes: usize, mut fields: Fields) -> Result<Envelope, SignalError> {
             source: fields.one_of("source", askable, "microphone, camera or screen")?,
             on: fields.boolean("on")?,
         },
+        "stats" => ClientMessage::Stats {
+            participant: fields.optional("participant", Fields::participant)?,
+        },
         "pin" => ClientMessage::Pin {
             participant: fields.participant("participant")?,
             camera: fields.optional("camera", Fields::boolean)?.unwrap_or(false),

@@ -280,6 +280,9 @@ pub enum ServerMessage {
         /// The encoding that is forwarded, lowest 0.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         encoding: Option<u8>,
+        /// Why it is less than was asked for.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        reason: Option<SubscriptionReason>,
     },
     /// A text.
     Chat {

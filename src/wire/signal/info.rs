@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     request::{Mode, SourceKind, Token},
     settings::SettingsInfo,
+    stats::Stats,
 };
 use crate::{
     packet::{Codec, Kind},
@@ -193,6 +194,9 @@ pub struct OkFields {
     /// Of `ice.servers`: as in `joined`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ice_servers_ttl_ms: Option<u64>,
+    /// Of `stats`.
+    #[serde(default, flatten, skip_serializing_if = "Option::is_none")]
+    pub stats: Option<Box<Stats>>,
 }
 
 /// A field that is there, `null` or not.
@@ -274,13 +278,21 @@ pub struct QualityEntry {
     pub score: u8,
 }
 
+/// Why one gets less of a publication than one asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum SubscriptionReason {
+    /// The connection has no room for more.
+    Budget,
+}
+
 /// What one gets of a publication one wants.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum SubscriptionState {
     /// It is forwarded.
     Active,
-    /// One asked for nothing at present.
+    /// One asked for nothing at present, or the connection has no room for it.
     Paused,
     /// The seat's m-line cannot carry its codec.
     CodecNotSupported,

@@ -129,6 +129,12 @@ pub enum ClientMessage {
         /// On, which is asked, or off, which is done.
         on: bool,
     },
+    /// How is a connection doing, and why is what comes not more?
+    Stats {
+        /// Whose; `None`: one's own.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        participant: Option<ParticipantId>,
+    },
     /// Pin somebody for the whole room.
     Pin {
         /// Whom.

@@ -90,7 +90,7 @@ async function outage({ stage, figures, matrix }, seconds) {
 }
 
 /** N7: the far end is re-addressed, as a phone that goes from one network to the next. @param {Run} run */
-async function readdressed({ stage, figures, matrix }) {
+async function readdressed({ stage, figures, matrix, short }) {
   await stage.wire.set(matrix.near);
   const { bob, close } = await call(stage, { camera: SMALL });
   try {
@@ -98,7 +98,7 @@ async function readdressed({ stage, figures, matrix }) {
     await sleep(1000);
     const moved = Date.now();
     await stage.wire.say({ readdress: stage.nextAddress() });
-    await sleep(12_000);
+    await sleep(short ? 8000 : 12_000);
     const seen = await seenBy(bob);
     figures.add('n7/media-gap', seen.longestGapMs('video', moved), 'ms', below(2000));
     figures.add('n7/audio-gap', seen.longestGapMs('audio', moved), 'ms');

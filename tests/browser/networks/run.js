@@ -68,7 +68,7 @@ async function measure(stage, figures, { id, what, run }) {
   counts.cases += 1;
   try {
     await stage.wire.lagMs();
-    await run({ stage, figures, matrix: matrix(), short: options.short, ms: options.short ? 15_000 : 45_000, log });
+    await run({ stage, figures, matrix: matrix(), short: options.short, ms: options.short ? 10_000 : 45_000, log });
   } catch (error) {
     // What could not be measured misses its goal, and the next case is measured all the same.
     counts.failed += 1;

@@ -63,6 +63,11 @@ export class Caller {
     return this.page.evaluate(() => [...window.call.events]);
   }
 
+  /** What was told of codecs and encryption. */
+  media() {
+    return this.page.evaluate(() => [...window.call.media]);
+  }
+
   state() {
     return this.page.evaluate(() => window.call.room.state);
   }
@@ -91,6 +96,12 @@ export class Caller {
     const before = await until(`${what}: not black`, () => this.ask('pixels', name, source), (sum) => sum > 0);
     await until(`${what}: not frozen`, () => this.ask('pixels', name, source), (sum) => sum > 0 && sum !== before);
     return first;
+  }
+
+  /** The picture of `publishColours`, and nothing else. */
+  async seesColours(name, source = 'camera') {
+    const near = ([r, g, b], [x, y, z]) => Math.abs(r - x) + Math.abs(g - y) + Math.abs(b - z) < 90;
+    await until(`${this.name} sees red and blue from ${name}`, () => this.ask('colours', name, source), (c) => c && near(c[0], [192, 0, 0]) && near(c[1], [0, 0, 192]));
   }
 
   /** Sound keeps coming, and it is not silence. */

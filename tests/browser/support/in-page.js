@@ -24,7 +24,7 @@ const call = {
   /** @type {Room} */ room: null,
   offers: 0,
   events: [],
-
+  /** What was told of codecs and encryption. @type {string[]} */ media: [],
   /** @type {KeyProvider | null} */ keys: null,
 
   /**
@@ -59,10 +59,10 @@ const call = {
       },
     });
     for (const event of ['participant-joined', 'participant-left']) call.room.on(event, (who) => call.events.push(`${event} ${who.displayName}`));
-    call.room.on('encryption', (publication, outcome) => call.events.push(`encryption ${publication.participantId ?? 'own'} ${publication.source} ${outcome}`));
-    call.room.on('subscription', (publication) => call.events.push(`subscription ${publication.source} ${publication.state}`));
-    call.room.on('backup', (publication, { codec }) => call.events.push(`backup ${publication.source} ${codec}`));
-    call.room.on('error', (error) => call.events.push(`error ${error.code} ${error.message}`));
+    call.room.on('encryption', (publication, outcome) => call.media.push(`encryption ${publication.participantId ?? 'own'} ${publication.source} ${outcome}`));
+    call.room.on('subscription', (publication) => call.media.push(`subscription ${publication.source} ${publication.state}`));
+    call.room.on('backup', (publication, { codec }) => call.media.push(`backup ${publication.source} ${codec}`));
+    call.room.on('error', (error) => call.media.push(`error ${error.code} ${error.message}`));
     call.room.on('chat', (message) => call.events.push(`chat ${message.text}`));
     call.room.on('state', (state) => call.events.push(`state ${state}`));
     call.room.on('track-started', (publication) => publication.kind === 'audio' && call.listen(publication));
@@ -92,6 +92,32 @@ const call = {
       context.fillRect((t * 5) % 1200, 300, 80, 80);
     }, 50);
     await call.room.devices.setScreen(true, { track: canvas.captureStream(20).getVideoTracks()[0] });
+  },
+
+  /** A picture whose colours one knows, as a camera: red on the left, blue on the right, something that moves at the bottom. */
+  async publishColours(options = {}) {
+    const canvas = Object.assign(document.createElement('canvas'), { width: 1280, height: 720 });
+    const context = canvas.getContext('2d');
+    let t = 0;
+    setInterval(() => {
+      context.fillStyle = '#c00000';
+      context.fillRect(0, 0, 640, 720);
+      context.fillStyle = '#0000c0';
+      context.fillRect(640, 0, 640, 720);
+      context.fillStyle = `hsl(${(t += 11) % 360} 80% 60%)`;
+      context.fillRect((t * 3) % 1200, 620, 80, 80);
+    }, 50);
+    await call.room.publish(canvas.captureStream(20).getVideoTracks()[0], { source: 'camera', ...options });
+  },
+
+  /** Red, green and blue in the middle of the left and of the right half; null without a picture. */
+  async colours(name, source) {
+    if (!(await call.pixels(name, source))) return null;
+    const video = shown.get(call.publication(name, source)?.track);
+    const canvas = Object.assign(document.createElement('canvas'), { width: 4, height: 3 });
+    const context = canvas.getContext('2d', { willReadFrequently: true });
+    context.drawImage(video, 0, 0, 4, 3);
+    return [0, 3].map((x) => [...context.getImageData(x, 1, 1, 1).data.slice(0, 3)]);
   },
 
   publication(name, source) {
@@ -128,6 +154,7 @@ const call = {
     const track = call.room.publications.find((p) => p.source === source)?.track;
     const sender = call.room.peerConnection.getSenders().find((s) => s.track === track);
     const sent = {};
+    if (!sender) return sent; // it has let go of the track
     for (const report of (await sender.getStats()).values()) {
       if (report.type === 'outbound-rtp') sent[report.rid ?? '-'] = report.framesSent ?? report.packetsSent;
     }
@@ -183,7 +210,7 @@ const call = {
       video = Object.assign(document.createElement('video'), { muted: true, playsInline: true, srcObject: new MediaStream([track]) });
       document.documentElement.append(video);
       shown.set(track, video);
-      await video.play().catch(() => {});
+      await Promise.race([video.play().catch(() => {}), wait(2000)]); // without a frame it never begins
     }
     for (let i = 0; i < 40 && video.readyState < 2; i++) await wait(50);
     if (video.readyState < 2) return 0;

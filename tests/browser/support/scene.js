@@ -16,7 +16,7 @@ export function lacking(browsers) {
  * A test with a server and browsers of its own.
  * @param {string} name
  * @param {{browsers?: ('chromium' | 'firefox')[], proxy?: boolean, timeout?: number, env?: Record<string, string>}} options env: of the server
- * @param {(scene: Awaited<ReturnType<typeof setUp>>) => Promise<void>} run
+ * @param {(scene: Awaited<ReturnType<typeof setUp>>, t: import("node:test").TestContext) => Promise<void>} run
  */
 export function scene(name, { browsers = ['chromium'], proxy = false, timeout = 120_000, env = {} }, run) {
   const why = lacking(browsers);
@@ -24,7 +24,7 @@ export function scene(name, { browsers = ['chromium'], proxy = false, timeout = 
     if (why) throw new Error(why);
     const stage = await setUp(browsers, proxy, env);
     try {
-      await run(stage);
+      await run(stage, t);
     } catch (error) {
       t.diagnostic(stage.server.output());
       throw error;

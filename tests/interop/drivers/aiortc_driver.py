@@ -1,12 +1,15 @@
 """The engine aiortc: its own ICE, SRTP through libsrtp, DTLS through OpenSSL, SCTP in Python, codecs of FFmpeg."""
 
 import asyncio
+import contextlib
 import fractions
 import sys
 import threading
 
 import av
 from aiortc import AudioStreamTrack, RTCPeerConnection, RTCRtpSender, RTCSessionDescription, VideoStreamTrack
+
+from aiortc.mediastreams import MediaStreamError
 
 import scene
 from lines import orders, reply
@@ -63,8 +66,9 @@ class Tone(AudioStreamTrack):
 class Session:
     def __init__(self, order):
         self.connection, self.media = RTCPeerConnection(), order["media"]
-        self.tracks, self.channel, self.echoes, self.news = {}, None, [], asyncio.Event()
-        self.connection.on("track", lambda track: self.tracks.__setitem__(track.kind, track))
+        self.seen, self.heard = scene.Seen(), scene.Heard()
+        self.tasks, self.channel, self.echoes, self.news = [], None, [], asyncio.Event()
+        self.connection.on("track", self.take)
         direction = {"publish": "sendonly", "subscribe": "recvonly", "call": "sendrecv"}[order["role"]]
         if order["media"]:
             picture = order["picture"]
@@ -97,43 +101,47 @@ class Session:
         else:
             self.channel.send(scene.envelope(sender, scene.ECHO + payload))
 
-    async def watch(self, order):
-        async def within(work):
-            """What came of it, or what there is of it when time is up."""
-            try:
-                await asyncio.wait_for(work, order["limitMs"] / 1000)
-            except asyncio.TimeoutError:
-                pass
+    def take(self, track):
+        work = self.listen(track) if track.kind == "audio" else self.see(track)
+        self.tasks.append(asyncio.create_task(work))
 
-        talks = self.channel and order["from"]["data"]
-        seen, heard, data = scene.Seen(), scene.Heard(), {"echoed": 0}
-        await asyncio.gather(
-            within(self.see(seen, order["pictures"])) if self.media else nothing(),
-            within(self.listen(heard, order["seconds"])) if self.media else nothing(),
-            within(self.talk(order["from"]["data"], data)) if talks else nothing(),
-        )
+    async def see(self, track):
+        with contextlib.suppress(MediaStreamError):
+            while True:
+                frame = (await track.recv()).reformat(format="yuv420p")
+                planes = ((bytes(plane), plane.line_size) for plane in frame.planes)
+                self.seen.look(frame.width, frame.height, *planes)
+
+    async def listen(self, track):
+        with contextlib.suppress(MediaStreamError):
+            while True:
+                frame = await track.recv()
+                channels = len(frame.layout.channels)
+                # The buffer may be longer than the sound.
+                self.heard.listen(bytes(frame.planes[0])[: frame.samples * channels * 2], channels)
+
+    async def watch(self, order):
+        self.seen, self.heard = scene.Seen(), scene.Heard()
+        talks, data = self.channel and order["from"]["data"], {"echoed": 0}
+
+        async def enough():
+            while self.media and (self.seen.pictures < order["pictures"] or self.heard.seconds() < order["seconds"]):
+                await asyncio.sleep(0.01)
+
+        # What there is when time is up will be judged.
+        work = asyncio.gather(enough(), self.talk(order["from"]["data"], data) if talks else nothing())
+        with contextlib.suppress(asyncio.TimeoutError):
+            await asyncio.wait_for(work, order["limitMs"] / 1000)
         return {
-            "video": seen.report() if self.media else None,
-            "audio": heard.report(),
+            "video": self.seen.report() if self.media else None,
+            "audio": self.heard.report(),
             "data": data if talks else None,
         }
 
-    async def see(self, seen, pictures):
-        while seen.pictures < pictures:
-            frame = (await (await self.track("video")).recv()).reformat(format="yuv420p")
-            seen.look(frame.width, frame.height, *((bytes(plane), plane.line_size) for plane in frame.planes))
-
-    async def listen(self, heard, seconds):
-        while heard.seconds() < seconds:
-            frame = await (await self.track("audio")).recv()
-            channels = len(frame.layout.channels)
-            # The buffer may be longer than the sound.
-            heard.listen(bytes(frame.planes[0])[: frame.samples * channels * 2], channels)
-
-    async def track(self, kind):
-        while kind not in self.tracks:
-            await asyncio.sleep(0.01)
-        return self.tracks[kind]
+    async def end(self):
+        for task in self.tasks:
+            task.cancel()
+        await self.connection.close()
 
     async def talk(self, publisher, data):
         for message in scene.MESSAGES:
@@ -173,7 +181,7 @@ async def obey(order, sessions):
         elif order["do"] == "end":
             session = sessions.pop(name, None)
             if session:
-                await session.connection.close()
+                await session.end()
             reply(number, ok={})
         else:
             reply(number, error=f"{order['do']} is not known")
@@ -197,7 +205,7 @@ async def main():
     done = asyncio.Event()
     threading.Thread(target=read, daemon=True).start()
     await done.wait()
-    await asyncio.gather(*(session.connection.close() for session in sessions.values()), return_exceptions=True)
+    await asyncio.gather(*(session.end() for session in sessions.values()), return_exceptions=True)
 
 
 asyncio.run(main())

@@ -179,11 +179,14 @@ class Session:
 
     def watch(self, order):
         end = time.monotonic() + order["limitMs"] / 1000
+        self.seen, self.heard = scene.Seen(), scene.Heard()
         data = self.talk(order["from"]["data"], end) if self.channel and order["from"]["data"] else None
         if not self.media:
             return {"video": None, "audio": None, "data": data}
         enough = lambda: self.seen.pictures >= order["pictures"] and self.heard.seconds() >= order["seconds"]  # noqa: E731
         self.until(enough, max(0.0, end - time.monotonic()))
+        if self.failure:
+            raise RuntimeError(self.failure)
         return {"video": {**self.seen.report(), "codec": self.codec}, "audio": self.heard.report(), "data": data}
 
     def talk(self, publisher, end):

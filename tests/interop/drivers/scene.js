@@ -3,6 +3,7 @@
 export const SAMPLE_RATE = 48_000;
 const WHITE_FROM = 190;
 const QUIET = 500;
+const LOUD = 800;
 const STEP = 4;
 
 /** Pictures of one size and colour as I420. */
@@ -67,36 +68,46 @@ export class Seen {
   }
 }
 
-/** Collects decoded sound. */
+/** Collects decoded sound, but for silence. */
 export class Heard {
-  #samples = 0;
+  #loud = 0;
+  #silent = 0;
   #squares = 0;
   #crossings = 0;
   #side = 0;
   #rate = SAMPLE_RATE;
 
-  /** @param {Int16Array} samples of all channels in turn @param {number} channels @param {number} rate Hz */
+  /** @param {Int16Array} samples of all channels in turn, ten milliseconds or so @param {number} channels @param {number} rate Hz */
   listen(samples, channels, rate) {
     this.#rate = rate;
-    for (let at = 0; at < samples.length; at += channels) {
-      this.#squares += samples[at] ** 2;
-      const side = Number(samples[at] > QUIET) - Number(samples[at] < -QUIET);
-      if (side) {
-        this.#crossings += Number(side === -this.#side);
-        this.#side = side;
-      }
+    const window = Array.from(samples).filter((_, at) => at % channels === 0);
+    const squares = window.reduce((sum, value) => sum + value ** 2, 0);
+    if (squares < LOUD ** 2 * window.length) {
+      this.#silent += window.length;
+      this.#side = 0;
+      return;
     }
-    this.#samples += samples.length / channels;
+    this.#loud += window.length;
+    this.#squares += squares;
+    for (const value of window) {
+      const side = Number(value > QUIET) - Number(value < -QUIET);
+      if (!side) continue;
+      this.#crossings += Number(side === -this.#side);
+      this.#side = side;
+    }
   }
 
   get seconds() {
-    return this.#samples / this.#rate;
+    return this.#loud / this.#rate;
   }
 
   report() {
-    if (!this.#samples) return null;
-    const level = Math.sqrt(this.#squares / this.#samples) / 32_768;
-    return { seconds: +this.seconds.toFixed(2), level: +level.toFixed(3), toneHz: Math.round(this.#crossings / 2 / this.seconds) };
+    if (!this.#loud) return null;
+    const level = Math.sqrt(this.#squares / this.#loud) / 32_768;
+    return {
+      seconds: +this.seconds.toFixed(2), silent: +(this.#silent / this.#rate).toFixed(2), level: +level.toFixed(3),
+      toneHz: Math.round(this.#crossings / 2 / this.seconds),
+    };
   }
 }
 

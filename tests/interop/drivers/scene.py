@@ -6,6 +6,7 @@ of the publisher's own frequency.
 """
 
 import array
+import functools
 import math
 
 SAMPLE_RATE = 48_000
@@ -15,6 +16,9 @@ WHITE_FROM = 190
 STEP = 4
 # Samples nearer to zero than this are neither above nor below it.
 QUIET = 500
+# Samples that are looked at together, and how loud they must be (root of the mean square).
+WINDOW = SAMPLE_RATE // 100
+LOUD = 800
 
 
 class Scene:
@@ -90,40 +94,57 @@ def mean(plane, width, rows):
 
 
 class Heard:
-    """Collects decoded sound: loudness and, by its zero crossings, pitch."""
+    """Collects decoded sound: loudness and, by its zero crossings, pitch. Silence, before the publisher began to speak or
+    between, does not count: only windows that are loud are looked at."""
 
     def __init__(self):
-        self.samples, self.squares, self.crossings, self.side = 0, 0.0, 0, 0
+        self.loud, self.silent, self.squares, self.crossings, self.side = 0, 0, 0.0, 0, 0
+        self.rest = array.array("h")
 
     def listen(self, pcm, channels):
         """Signed 16 bit samples of all channels in turn; the first channel is looked at."""
-        values = array.array("h", pcm)[::channels]
-        for value in values:
-            self.squares += value * value
-            # Only what is louder than noise has a side, and the sound crosses when it changes it.
-            side = (value > QUIET) - (value < -QUIET)
-            if side:
-                self.crossings += side == -self.side
-                self.side = side
-        self.samples += len(values)
+        self.rest += array.array("h", pcm)[::channels]
+        while len(self.rest) >= WINDOW:
+            window, self.rest = self.rest[:WINDOW], self.rest[WINDOW:]
+            squares = sum(value * value for value in window)
+            if squares < LOUD * LOUD * WINDOW:
+                self.silent += WINDOW
+                self.side = 0
+                continue
+            self.loud += WINDOW
+            self.squares += squares
+            for value in window:
+                # Only what is louder than noise has a side, and the sound crosses when it changes it.
+                side = (value > QUIET) - (value < -QUIET)
+                if side:
+                    self.crossings += side == -self.side
+                    self.side = side
 
     def seconds(self):
-        return self.samples / SAMPLE_RATE
+        return self.loud / SAMPLE_RATE
 
     def report(self):
-        if not self.samples:
+        if not self.loud:
             return None
         return {
             "seconds": round(self.seconds(), 2),
-            "level": round(math.sqrt(self.squares / self.samples) / 32_768, 3),
+            "silent": round(self.silent / SAMPLE_RATE, 2),
+            "level": round(math.sqrt(self.squares / self.loud) / 32_768, 3),
             "toneHz": round(self.crossings / 2 / self.seconds()),
         }
 
 
-def tone(hz, begin, count):
-    """`count` samples of the sine from sample `begin`, as bytes; a third of full scale."""
+@functools.cache
+def second(hz):
+    """A second of a sine at a third of full scale, which fits behind itself."""
     step = 2 * math.pi * hz / SAMPLE_RATE
-    return array.array("h", (round(10_900 * math.sin(step * (begin + n))) for n in range(count))).tobytes()
+    return array.array("h", (round(10_900 * math.sin(step * n)) for n in range(SAMPLE_RATE)))
+
+
+def tone(hz, begin, count):
+    """`count` samples of the sine from sample `begin`, as bytes; no more than what is left of that second."""
+    begin %= SAMPLE_RATE
+    return second(hz)[begin : begin + count].tobytes()
 
 
 def envelope(participant, payload):

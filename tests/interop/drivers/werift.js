@@ -86,14 +86,18 @@ class Session {
   }
 
   async watch({ from, pictures, seconds, limitMs, dump }) {
+    this.packets.audio.length = 0;
+    // Pictures are kept from where the last look ended, since a keyframe may have come meanwhile.
+    const before = this.packets.video.length;
     // A few packets of sound more: a decoder swallows the first.
-    const enough = () => !this.media || (this.packets.video.filter((packet) => packet.header.marker).length > pictures && this.packets.audio.length > 50 * seconds + 5);
+    const enough = () => !this.media || (this.packets.video.slice(before).filter((packet) => packet.header.marker).length > pictures && this.packets.audio.length > 50 * seconds + 5);
     const [, data] = await Promise.all([until(enough, limitMs), this.talk && from.data ? this.talk.talk(from.data, limitMs) : null]);
     if (!this.media) return { video: null, audio: null, data };
     const video = inOrder(this.packets.video);
     const audio = inOrder(this.packets.audio);
     const files = { video: `${dump}-video.ivf`, audio: `${dump}-audio.ivf` };
     const codec = this.#received();
+    this.packets = { audio: [], video: [] };
     writeIvf(files.video, codec ? pictureFrames(video.packets, CODECS[codec].depacketizer) : []);
     writeIvf(files.audio, audio.packets.map((packet) => packet.payload));
     return { video: { file: files.video, lost: video.lost, codec }, audio: { file: files.audio, lost: audio.lost }, data };

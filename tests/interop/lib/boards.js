@@ -2,6 +2,14 @@ import { ENGINES } from './engines.js';
 import { allWrong } from './stage.js';
 import { MEDIA } from './verdict.js';
 
+/** How long is looked and listened where nothing else is said. */
+const SECONDS = 2;
+/** By then jitter buffers hold nothing of the publisher before, in ms. */
+const SETTLE_MS = 700;
+/** Looks at one publisher on a seat. */
+const LOOKS_MAX = 3;
+/** Longer than consent lasts (RFC 7675: 30 s), in ms. */
+const STAY_MS = 35_000;
 /** Subscribers at once: more, and two cores cannot keep up with the codecs. */
 const SUBSCRIBERS_AT_ONCE = 3;
 /** Calls of two at once. */
@@ -17,16 +25,17 @@ const CALLS_AT_ONCE = 2;
  * Each engine publishes in a room of its own, in its own way, and others subscribe.
  * @param {string[]} engines
  * @param {(from: string) => string[]} to who subscribes to whom
+ * @param {number} seconds that a subscriber looks and listens
  * @returns {Board}
  */
-export function publications(engines, to) {
+export function publications(engines, to, seconds) {
   return {
     title: 'Publisher to subscriber, each engine in its own way',
     name: 'publication',
     engines,
     media: MEDIA,
     run: async (stage, told) => {
-      for (const from of engines) await round(stage, from, to(from), { data: true }, told);
+      for (const from of engines) await round(stage, from, to(from), { data: true, seconds }, told);
     },
   };
 }
@@ -40,7 +49,7 @@ export function overHttp(engines) {
     engines: able,
     media: ['audio', 'video'],
     run: async (stage, told) => {
-      for (const from of able) await round(stage, from, able, { data: false, way: 'http' }, told);
+      for (const from of able) await round(stage, from, able, { data: false, way: 'http', seconds: SECONDS }, told);
     },
   };
 }
@@ -58,6 +67,84 @@ export function calls(engines) {
 }
 
 /**
+ * Everybody sits in one room while the engines publish one after the other: what a subscriber shows on one seat is now of this
+ * engine and now of that one, on the same m-lines and the same SSRC.
+ * @param {string[]} engines
+ * @returns {Board}
+ */
+export function oneSeat(engines) {
+  return {
+    title: 'One after the other on the same seat',
+    name: 'seat',
+    engines,
+    media: ['audio', 'video'],
+    run: async (stage, told) => {
+      const room = stage.room();
+      // A viewer by WHEP stays with one publisher.
+      const way = (name) => (ENGINES[name].http ? { way: 'signal' } : {});
+      const sitting = await Promise.allSettled(
+        engines.map((name) => stage.enter(name, 'subscribe', { room, participant: `${name}-sub`, data: false, ...way(name) })),
+      );
+      for (const from of engines) {
+        const publisher = await stage.enter(from, 'publish', { room, participant: from, data: false }).catch((error) => ({ error }));
+        await new Promise((resolve) => setTimeout(resolve, SETTLE_MS));
+        const jobs = engines.map((to, i) => async () => {
+          const begun = Date.now();
+          const failed = publisher.error ?? sitting[i].reason;
+          const sent = { engine: from, id: from, dataId: from, data: false, seconds: SECONDS };
+          const result = failed ? allWrong(failed) : await insist(() => stage.compare(sitting[i].value, to, sent).catch(allWrong));
+          told(from, to, result, Date.now() - begun);
+        });
+        await several(jobs, SUBSCRIBERS_AT_ONCE);
+        await publisher.end?.();
+      }
+      await Promise.allSettled(sitting.map((one) => one.value?.end()));
+    },
+  };
+}
+
+/** A busy browser plays late what it was sent before: what is not as it should be is looked at again. */
+async function insist(look) {
+  let result = await look();
+  for (let again = 1; again < LOOKS_MAX && result.audio !== null; again++) result = await look();
+  return result;
+}
+
+/**
+ * All at once and for long: each engine publishes to the next one, and is looked at when keepalives, consent and timers of every
+ * kind had their turn.
+ * @param {string[]} engines
+ * @returns {Board}
+ */
+export function longStay(engines) {
+  const pairs = engines.map((from, i) => [from, engines[(i + 1) % engines.length]]);
+  return {
+    title: 'Each to the next one, after more than half a minute',
+    name: 'stay',
+    engines,
+    media: MEDIA,
+    run: async (stage, told) => {
+      const entered = await Promise.all(
+        pairs.map(async ([from, to]) => {
+          const room = stage.room();
+          const enter = (name, role, who) => stage.enter(name, role, { room, participant: who, from }).catch((error) => ({ error }));
+          return { from, to, publisher: await enter(from, 'publish', from), viewer: await enter(to, 'subscribe', `${to}-sub`) };
+        }),
+      );
+      const begun = Date.now();
+      await new Promise((resolve) => setTimeout(resolve, STAY_MS));
+      const jobs = entered.map(({ from, to, publisher, viewer }) => async () => {
+        const failed = publisher.error ?? viewer.error;
+        const sent = { engine: from, id: from, dataId: publisher.dataId, seconds: SECONDS };
+        told(from, to, failed ? allWrong(failed) : await stage.compare(viewer, to, sent).catch(allWrong), Date.now() - begun);
+      });
+      await several(jobs, SUBSCRIBERS_AT_ONCE);
+      await Promise.allSettled(entered.flatMap(({ publisher, viewer }) => [publisher.end?.(), viewer.end?.()]));
+    },
+  };
+}
+
+/**
  * Each engine that has a codec to each that has it too. Where an engine lacks one there is nothing to show.
  * @param {string} codec
  * @param {string[]} engines
@@ -71,7 +158,7 @@ export function inCodec(codec, engines) {
     engines: able,
     media: ['audio', 'video'],
     run: async (stage, told) => {
-      for (const from of able) await round(stage, from, able, { data: false, codec }, told);
+      for (const from of able) await round(stage, from, able, { data: false, codec, seconds: SECONDS }, told);
     },
   };
 }
@@ -116,7 +203,7 @@ async function call(stage, a, b, told) {
     const [mine, theirs] = [entered[i], entered[1 - i]];
     const failed = [mine, theirs].find((one) => one.status === 'rejected');
     if (failed) return allWrong(failed.reason);
-    return stage.compare(mine.value, engine, { ...people[1 - i], dataId: theirs.value.dataId }).catch(allWrong);
+    return stage.compare(mine.value, engine, { ...people[1 - i], dataId: theirs.value.dataId, seconds: SECONDS }).catch(allWrong);
   });
   const results = await Promise.all(looks);
   await Promise.allSettled(entered.map((one) => one.value?.end()));

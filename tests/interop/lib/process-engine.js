@@ -5,7 +5,7 @@ import { Signal } from './signal.js';
 
 /**
  * Where and as whom to enter, and what to send. `way`: not its own one; `data`: whether messages shall be exchanged.
- * @typedef {{url: string, room: string, participant: string, picture: object, codec: string, toneHz: number, recording?: object, limitMs: number, data: boolean, way?: 'http'}} Place
+ * @typedef {{url: string, room: string, participant: string, picture: object, codec: string, toneHz: number, recording?: object, limitMs: number, data: boolean, way?: 'http' | 'signal'}} Place
  */
 
 /** An engine in a process of its own, which does media only; what it offers is taken to the server from here. */

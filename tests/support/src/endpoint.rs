@@ -14,6 +14,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, anyhow};
 use bytes::Bytes;
+use emulator::{Link, LinkConfig};
 use rtc::peer_connection::RTCPeerConnection;
 use rtc::peer_connection::configuration::RTCOfferOptions;
 use rtc::peer_connection::sdp::RTCSessionDescription;
@@ -42,6 +43,8 @@ pub struct Options {
     pub nack: bool,
     /// Address to bind.
     pub bind: SocketAddr,
+    /// A codec that this client does not have.
+    pub lacks: Option<Codec>,
     /// TCP and no UDP, as in a network that lets no UDP through.
     pub tcp: bool,
 }
@@ -52,6 +55,7 @@ impl Default for Options {
             only_cm: false,
             keeps_log: true,
             nack: true,
+            lacks: None,
             bind: SocketAddr::from(([127, 0, 0, 1], 0)),
             tcp: false,
         }
@@ -84,6 +88,7 @@ struct Core {
     believed: SocketAddr,
     inbound_gate: Option<Gate>,
     outbound_gate: Option<Gate>,
+    inbound_link: Option<Link<(Vec<u8>, SocketAddr)>>,
     capture: Option<Vec<Vec<u8>>>,
     channels: BTreeMap<usize, String>,
     open_channels: Vec<String>,
@@ -144,6 +149,7 @@ impl Endpoint {
             socket,
             inbound_gate: None,
             outbound_gate: None,
+            inbound_link: None,
             capture: None,
             channels: BTreeMap::new(),
             open_channels: Vec::new(),
@@ -188,6 +194,22 @@ impl Endpoint {
             ssrcs,
             rids: rids.iter().map(|rid| (*rid).to_owned()).collect(),
             source,
+        })
+    }
+
+    /// Offers these picture codecs on an m-line that sends, as browsers do; what is sent is the one it was added with.
+    ///
+    /// # Errors
+    /// When the connection refuses.
+    pub fn offer_codecs(&self, sending: &Sending, codecs: &[Codec]) -> anyhow::Result<()> {
+        self.with_core(|core| {
+            let ids: Vec<_> = core.connection.get_transceivers().collect();
+            let id = ids.into_iter().find(|id| RTCRtpSenderId::from(*id) == sending.id);
+            let mut transceiver = id
+                .and_then(|id| core.connection.rtp_transceiver(id))
+                .context("no such m-line")?;
+            let formats = codecs.iter().flat_map(|codec| setup::formats(*codec)).collect();
+            Ok(transceiver.set_codec_preferences(formats)?)
         })
     }
 
@@ -354,6 +376,19 @@ impl Endpoint {
     /// Lets `gate` decide about each datagram from the network.
     pub fn gate_inbound(&self, gate: Option<Gate>) {
         locked(&self.shared.core).inbound_gate = gate;
+    }
+
+    /// From now on datagrams from the network come over a path like this. To be set before anything comes; what is under way
+    /// when it changes stays under way.
+    pub fn limit_inbound(&self, config: LinkConfig, seed: u64) {
+        let now = Instant::now();
+        let mut core = locked(&self.shared.core);
+        match &mut core.inbound_link {
+            Some(link) => link.set_config(now, config),
+            None => core.inbound_link = Some(Link::starting(config, seed, now)),
+        }
+        drop(core);
+        self.shared.wake.notify_one();
     }
 
     /// Lets `gate` decide about each datagram to the network.

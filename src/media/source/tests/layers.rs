@@ -3,7 +3,7 @@
 use super::*;
 
 /// Three encodings of one camera; timestamps and numbers differ.
-pub(super) fn simulcast() -> (Source, [Video; 3]) {
+fn simulcast() -> (Source, [Video; 3]) {
     let now = Instant::now();
     let encoding = |encoding: usize| Video {
         now,
@@ -259,7 +259,7 @@ fn a_resent_packet_has_the_marker_that_was_set_for_the_subscriber() {
     source.retransmit(video.now, ANNA, [501], &mut kept);
     let copy = kept.take().remove(0);
     assert!(copy.marker && sent[1].marker);
-    assert_eq!(copy.prefix, 501u16.to_be_bytes());
+    assert_eq!(copy.original, Some(501));
 }
 
 #[test]

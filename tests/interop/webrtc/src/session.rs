@@ -279,6 +279,9 @@ impl Session {
     /// When they cannot be written, or the data channel refuses a message.
     pub(crate) async fn watch(&self, look: &Look) -> anyhow::Result<Value> {
         let end = Instant::now() + Duration::from_millis(look.limit_ms);
+        self.inbox.audio.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        // Pictures are kept from where the last look ended, since a keyframe may have come meanwhile.
+        let before = self.inbox.video.lock().unwrap_or_else(PoisonError::into_inner).len();
         let data = async {
             match (&self.talk, &look.from.data) {
                 (Some(talk), Some(publisher)) => talk.talk(publisher, end).await.map(Some),
@@ -286,7 +289,7 @@ impl Session {
             }
         };
         let media = async {
-            while !self.has_enough(look) && Instant::now() < end {
+            while !self.has_enough(look, before) && Instant::now() < end {
                 tokio::time::sleep(Duration::from_millis(10)).await;
             }
         };
@@ -295,7 +298,7 @@ impl Session {
             if !self.media {
                 return Ok(Value::Null);
             }
-            let packets = self.inbox.of(kind).lock().unwrap_or_else(PoisonError::into_inner);
+            let packets = std::mem::take(&mut *self.inbox.of(kind).lock().unwrap_or_else(PoisonError::into_inner));
             let (ordered, lost) = packets::in_order(&packets);
             let codec = *self.inbox.codec.lock().unwrap_or_else(PoisonError::into_inner);
             let (frames, name) = match codec {
@@ -313,10 +316,10 @@ impl Session {
         }))
     }
 
-    fn has_enough(&self, look: &Look) -> bool {
+    fn has_enough(&self, look: &Look, before: usize) -> bool {
         let video = self.inbox.video.lock().unwrap_or_else(PoisonError::into_inner);
         let audio = self.inbox.audio.lock().unwrap_or_else(PoisonError::into_inner);
-        let pictures = video.iter().filter(|packet| packet.header.marker).count();
+        let pictures = video.iter().skip(before).filter(|packet| packet.header.marker).count();
         // A few packets of sound more: a decoder swallows the first.
         !self.media || (pictures > look.pictures && audio.len() > 50 * look.seconds + 5)
     }

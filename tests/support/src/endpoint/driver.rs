@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, Weak};
 use std::time::{Duration, Instant};
 
 use bytes::{Bytes, BytesMut};
+use emulator::Link;
 use rtc::peer_connection::event::{RTCDataChannelEvent, RTCPeerConnectionEvent};
 use rtc::peer_connection::message::{RTCMessage, TaggedRTCMessage};
 use rtc::rtp::header::Header;
@@ -25,7 +26,9 @@ pub(super) async fn drive(shared: Arc<Shared>) {
     loop {
         let (socket, deadline) = {
             let mut core = locked(&shared.core);
-            (core.socket.clone(), core.connection.poll_timeout())
+            let link = core.inbound_link.as_ref().and_then(Link::poll_timeout);
+            let deadline = core.connection.poll_timeout().into_iter().chain(link).min();
+            (core.socket.clone(), deadline)
         };
         let pause = async {
             match deadline {
@@ -37,6 +40,7 @@ pub(super) async fn drive(shared: Arc<Shared>) {
             () = shared.wake.notified() => {}
             () = pause => {
                 let mut core = locked(&shared.core);
+                arrive(&mut core);
                 if let Err(error) = core.connection.handle_timeout(Instant::now()) {
                     core.trouble = Some(error.to_string());
                 }
@@ -50,11 +54,22 @@ pub(super) async fn drive(shared: Arc<Shared>) {
                 for _ in 0..BATCH {
                     // An error is an empty socket, or the echo of a datagram that nobody took.
                     let Ok((len, from)) = socket.try_recv_from(&mut buffer) else { break };
-                    receive(&mut core, &buffer[..len], from);
+                    match &mut core.inbound_link {
+                        Some(link) => link.push(Instant::now(), len, (buffer[..len].to_vec(), from)),
+                        None => receive(&mut core, &buffer[..len], from),
+                    }
                 }
+                arrive(&mut core);
                 flush(&shared, &mut core);
             }
         }
+    }
+}
+
+/// What the limited path lets out now.
+fn arrive(core: &mut Core) {
+    while let Some((datagram, from)) = core.inbound_link.as_mut().and_then(|link| link.poll(Instant::now())) {
+        receive(core, &datagram, from);
     }
 }
 

@@ -78,9 +78,36 @@ const PAYLOAD_TYPES: [(Codec, u8); 5] = [
     (Codec::Av1, 45),
 ];
 
-fn media_engine() -> anyhow::Result<MediaEngine> {
+/// Formats of a picture codec as an offer names them: itself, and its retransmissions.
+pub(super) fn formats(codec: Codec) -> Vec<RTCRtpCodecParameters> {
+    let numbers = PAYLOAD_TYPES.iter().filter(|(known, _)| *known == codec);
+    numbers
+        .flat_map(|(codec, payload_type)| {
+            let format = |rtp_codec, payload_type| RTCRtpCodecParameters {
+                rtp_codec,
+                payload_type,
+            };
+            [
+                format(codec_of(*codec), *payload_type),
+                format(repair_of(*payload_type), payload_type + 1),
+            ]
+        })
+        .collect()
+}
+
+fn repair_of(payload_type: u8) -> RTCRtpCodec {
+    RTCRtpCodec {
+        mime_type: "video/rtx".to_owned(),
+        clock_rate: 90_000,
+        channels: 0,
+        sdp_fmtp_line: format!("apt={payload_type}"),
+        rtcp_feedback: vec![],
+    }
+}
+
+fn media_engine(lacks: Option<Codec>) -> anyhow::Result<MediaEngine> {
     let mut engine = MediaEngine::default();
-    for (codec, payload_type) in PAYLOAD_TYPES {
+    for (codec, payload_type) in PAYLOAD_TYPES.into_iter().filter(|(codec, _)| Some(*codec) != lacks) {
         let kind = if codec.is_video() {
             RtpCodecKind::Video
         } else {
@@ -92,16 +119,9 @@ fn media_engine() -> anyhow::Result<MediaEngine> {
         };
         engine.register_codec(parameters, kind)?;
         if codec.is_video() {
-            let rtx = RTCRtpCodec {
-                mime_type: "video/rtx".to_owned(),
-                clock_rate: 90_000,
-                channels: 0,
-                sdp_fmtp_line: format!("apt={payload_type}"),
-                rtcp_feedback: vec![],
-            };
             engine.register_codec(
                 RTCRtpCodecParameters {
-                    rtp_codec: rtx,
+                    rtp_codec: repair_of(payload_type),
                     payload_type: payload_type + 1,
                 },
                 kind,
@@ -151,7 +171,7 @@ pub(super) fn connection(options: &Options, record: Arc<Mutex<Record>>) -> anyho
     Ok(RTCPeerConnectionBuilder::new()
         .with_configuration(RTCConfigurationBuilder::new().build())
         .with_setting_engine(settings.build())
-        .with_media_engine(media_engine()?)
+        .with_media_engine(media_engine(options.lacks)?)
         .with_interceptor_registry(registry)
         .build(Instant::now())?)
 }
