@@ -135,7 +135,7 @@ fn turn(reader: &mut Reader<'_>) -> Option<TurnServers> {
         }
         match std::fs::read_to_string(&file) {
             Ok(text) => secret = text.trim_end_matches(['\r', '\n']).to_owned(),
-            Err(error) => reader.refuse(secret_key, &format!("the file cannot be read: {error}"), ()),
+            Err(error) => reader.refuse(secret_key, &format!("expected a file that can be read: {error}"), ()),
         }
     }
     if reader.problems.len() > problems_before {

@@ -246,7 +246,7 @@ fn candidates_follow_our_order_of_preference() {
 fn ice_restarts_without_an_offer_and_keeps_all_else() {
     let remote = |n: u8| Credentials {
         ufrag: format!("remote{n}"),
-        pwd: format!("a password of the client {n}"),
+        pwd: format!("a-password-of-the-client-{n}"),
     };
     let mut negotiation = negotiation();
     assert_eq!(
