@@ -64,9 +64,8 @@ impl Layers {
 
     /// The best layer of an encoding that a target lets through.
     pub fn reached(&self, encoding: u8, target: Target) -> Option<&Layer> {
-        let own = self.layers.iter().filter(|layer| layer.encoding == encoding);
-        own.filter(|layer| layer.spatial <= target.spatial && layer.temporal <= target.temporal)
-            .next_back()
+        let mut own = self.layers.iter().filter(|layer| layer.encoding == encoding);
+        own.rfind(|layer| layer.spatial <= target.spatial && layer.temporal <= target.temporal)
     }
 
     /// Each encoding with all its layers.

@@ -281,7 +281,7 @@ impl IceLite {
     }
 
     /// Something other than a check came from a client: authentic media or RTCP, or a Binding indication (see
-    /// [`is_keepalive`](super::stun::is_keepalive)). From where we send to it is as good as a check: libnice, which is in
+    /// [`is_keepalive`]). From where we send to it is as good as a check: libnice, which is in
     /// GStreamer, sends no more checks after its nomination, only an indication every 25 s (RFC 8445 section 11). It takes
     /// nothing from what a check proves: who knows the password could send those from a forged address as well, and an
     /// indication can do no more than let a client that is gone be sent to for longer.

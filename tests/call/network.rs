@@ -85,7 +85,7 @@ async fn stats(person: &mut Participant) -> Value {
 }
 
 #[tokio::test]
-async fn a_path_that_narrows_costs_pictures_and_not_sound_and_nobody_else_anything() {
+async fn on_a_path_that_narrows_pictures_give_way_to_sound_and_nobody_else_loses_anything() {
     let stage = Stage::set().await;
     let ann = camera_of_three(&stage).await;
     let mut bob = listener(&stage, "bob", Some(path(3_000_000))).await;
@@ -106,13 +106,15 @@ async fn a_path_that_narrows_costs_pictures_and_not_sound_and_nobody_else_anythi
     assert!(told["down"]["estimateBps"].as_u64().unwrap() < 600_000, "{told}");
     let event = bob.signal.event("subscription").await.unwrap();
     assert_eq!(event["reason"], "budget", "{event}");
+    // Until it is noticed, the full queue of the path costs sound as well; from then on it costs pictures alone.
+    bob.endpoint.record().forget();
     packets(&bob, sound, 250).await;
     {
         let record = bob.endpoint.record();
         let heard = record.stream(sound).unwrap();
         let (first, last) = heard.range.unwrap();
         let lost = heard.missing.len() as f64 / (last - first) as f64;
-        assert!(lost < 0.1, "{lost} of the sound was lost");
+        assert!(lost < 0.02, "{lost} of the sound was lost");
         assert!(
             heard.longest_pause < Duration::from_secs(1),
             "{:?}",

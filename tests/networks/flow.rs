@@ -40,7 +40,7 @@ impl FlowConfig {
         }
     }
 
-    pub(crate) fn from_ms(self, start_ms: u64) -> Self {
+    pub(crate) fn starting_at(self, start_ms: u64) -> Self {
         FlowConfig { start_ms, ..self }
     }
 }

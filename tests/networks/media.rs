@@ -131,14 +131,13 @@ impl Source {
                 // A layer for everybody before a better one for anybody; downwards at once, upwards with some reserve.
                 let mut chosen = vec![0usize; count];
                 for layer in 1..=layers_bps.len() {
-                    for index in 0..count {
-                        let camera = &self.cameras[index];
+                    for (camera, chosen) in self.cameras.iter().zip(&mut chosen) {
                         let more = rate(layer) - rate(layer - 1);
                         let up = layer > camera.layer;
                         let needed = if up { more + 0.1 * rate(layer) } else { more };
-                        if chosen[index] + 1 == layer && left >= needed && (!up || now_ms >= camera.hold_until_ms) {
+                        if *chosen + 1 == layer && left >= needed && (!up || now_ms >= camera.hold_until_ms) {
                             left -= more;
-                            chosen[index] = layer;
+                            *chosen = layer;
                         }
                     }
                 }

@@ -33,7 +33,7 @@ fn video(key: u64, limits: Limits, layers: &Layers) -> Video<'_> {
 fn encodings(budget: u64, videos: &[Video<'_>]) -> Vec<Option<u8>> {
     let mut allocator = Allocator::default();
     let decisions = allocator.allocate(Instant::now(), Some(budget), videos);
-    decisions.iter().map(|decision| encoding(decision)).collect()
+    decisions.iter().map(encoding).collect()
 }
 
 fn encoding(decision: &Decision) -> Option<u8> {

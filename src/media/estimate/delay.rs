@@ -335,10 +335,8 @@ mod tests {
         let (mut window, mut detector) = (Window::default(), DelayDetector::default());
         for at in millis.step_by(5) {
             window.arrived(at * 1000, (at + delay_ms(at)) * 1000, 1_200, false);
-            if at % 50 == 45 {
-                if detector.update(at * 1000, &window) == Trend::Growing {
-                    return Some(at);
-                }
+            if at % 50 == 45 && detector.update(at * 1000, &window) == Trend::Growing {
+                return Some(at);
             }
         }
         None
@@ -398,7 +396,7 @@ mod tests {
                 detector.update(at * 1000, &window);
                 if at > 61_000 && at < 80_000 {
                     assert!(detector.queue_us() > 70_000, "{at}");
-                } else if at > 92_000 || at < 60_000 {
+                } else if !(60_000..=92_000).contains(&at) {
                     assert!(detector.queue_us() < 10_000, "{at}: {}", detector.queue_us());
                 }
             }

@@ -91,7 +91,7 @@ impl Arena {
         at as u32
     }
 
-    /// Writes header and lead of a packet whose payload is kept at `body`. There is room for [`head_len_max`].
+    /// Writes header and lead of a packet whose payload is kept at `body`. There is room for a head of the largest kind.
     #[inline]
     pub(super) fn push(
         &mut self,

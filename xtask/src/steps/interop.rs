@@ -12,10 +12,6 @@ use crate::report::{Outcome, node_totals};
 /// Longest run of the whole matrix.
 const LIMIT: Duration = Duration::from_secs(1500);
 
-/// Fails unless the binding's own additions are there.
-const GST_BINDING: &str = "-cimport gi, sys; gi.require_version('Gst', '1.0'); from gi.repository import Gst; \
-    sys.exit('gi.overrides.Gst' not in sys.modules)";
-
 /// GStreamer's elements by the package that brings them, and its Python binding. The binding belongs to the system's
 /// interpreter, whichever one is called `python3` otherwise.
 const NEEDS: &[System] = &[

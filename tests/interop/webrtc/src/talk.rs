@@ -34,6 +34,10 @@ impl Talk {
         let ears = Arc::clone(&talk);
         tokio::spawn(async move {
             while let Some(event) = ears.channel.poll().await {
+                #[allow(
+                    clippy::wildcard_enum_match_arm,
+                    reason = "what else the crate tells of a channel, now or later, is of no interest"
+                )]
                 match event {
                     DataChannelEvent::OnOpen => ears.open.store(true, Ordering::Release),
                     DataChannelEvent::OnMessage(message) => ears.hear(&message.data).await,
