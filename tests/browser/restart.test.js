@@ -69,8 +69,8 @@ for (const browser of /** @type {const} */ (['chromium', 'firefox'])) {
     }
   });
 
-  for (const seconds of [1, 5, 15]) {
-    scene(`${browser}: an outage of ${seconds} s is got over without a new session`, { browsers: [browser], proxy: true, env: ONE_SHARD }, async (stage) => {
+  for (const seconds of [1, 5, 15, 35]) {
+    scene(`${browser}: an outage of ${seconds} s is got over`, { browsers: [browser], proxy: true, env: ONE_SHARD }, async (stage) => {
       const { relay, ann, bob } = await call(stage, stage.proxy.url);
       try {
         const keys = await handshakes(stage.server);
@@ -83,8 +83,10 @@ for (const browser of /** @type {const} */ (['chromium', 'firefox'])) {
         const [down, up] = await Promise.all([picture(bob, 'Ann', begun), picture(ann, 'Bob', begun)]);
         tell(`after an outage of ${seconds} s media came after ${down} ms, and went after ${up} ms`);
         await until('Bob is in the room', () => bob.state(), (s) => s === 'connected');
-        assert.equal(await handshakes(stage.server), keys, 'no new keys');
-        assert.deepEqual(await ann.page.evaluate(() => window.call.events.filter((e) => e.includes('left'))), [], 'nobody saw him leave');
+        // After half a minute the server may have given the session up; then Bob joined anew, under the same name.
+        if (seconds <= 15) assert.equal(await handshakes(stage.server), keys, 'no new keys');
+        assert.equal(await ann.page.evaluate(() => window.call.room.participants.size), 1, 'and no ghost of him is left');
+        if (seconds <= 15) assert.deepEqual(await ann.page.evaluate(() => window.call.events.filter((e) => e.includes('left'))), [], 'nobody saw him leave');
       } finally {
         relay.close();
       }
