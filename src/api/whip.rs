@@ -14,7 +14,9 @@ use super::Api;
 use super::signal::room_grant;
 use super::token::{Grant, TokenError};
 use crate::node::{Closed, Place};
-use crate::room::{HttpKey, HttpOffer, HttpReply, Input};
+use crate::room::{HttpKey, HttpOffer, HttpPatch, HttpReply, Input};
+use crate::transport::negotiation::credentials_of;
+use crate::transport::turn::TurnCredentials;
 use crate::wire::limits::SDP_BYTES_MAX;
 use crate::wire::signal::SignalError;
 use crate::wire::{ErrorCode, ParticipantId, RoomId};
@@ -31,6 +33,7 @@ pub(super) async fn publish(
     body: Bytes,
 ) -> Response {
     let location = format!("/whip/{}", segment(&room));
+    let mut links = Vec::new();
     let result = async {
         let room = id::<RoomId>(&room, "room")?;
         let grant = authorise(&api, &headers, &room)?;
@@ -41,6 +44,7 @@ pub(super) async fn publish(
             ));
         };
         let permissions = room_grant(&grant);
+        links = ice_servers(&api, &grant);
         let sdp = offer(&headers, &body)?;
         let make = |request, place: Place| Input::Whip {
             request,
@@ -54,7 +58,8 @@ pub(super) async fn publish(
         };
         enter(&api, &room, &grant, make).await
     };
-    finish(&api, "whip", &location, result.await)
+    let result = result.await;
+    with_links(finish(&api, "whip", &location, result), &links)
 }
 
 /// `POST /whep/{room}/{participant}`: receive what that participant publishes, now or later.
@@ -65,11 +70,13 @@ pub(super) async fn watch(
     body: Bytes,
 ) -> Response {
     let location = format!("/whep/{}/{}", segment(&room), segment(&publisher));
+    let mut links = Vec::new();
     let result = async {
         let room = id::<RoomId>(&room, "room")?;
         let publisher = id::<ParticipantId>(&publisher, "participant")?;
         let grant = authorise(&api, &headers, &room)?;
         let permissions = room_grant(&grant);
+        links = ice_servers(&api, &grant);
         let sdp = offer(&headers, &body)?;
         let make = |request, place: Place| Input::Whep {
             request,
@@ -83,7 +90,8 @@ pub(super) async fn watch(
         };
         enter(&api, &room, &grant, make).await
     };
-    finish(&api, "whep", &location, result.await)
+    let result = result.await;
+    with_links(finish(&api, "whep", &location, result), &links)
 }
 
 pub(super) async fn end_publishing(
@@ -106,16 +114,18 @@ pub(super) async fn patch_publishing(
     State(api): State<Arc<Api>>,
     Path((room, resource)): Path<(String, String)>,
     headers: HeaderMap,
+    body: Bytes,
 ) -> Response {
-    patch(&api, "whip", &room, resource, &headers).await
+    patch(&api, "whip", &room, resource, &headers, &body).await
 }
 
 pub(super) async fn patch_watching(
     State(api): State<Arc<Api>>,
     Path((room, _, resource)): Path<(String, String, String)>,
     headers: HeaderMap,
+    body: Bytes,
 ) -> Response {
-    patch(&api, "whep", &room, resource, &headers).await
+    patch(&api, "whep", &room, resource, &headers, &body).await
 }
 
 /// Asks a room to make a resource. A token that is good for one join is used up by it, unless nothing was made.
@@ -149,9 +159,16 @@ async fn end(api: &Arc<Api>, kind: &str, room: &str, resource: String, headers: 
     }
 }
 
-/// Trickled candidates are not needed by an ICE-lite server: they are acknowledged. An ICE restart, which is a PATCH with
-/// `If-Match: *`, is not offered here; RFC 9725 section 4.3 asks for 422 then.
-async fn patch(api: &Arc<Api>, kind: &str, room: &str, resource: String, headers: &HeaderMap) -> Response {
+/// Trickled candidates are not needed by an ICE-lite server: they are acknowledged, if they are of the resource's ICE session.
+/// With `If-Match: *` it is an ICE restart (RFC 9725 section 4.3.3): the answer has our new credentials.
+async fn patch(
+    api: &Arc<Api>,
+    kind: &str,
+    room: &str,
+    resource: String,
+    headers: &HeaderMap,
+    body: &Bytes,
+) -> Response {
     let result = async {
         let room = id::<RoomId>(room, "room")?;
         authorise(api, headers, &room)?;
@@ -162,35 +179,80 @@ async fn patch(api: &Arc<Api>, kind: &str, room: &str, resource: String, headers
                 "PATCH takes application/trickle-ice-sdpfrag",
             ));
         }
-        match headers.get(header::IF_MATCH).map(header::HeaderValue::as_bytes) {
-            Some(b"*") => {
-                return Err(Refusal::new(
-                    StatusCode::UNPROCESSABLE_ENTITY,
-                    ErrorCode::SdpUnsupported,
-                    "an ICE restart is not served here; make a new resource",
-                ));
-            }
-            Some(tag) if tag != etag(&resource).as_bytes() => {
-                return Err(Refusal::new(
-                    StatusCode::PRECONDITION_FAILED,
-                    ErrorCode::InvalidField,
-                    "If-Match does not name the ICE session of this resource",
-                ));
-            }
-            Some(_) | None => {}
+        if body.len() > SDP_BYTES_MAX {
+            let sentence = "the fragment is too large";
+            return Err(Refusal::new(
+                StatusCode::PAYLOAD_TOO_LARGE,
+                ErrorCode::SdpTooLarge,
+                sentence,
+            ));
         }
+        let patch = match headers.get(header::IF_MATCH).map(header::HeaderValue::as_bytes) {
+            Some(b"*") => {
+                let fragment = std::str::from_utf8(body).ok();
+                let remote = fragment.and_then(credentials_of).ok_or_else(|| {
+                    let sentence = "an ICE restart names the new a=ice-ufrag and a=ice-pwd";
+                    Refusal::new(StatusCode::BAD_REQUEST, ErrorCode::SdpInvalid, sentence)
+                })?;
+                HttpPatch::Restart { remote }
+            }
+            Some(tag) => HttpPatch::Candidates {
+                session: Some(session_of(tag)),
+            },
+            None => HttpPatch::Candidates { session: None },
+        };
         let make = |request, _| Input::HttpPatch {
             request,
             resource: resource.clone(),
+            patch: patch.clone(),
         };
         Ok(api.node.ask(&room, false, make).await?)
     };
     finish(api, kind, "", result.await)
 }
 
-/// The entity tag of a resource's only ICE session (RFC 9725 section 4.3.1).
-fn etag(resource: &str) -> String {
-    format!("\"{resource}\"")
+/// The entity tag of an ICE session (RFC 9725 section 4.3.1).
+fn etag(ice_session: &str) -> String {
+    format!("\"{ice_session}\"")
+}
+
+/// The ICE session that an entity tag names; one of somebody else's making names none of ours.
+fn session_of(tag: &[u8]) -> String {
+    let tag = std::str::from_utf8(tag).unwrap_or_default();
+    let inner = tag.strip_prefix('"').and_then(|tag| tag.strip_suffix('"'));
+    inner.unwrap_or_default().to_owned()
+}
+
+/// TURN servers for whoever asks, as RFC 9725 section 4.6 has them: one `Link` each.
+fn ice_servers(api: &Api, grant: &Grant) -> Vec<String> {
+    let Some(turn) = api.node.turn() else {
+        return Vec::new();
+    };
+    let unix_secs = SystemTime::now()
+        .duration_since(SystemTime::UNIX_EPOCH)
+        .unwrap_or_default()
+        .as_secs();
+    let user = grant.participant.as_ref().map_or("viewer", ParticipantId::as_str);
+    let TurnCredentials { username, credential } = turn.credentials(unix_secs, user);
+    let link = |url: &String| {
+        format!(
+            "<{url}>; rel=\"ice-server\"; username=\"{username}\"; credential=\"{credential}\"; credential-type=\"password\""
+        )
+    };
+    turn.urls.iter().map(link).collect()
+}
+
+/// Adds the TURN servers to the answer that made a resource.
+fn with_links(mut response: Response, links: &[String]) -> Response {
+    if response.status() == StatusCode::CREATED {
+        for link in links {
+            if let Ok(mut value) = header::HeaderValue::from_str(link) {
+                value.set_sensitive(true);
+                response.headers_mut().append(header::LINK, value);
+            }
+        }
+    }
+    response
 }
 
 /// One segment of a path as it stands in a URL (RFC 3986 section 3.3): ids may hold anything but white space and controls.
@@ -303,18 +365,38 @@ fn offer(headers: &HeaderMap, body: &Bytes) -> Result<String, Refusal> {
 
 fn finish(api: &Api, kind: &str, location: &str, result: Result<HttpReply, Refusal>) -> Response {
     let response = match result {
-        Ok(HttpReply::Created { resource, sdp }) => (
+        Ok(HttpReply::Created {
+            resource,
+            sdp,
+            ice_session,
+        }) => (
             StatusCode::CREATED,
             [
                 (header::CONTENT_TYPE, SDP.to_owned()),
                 (header::LOCATION, format!("{location}/{resource}")),
-                (header::ETAG, etag(&resource)),
+                (header::ETAG, etag(&ice_session)),
                 (ACCEPT_PATCH, TRICKLE.to_owned()),
             ],
             sdp,
         )
             .into_response(),
+        Ok(HttpReply::Restarted { fragment, ice_session }) => (
+            [
+                (header::CONTENT_TYPE, TRICKLE.to_owned()),
+                (header::ETAG, etag(&ice_session)),
+            ],
+            fragment,
+        )
+            .into_response(),
         Ok(HttpReply::Done) => StatusCode::NO_CONTENT.into_response(),
+        Ok(HttpReply::OtherSession) => {
+            let sentence = "If-Match does not name the ICE session of this resource";
+            problem(&Refusal::new(
+                StatusCode::PRECONDITION_FAILED,
+                ErrorCode::InvalidField,
+                sentence,
+            ))
+        }
         Ok(HttpReply::Stats { .. } | HttpReply::NotFound) => {
             let sentence = "there is no such resource";
             problem(&Refusal::new(

@@ -6,6 +6,7 @@ use std::path::Path;
 use toml::{Table, Value};
 
 use super::problem::{Origin, Problem};
+use super::reader::is_secret;
 use super::{DEFAULT_TOML, Sources};
 use crate::api::token::Key;
 
@@ -137,7 +138,13 @@ impl Layers {
                 text.push_str(&format!("\n[{section}]\n"));
                 in_section = section;
             }
-            text.push_str(&format!("{name} = {}  # {}\n", entry.value, entry.origin));
+            let is_empty = entry.value.as_str() == Some("");
+            let shown = if is_secret(key) && !is_empty {
+                "\"[redacted]\"".to_owned()
+            } else {
+                entry.value.to_string()
+            };
+            text.push_str(&format!("{name} = {shown}  # {}\n", entry.origin));
         }
         for key in keys {
             let id = Value::String(key.id.clone());

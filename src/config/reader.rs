@@ -17,6 +17,11 @@ pub(super) struct Reader<'a> {
     pub(super) problems: &'a mut Vec<Problem>,
 }
 
+/// Whether the value of a key is never shown.
+pub(super) fn is_secret(key: &str) -> bool {
+    ["keys", "turn.secret"].contains(&key)
+}
+
 impl Reader<'_> {
     /// Text that `accept` takes; `expected` says which that is.
     pub(super) fn text<T>(&mut self, key: &str, stand_in: T, expected: &str, accept: impl Fn(&str) -> Option<T>) -> T {
@@ -110,7 +115,7 @@ impl Reader<'_> {
     /// Notes that the value of `key` is not lawful, and answers the stand-in.
     pub(super) fn refuse<T>(&mut self, key: &str, expected: &str, stand_in: T) -> T {
         let entry = self.layers.entry(key);
-        let value = if key == "keys" {
+        let value = if is_secret(key) {
             "[redacted]".to_owned()
         } else {
             entry.value.to_string()

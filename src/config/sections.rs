@@ -18,6 +18,7 @@ use crate::packet::{Codec, Kind};
 use crate::room::{LinksConfig, RoomConfig};
 use crate::shard::MediaConfig;
 use crate::transport::negotiation::CodecPolicy;
+use crate::transport::turn::{TurnSecret, TurnServers, is_turn_url};
 use crate::wire::limits::SEATS_MAX;
 use crate::wire::link::Rights;
 use crate::wire::signal::LinkPolicy;
@@ -105,8 +106,52 @@ fn room(reader: &mut Reader<'_>, mode: Mode) -> RoomConfig {
         lobby_timeout: reader.duration("room.lobby_timeout", secs(1)..=hours(24)),
         max_lobby: count(reader, "room.max_lobby", 1, 10_000),
         codecs: codecs(reader),
+        turn: turn(reader),
         links: links(reader, mode),
     }
+}
+
+fn turn(reader: &mut Reader<'_>) -> Option<TurnServers> {
+    let problems_before = reader.problems.len();
+    let urls = reader.list(
+        "turn.urls",
+        "expected a list of URLs like [\"turn:turn.example.org:3478\", \"turns:turn.example.org:443?transport=tcp\"]",
+        |text| is_turn_url(text).then(|| text.to_owned()),
+    );
+    let ttl = reader.duration("turn.ttl", secs(60)..=hours(24));
+    let any = |text: &str| Some(text.to_owned());
+    let mut secret = reader.text("turn.secret", String::new(), "expected text", any);
+    let file = reader.text(
+        "turn.secret_file",
+        String::new(),
+        "expected the path of a file, or nothing",
+        any,
+    );
+    let mut secret_key = "turn.secret";
+    if !file.is_empty() {
+        secret_key = "turn.secret_file";
+        if !secret.is_empty() {
+            reader.refuse(secret_key, "expected nothing, because turn.secret is given", ());
+        }
+        match std::fs::read_to_string(&file) {
+            Ok(text) => secret = text.trim_end_matches(['\r', '\n']).to_owned(),
+            Err(error) => reader.refuse(secret_key, &format!("expected a file that can be read: {error}"), ()),
+        }
+    }
+    if reader.problems.len() > problems_before {
+        return None;
+    }
+    let lawful = (TurnSecret::LEN_MIN..=TurnSecret::LEN_MAX).contains(&secret.len());
+    if (!urls.is_empty() || !secret.is_empty()) && !lawful {
+        let (low, high) = (TurnSecret::LEN_MIN, TurnSecret::LEN_MAX);
+        let expected = format!("expected a secret of {low} to {high} bytes, the same as the TURN server's");
+        return reader.refuse(secret_key, &expected, None);
+    }
+    (!urls.is_empty()).then(|| TurnServers {
+        urls,
+        secret: TurnSecret::new(secret),
+        ttl,
+    })
 }
 
 /// `[media]` has them because they are about media; it is the room that answers offers.

@@ -121,8 +121,13 @@ fn every_key_is_read_and_refused_with_its_name_value_and_origin() {
     for key in all_keys().into_iter().filter(|key| key != "keys_file" && key != "keys") {
         let problems = refusal(&flags(&[(&key, "no, never=[")]));
         assert_eq!(problems.len(), 1, "{problems:?}");
+        let shown = if key == "turn.secret" {
+            "[redacted]"
+        } else {
+            "\"no, never=[\""
+        };
         assert!(
-            problems[0].starts_with(&format!("{key} = \"no, never=[\" (flag): expected ")),
+            problems[0].starts_with(&format!("{key} = {shown} (flag): expected ")),
             "{}",
             problems[0]
         );
@@ -467,4 +472,44 @@ fn durations_and_sizes_are_shown_as_they_are_read() {
     for text in ["", "KiB", "1 KiB", "1kib", "1GiB", "-1", "+1"] {
         assert_eq!(parse_size(text), None, "{text}");
     }
+}
+
+#[test]
+fn turn_servers_take_a_secret_which_is_never_shown() {
+    let url = r#"["turn:turn.example.org"]"#;
+    let problems = refusal(&flags(&[("turn.urls", url)]));
+    assert!(
+        problems[0].starts_with("turn.secret = [redacted] (default): expected a secret of 16"),
+        "{problems:?}"
+    );
+    let problems = refusal(&flags(&[("turn.urls", url), ("turn.secret", "too-short")]));
+    assert!(!problems[0].contains("too-short"), "{problems:?}");
+    let problems = refusal(&flags(&[
+        ("turn.urls", r#"["stun:stun.example.org"]"#),
+        ("turn.secret", SECRET),
+    ]));
+    assert!(problems[0].starts_with("turn.urls"), "{problems:?}");
+
+    let given = flags(&[("turn.urls", url), ("turn.secret", SECRET), ("turn.ttl", "5m")]);
+    let loaded = load(&given).unwrap();
+    let turn = loaded.config.room.turn.as_ref().unwrap();
+    assert_eq!((turn.urls.len(), turn.ttl), (1, Duration::from_secs(300)));
+    let printed = loaded.to_toml();
+    assert!(
+        !printed.contains(SECRET) && printed.contains("secret = \"[redacted]\""),
+        "{printed}"
+    );
+    assert!(!format!("{:?}", loaded.config).contains(SECRET));
+
+    let file = TempFile::new("turn", &format!("{SECRET}\n"));
+    let path = file.0.display().to_string();
+    let mounted = load(&flags(&[("turn.urls", url), ("turn.secret_file", &path)])).unwrap();
+    assert_eq!(
+        mounted.config.room.turn.unwrap().secret,
+        turn.secret,
+        "without the line's end"
+    );
+    let both = flags(&[("turn.urls", url), ("turn.secret", SECRET), ("turn.secret_file", &path)]);
+    assert!(refusal(&both)[0].contains("turn.secret is given"));
+    assert_eq!(load(&flags(&[])).unwrap().config.room.turn, None);
 }

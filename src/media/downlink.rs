@@ -84,6 +84,7 @@ pub struct DownlinkStats {
 /// One path.
 #[derive(Debug)]
 pub struct Downlink {
+    config: EstimateConfig,
     estimator: Estimator,
     feedback: Feedback,
     allocator: Allocator,
@@ -119,6 +120,7 @@ impl Downlink {
     /// Knows nothing yet.
     pub fn new(config: EstimateConfig) -> Self {
         Downlink {
+            config,
             estimator: Estimator::new(config),
             feedback: Feedback::None,
             allocator: Allocator::default(),
@@ -136,6 +138,19 @@ impl Downlink {
             told: Vec::new(),
             news: Vec::new(),
         }
+    }
+
+    /// The client's path is another one: it restarted ICE, moved to another network, or came back. What was known of the old path
+    /// holds no more, least of all that nothing passed; but a path that carried much is not taken for a bad one.
+    pub fn change_path(&mut self) {
+        let start_bps = self.config.start_bps.max(self.estimator.estimate().bps / 2);
+        self.estimator = Estimator::new(EstimateConfig {
+            start_bps,
+            ..self.config
+        });
+        // Nor are steps up held back by what failed there.
+        self.allocator = Allocator::default();
+        self.stir();
     }
 
     /// One of its m-lines agreed to this. The best of all counts.
@@ -402,6 +417,24 @@ mod tests {
             encoding(downlink.allocate(Instant::now(), CALM, &[video(&layers)])),
             Some(1)
         );
+    }
+
+    #[test]
+    fn another_path_is_not_judged_by_the_one_before() {
+        let layers = simulcast(&CAMERA);
+        let start = Instant::now();
+        let mut downlink = path(1_000_000);
+        assert_eq!(encoding(downlink.allocate(start, CALM, &[video(&layers)])), Some(1));
+        downlink.handle_remb(start, 60_000);
+        assert_eq!(encoding(downlink.allocate(start, CALM, &[video(&layers)])), None);
+        downlink.change_path();
+        assert!(downlink.is_due(start));
+        assert_eq!(encoding(downlink.allocate(start, CALM, &[video(&layers)])), Some(1));
+
+        let mut good = path(8_000_000);
+        good.config.start_bps = 1_000_000;
+        good.change_path();
+        assert_eq!(good.stats().estimate.map(|estimate| estimate.bps), Some(4_000_000));
     }
 
     #[test]

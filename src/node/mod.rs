@@ -36,6 +36,7 @@ use crate::shard::{Mail, ShardHandle, ShardId};
 use crate::transport::dtls::DtlsIdentity;
 use crate::transport::ice::Credentials;
 use crate::transport::negotiation::LocalTransport;
+use crate::transport::turn::TurnServers;
 use crate::wire::signal::{Presence, ServerMessage};
 use crate::wire::{ErrorCode, RoomId};
 use directory::{Directory, RoomHandle};
@@ -205,6 +206,11 @@ impl Node {
     /// The counters.
     pub fn metrics(&self) -> &Metrics {
         &self.inner.metrics
+    }
+
+    /// TURN servers that clients are told of.
+    pub fn turn(&self) -> Option<&TurnServers> {
+        self.inner.room_config.turn.as_ref()
     }
 
     /// True until [`Node::drain`].

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::transport::negotiation::CodecPolicy;
+use crate::transport::{negotiation::CodecPolicy, turn::TurnServers};
 use crate::wire::{link::Rights, signal::LinkPolicy};
 
 /// What a room allows. Defaults and ranges: `config/default.toml`.
@@ -34,6 +34,8 @@ pub struct RoomConfig {
     pub max_lobby: usize,
     /// Codecs that may be sent (`[media] codecs` and `audio_codecs`).
     pub codecs: CodecPolicy,
+    /// TURN servers for clients that cannot reach the node by themselves.
+    pub turn: Option<TurnServers>,
     /// What rooms do to each other.
     pub links: LinksConfig,
 }

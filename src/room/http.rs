@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use super::{
-    HttpKey, HttpOffer, HttpReply, Output, Room,
+    HttpKey, HttpOffer, HttpPatch, HttpReply, Output, Room,
     agenda::Timer,
     hex,
     negotiate::code_of,
@@ -18,6 +18,7 @@ use super::{
 };
 use crate::{
     packet::Kind,
+    shard::command::ShardCommand,
     wire::{
         ErrorCode, ParticipantId,
         signal::{Intent, LeaveReason, PublishLine, SourceKind},
@@ -78,6 +79,7 @@ impl Room {
         if !grant.publish {
             return self.refuse_http(request, ErrorCode::Forbidden, "the token does not allow publishing");
         }
+        let ice_session = local.ice.ufrag.clone();
         let mut path = Path::new(shard, local);
         let (next_transport, random) = (self.next_transport(), self.random_bytes());
         let policy = self.settings.policy(&self.config);
@@ -147,6 +149,7 @@ impl Room {
             HttpReply::Created {
                 resource,
                 sdp: answered.negotiated.sdp,
+                ice_session,
             },
         );
     }
@@ -167,6 +170,7 @@ impl Room {
         if !grant.subscribe {
             return self.refuse_http(request, ErrorCode::Forbidden, "the token does not allow receiving");
         }
+        let ice_session = local.ice.ufrag.clone();
         let mut path = Path::new(shard, local);
         let (next_transport, random) = (self.next_transport(), self.random_bytes());
         let policy = self.settings.policy(&self.config);
@@ -211,6 +215,7 @@ impl Room {
             HttpReply::Created {
                 resource,
                 sdp: answered.negotiated.sdp,
+                ice_session,
             },
         );
     }
@@ -224,9 +229,42 @@ impl Room {
         self.reply(request, HttpReply::Done);
     }
 
-    pub(super) fn handle_http_patch(&mut self, request: HttpKey, resource: &str) {
-        let known = self.roster.resource(resource).is_some();
-        self.reply(request, if known { HttpReply::Done } else { HttpReply::NotFound });
+    pub(super) fn handle_http_patch(&mut self, request: HttpKey, resource: &str, patch: &HttpPatch) {
+        let reply = self.patch(resource, patch);
+        self.reply(request, reply);
+    }
+
+    fn patch(&mut self, resource: &str, patch: &HttpPatch) -> HttpReply {
+        let path = match self.roster.resource(resource) {
+            Some(Owner::Member(member)) => self.roster.get_mut(member).map(|publisher| &mut publisher.path),
+            Some(Owner::Viewer(viewer)) => self.viewers.get_mut(viewer).map(|viewer| &mut viewer.path),
+            None => None,
+        };
+        let Some((shard, live)) = path.and_then(|path| Some((path.shard, path.live.as_mut()?))) else {
+            return HttpReply::NotFound;
+        };
+        match patch {
+            HttpPatch::Candidates { session: Some(session) } if *session != live.ice_session => HttpReply::OtherSession,
+            HttpPatch::Candidates { session: _ } => HttpReply::Done,
+            HttpPatch::Restart { remote } => match live.restart_ice(remote) {
+                Ok(restarted) => {
+                    let transport = live.transport;
+                    let ice_session = restarted.local.ufrag.clone();
+                    if restarted.is_new {
+                        let ice = restarted.local;
+                        self.command(shard, ShardCommand::SetIce { transport, ice });
+                    }
+                    HttpReply::Restarted {
+                        fragment: restarted.fragment,
+                        ice_session,
+                    }
+                }
+                Err(error) => HttpReply::Refused {
+                    code: code_of(&error),
+                    message: error.to_string(),
+                },
+            },
+        }
     }
 }
 

@@ -11,7 +11,7 @@ use crate::{
         command::{ShardCommand, ShardId, TransportKey},
         event::ShardEvent,
     },
-    transport::{fingerprint::Fingerprint, negotiation::LocalTransport},
+    transport::{fingerprint::Fingerprint, ice::Credentials, negotiation::LocalTransport},
     wire::{
         ErrorCode, ParticipantId, ResumeKey, RoomId,
         link::LinkFrame,
@@ -114,12 +114,14 @@ pub enum Input {
         /// The name in [`HttpReply::Created`].
         resource: String,
     },
-    /// `PATCH` (trickle ICE): nothing to do for an ICE-lite node but to say whether the resource is there.
+    /// `PATCH` of what a WHIP or WHEP request made (RFC 9725 section 4.3).
     HttpPatch {
         /// Answered by [`Output::HttpReply`].
         request: HttpKey,
         /// The name in [`HttpReply::Created`].
         resource: String,
+        /// What.
+        patch: HttpPatch,
     },
     /// `GET /v1/rooms/{room}/stats`: how everybody's connection is doing.
     HttpStats {
@@ -166,6 +168,21 @@ pub struct HttpOffer {
     pub shard: ShardId,
     /// Our side of that path.
     pub local: LocalTransport,
+}
+
+/// What a `PATCH` says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum HttpPatch {
+    /// Candidates: nothing to do for an ICE-lite node but to say whether the resource is there.
+    Candidates {
+        /// Only if this is the ICE session (`If-Match`).
+        session: Option<String>,
+    },
+    /// Another ICE session on the same path.
+    Restart {
+        /// The client's new credentials.
+        remote: Credentials,
+    },
 }
 
 /// Something on a data channel.
@@ -318,9 +335,20 @@ pub enum HttpReply {
         resource: String,
         /// The answer.
         sdp: String,
+        /// Name of its ICE session.
+        ice_session: String,
+    },
+    /// 200, with an SDP fragment as its body.
+    Restarted {
+        /// Our side of the path.
+        fragment: String,
+        /// Name of the new ICE session.
+        ice_session: String,
     },
     /// 200 or 204.
     Done,
+    /// 412: the resource has another ICE session by now.
+    OtherSession,
     /// 200, with how everybody is connected, by their ids.
     Stats {
         /// One entry for each participant.

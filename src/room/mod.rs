@@ -17,6 +17,7 @@ mod feed;
 mod fill;
 mod grant;
 mod http;
+mod ice_servers;
 mod io;
 mod link_requests;
 mod links;
@@ -58,7 +59,7 @@ use std::{
 
 pub use config::{LinksConfig, RoomConfig};
 pub use grant::Grant;
-pub use io::{DataEvent, Frame, HttpKey, HttpOffer, HttpReply, Input, Output, SocketKey};
+pub use io::{DataEvent, Frame, HttpKey, HttpOffer, HttpPatch, HttpReply, Input, Output, SocketKey};
 pub use links::Verify;
 pub use lookup::{Lookup, LookupKey};
 pub use negotiate::{Negotiate, NewNegotiation};
@@ -305,7 +306,11 @@ impl Room {
             } => self.handle_whep(now, request, publisher, *offer),
             Input::HttpDelete { request, resource } => self.handle_http_delete(now, request, &resource),
             Input::HttpStats { request } => self.handle_http_stats(request),
-            Input::HttpPatch { request, resource } => self.handle_http_patch(request, &resource),
+            Input::HttpPatch {
+                request,
+                resource,
+                patch,
+            } => self.handle_http_patch(request, &resource, &patch),
             Input::Link { frame } => self.link_input(now, LinkInput::Frame { frame: *frame }),
             Input::LinkUnreachable { room, session, code } => {
                 self.link_input(now, LinkInput::Unreachable { room, session, code });

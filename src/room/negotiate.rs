@@ -3,7 +3,8 @@
 use crate::{
     transport::{
         fingerprint::Fingerprint,
-        negotiation::{CodecPolicy, LocalTransport, Negotiated, Negotiation, NegotiationError},
+        ice::Credentials,
+        negotiation::{CodecPolicy, IceRestart, LocalTransport, Negotiated, Negotiation, NegotiationError},
     },
     wire::ErrorCode,
 };
@@ -15,11 +16,21 @@ pub trait Negotiate: std::fmt::Debug + Send {
     /// # Errors
     /// Why the offer is refused.
     fn answer(&mut self, offer: &str, policy: &CodecPolicy) -> Result<Negotiated, NegotiationError>;
+
+    /// The client restarts ICE and nothing else, without an offer.
+    ///
+    /// # Errors
+    /// Why that is refused; everything stands as it stood.
+    fn restart_ice(&mut self, remote: &Credentials) -> Result<IceRestart, NegotiationError>;
 }
 
 impl Negotiate for Negotiation {
     fn answer(&mut self, offer: &str, policy: &CodecPolicy) -> Result<Negotiated, NegotiationError> {
         self.answer_within(offer, policy)
+    }
+
+    fn restart_ice(&mut self, remote: &Credentials) -> Result<IceRestart, NegotiationError> {
+        Negotiation::restart_ice(self, remote)
     }
 }
 

@@ -10,7 +10,7 @@ use crate::{
     transport::{
         fingerprint::Fingerprint,
         ice::Credentials,
-        negotiation::{CodecPolicy, LocalTransport, Negotiated, NegotiationError, ReceiveLine},
+        negotiation::{CodecPolicy, IceRestart, LocalTransport, Negotiated, NegotiationError, ReceiveLine},
     },
     wire::{
         Json, ParticipantId, PublicationId,
@@ -80,6 +80,8 @@ pub(super) struct Live {
     pub(super) fingerprint: Fingerprint,
     pub(super) receive: Vec<ReceiveLine>,
     pub(super) extensions: ExtensionMap,
+    /// Name of the ICE session: the user name fragment on our side.
+    pub(super) ice_session: String,
     negotiation: Box<dyn Negotiate>,
 }
 
@@ -128,6 +130,9 @@ impl Path {
             live.fingerprint = negotiated.remote_fingerprint;
             live.receive.clone_from(&negotiated.receive);
             live.extensions = negotiated.extensions;
+            if let Some(ice) = &negotiated.ice_restarted {
+                live.ice_session.clone_from(&ice.ufrag);
+            }
             return Ok(Answered {
                 negotiated,
                 transport: live.transport,
@@ -154,6 +159,7 @@ impl Path {
             fingerprint: negotiated.remote_fingerprint,
             receive: negotiated.receive.clone(),
             extensions: negotiated.extensions,
+            ice_session: ice.ufrag.clone(),
             negotiation,
         });
         Ok(Answered {
@@ -162,6 +168,15 @@ impl Path {
             fresh: Some(ice),
             replaced,
         })
+    }
+}
+
+impl Live {
+    /// The client restarts ICE without an offer.
+    pub(super) fn restart_ice(&mut self, remote: &Credentials) -> Result<IceRestart, NegotiationError> {
+        let restarted = self.negotiation.restart_ice(remote)?;
+        self.ice_session.clone_from(&restarted.local.ufrag);
+        Ok(restarted)
     }
 }
 

@@ -173,6 +173,7 @@ impl Room {
         let Some((_, participant)) = own.into_iter().next() else {
             return;
         };
+        let (ice_servers, ice_servers_ttl_ms) = self.ice_servers(&participant.id);
         let joined = ServerMessage::Joined(Box::new(Joined {
             version,
             room: self.id.clone(),
@@ -180,7 +181,8 @@ impl Room {
             participant,
             resume,
             participants: others.into_iter().map(|(_, info)| info).collect(),
-            ice_servers: Vec::new(),
+            ice_servers,
+            ice_servers_ttl_ms,
             limits: JoinedLimits {
                 message_bytes: MESSAGE_BYTES_MAX,
                 metadata_bytes: METADATA_BYTES_MAX,

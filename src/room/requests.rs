@@ -171,6 +171,7 @@ impl Room {
             } => self.pin(now, member, participant, camera, screen),
             ClientMessage::StoreSet { key, value } => self.store_set(now, member, key, value),
             ClientMessage::StoreGet { key } => self.store_get(now, member, key.as_deref()),
+            ClientMessage::IceServers => self.renew_ice_servers(now, member),
             ClientMessage::EntryRespond { participant, allow } => {
                 self.entry_respond(now, unix_ms, member, &participant, allow)
             }

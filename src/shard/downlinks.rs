@@ -74,6 +74,14 @@ impl Shard {
         }
     }
 
+    /// What was estimated of a subscriber's path holds no more.
+    pub(super) fn change_path(&mut self, slot: TransportSlot) {
+        if let Some(downlink) = self.transports[slot.0 as usize].downlink.as_deref_mut() {
+            downlink.change_path();
+            self.downlinks_due.push(slot);
+        }
+    }
+
     /// A subscriber's own estimate.
     pub(super) fn handle_remb(&mut self, now: Instant, slot: TransportSlot, bps: u64) {
         if let Some(downlink) = self.transports[slot.0 as usize].downlink.as_deref_mut() {

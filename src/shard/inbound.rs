@@ -48,7 +48,7 @@ impl Shard {
         match class {
             Class::Dtls => self.handle_dtls(slot, datagram),
             Class::Rtp => match self.handle_rtp(now, slot, datagram) {
-                Ok(()) => self.transports[slot.0 as usize].ice.heard(now, arrival.remote()),
+                Ok(()) => self.transports[slot.0 as usize].ice.heard_media(now, arrival.remote()),
                 Err(reason) => self.counters.turn_away(reason),
             },
             Class::Rtcp => match self.handle_rtcp(now, slot, datagram) {
@@ -103,12 +103,17 @@ impl Shard {
                     Some((_, Some(connection))) => self.close_connection(now, connection, CloseReason::Evicted),
                     None => {}
                 }
-                if let Some(ufrag) = retired_ufrag {
-                    self.table.forget_ufrag(&ufrag);
+                if let Some(ufrag) = &retired_ufrag {
+                    self.table.forget_ufrag(ufrag);
                 }
                 let is_selected = self.transports[slot.0 as usize].ice.selected() == Some(arrival.remote());
-                if is_selected && self.egress.address(slot) != Some(arrival) {
+                let before = self.egress.address(slot);
+                if is_selected && before != Some(arrival) {
                     self.egress.set_address(slot, Some(arrival));
+                }
+                let is_another_way = is_selected && before.is_none_or(|before| !before.is_like(&arrival));
+                if retired_ufrag.is_some() || is_another_way {
+                    self.change_path(slot);
                 }
                 self.tell_if_connected(slot);
             }

@@ -78,6 +78,11 @@ impl Arrival {
         }
     }
 
+    /// Whether packets to both are likely to share their way: the same protocol to the same host.
+    pub(super) fn is_like(&self, other: &Arrival) -> bool {
+        self.from.ip() == other.from.ip() && matches!(self.via, Via::Tcp(_)) == matches!(other.via, Via::Tcp(_))
+    }
+
     /// What ICE knows it as.
     #[inline]
     pub(super) fn remote(&self) -> Remote {

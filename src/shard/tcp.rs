@@ -11,7 +11,7 @@
 //! | unproven ones of one source | [`UNPROVEN_PER_SOURCE_MAX`] | newcomers from there are closed at once |
 //! | time until the first valid check | [`PROOF_TIMEOUT`] | closed |
 //! | frames before it | [`STRANGE_FRAMES_MAX`] | closed |
-//! | time since the last valid check | [`IDLE_TIMEOUT`] | closed |
+//! | time since the last word of a proven one | [`IDLE_TIMEOUT`] | closed |
 //! | proven ones of one transport | [`crate::transport::ice::MAX_TUPLES`] | the oldest is closed |
 //! | bytes read ahead | one frame | a larger frame closes |
 //! | bytes waiting to be sent | [`connection::QUEUE_BYTES_MAX`] | whole frames are dropped |
@@ -50,7 +50,7 @@ const PROOF_TIMEOUT: Duration = Duration::from_secs(10);
 /// A browser's first frame is a check; others go on with media where a connection broke, and check in their own time. A second
 /// of a large call is enough for them, and an end for who only wants to keep us busy.
 const STRANGE_FRAMES_MAX: u16 = 512;
-/// Browsers check even the pairs they do not use every 25 s, as long as they keep them.
+/// Browsers check even the pairs they do not use every 25 s, as long as they keep them; others send keepalives as often.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(60);
 /// Accepted before others get a turn.
 const ACCEPTS_PER_TURN: usize = 64;
@@ -260,9 +260,12 @@ impl Connections {
     }
 
     /// Reads a connection into `buffer`, which is [`READ_BUFFER_BYTES`] long. `None` when there is no such connection.
-    fn read(&mut self, id: ConnectionId, buffer: &mut [u8]) -> Option<(SocketAddr, Brought)> {
+    fn read(&mut self, now: Instant, id: ConnectionId, buffer: &mut [u8]) -> Option<(SocketAddr, Brought)> {
         let place = self.get_mut(id)?;
         let brought = place.read(buffer);
+        if place.slot.is_some() && matches!(brought, Brought::Bytes(_)) {
+            place.alive_at = now;
+        }
         place.is_ready = matches!(brought, Brought::Bytes(_));
         let from = place.from;
         if place.is_ready {
@@ -368,7 +371,7 @@ impl Connections {
         overdue
     }
 
-    /// Proven connections that nobody has checked for a long time.
+    /// Proven connections from which nothing has come for a long time.
     fn idle(&self, now: Instant) -> Vec<ConnectionId> {
         let is_idle = |place: &Connection| place.slot.is_some() && now >= place.alive_at + IDLE_TIMEOUT;
         let idle = self.places.iter().filter(|(_, place)| is_idle(place));

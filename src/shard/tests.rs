@@ -289,6 +289,24 @@ fn after_another_handshake_both_directions_count_rollovers_from_zero() {
     assert_eq!(bob.receive().0.len(), 10);
 }
 
+/// Browsers notice late that a path is dead; an SDK that counts on this notices soon.
+#[test]
+fn whoever_is_connected_hears_from_us_twice_a_second_whatever_happens() {
+    let mut shards = shards(1);
+    let shard = &mut shards[0];
+    let ann = Client::connect(shard, 1);
+    let mut heard = 0;
+    for _ in 0..100 {
+        shard.turn();
+        let mut buffer = [0; 2_000];
+        while let Ok(len) = ann.socket.recv(&mut buffer) {
+            assert!(len > 0 && (192..=223).contains(&buffer[1]));
+            heard += 1;
+        }
+    }
+    assert_eq!(heard, 4, "in two seconds of ticks");
+}
+
 #[test]
 fn a_long_mailbox_is_read_on_without_waiting_for_the_next_letter() {
     let mut ready = shards(1).remove(0);

@@ -152,15 +152,13 @@ impl Shard {
                 blocks.push(block);
             }
         }
-        if blocks.is_empty() {
+        if blocks.is_empty() && !entry.connected {
             return;
         }
         let mut compound = std::mem::take(&mut self.scratch);
         compound.clear();
-        // 31 blocks are the most one report holds (RFC 3550 section 6.4.2); a transport has at most 48 streams.
-        for chunk in blocks.chunks(31) {
-            write::receiver_report(&mut compound, entry.rtcp_ssrc, chunk);
-        }
+        // Even with nothing to report: a client that hears nothing at all from us may take its path for lost.
+        write::receiver_report(&mut compound, entry.rtcp_ssrc, &blocks);
         write::sdes_cname(&mut compound, entry.rtcp_ssrc, "enfilade");
         if entry
             .receive

@@ -26,6 +26,9 @@ pub const CONSENT_TIMEOUT: Duration = Duration::from_secs(30);
 /// another port. Chromium checks every 2.5 s, Firefox every 5 s.
 const SILENCE_OF_THE_MOVED: Duration = Duration::from_secs(3);
 
+/// The same for an address from which media came until just before: it came every few milliseconds, so its end is noticed sooner.
+const SILENCE_OF_THE_SPEAKING: Duration = Duration::from_millis(600);
+
 /// The most remote addresses of one transport that are remembered.
 pub const MAX_TUPLES: usize = 8;
 
@@ -146,6 +149,8 @@ pub struct IceLite {
     nominated: bool,
     /// When the client was last heard from where we send to, or sent until its connection ended.
     consented: Option<Instant>,
+    /// The last media from where we send to.
+    spoke: Option<Instant>,
     consent_timeout: Duration,
 }
 
@@ -184,6 +189,7 @@ impl IceLite {
             selected: None,
             nominated: false,
             consented: None,
+            spoke: None,
             consent_timeout: CONSENT_TIMEOUT,
         }
     }
@@ -286,6 +292,16 @@ impl IceLite {
         }
     }
 
+    /// As [`IceLite::heard`], of an authentic media packet: who speaks sends them without a pause, so when they stop coming from
+    /// there, and a check comes from elsewhere, the client has moved. Once per packet.
+    #[inline]
+    pub fn heard_media(&mut self, now: Instant, from: Remote) {
+        if self.selected == Some(from) {
+            self.consented = Some(now);
+            self.spoke = Some(now);
+        }
+    }
+
     /// The request, and whether it used the current credentials rather than those before a restart.
     fn authenticate<'a>(&self, datagram: &'a [u8]) -> Result<(BindingRequest<'a>, bool), StunDrop> {
         let request = BindingRequest::parse(datagram)?;
@@ -330,7 +346,10 @@ impl IceLite {
     /// The latest nomination wins. Before the first one the latest check does, so that media need not wait for it (but TCP
     /// waits for UDP to fall silent); and so it does after the selected remote fell silent.
     fn select(&mut self, now: Instant, from: Remote, nominated: bool) -> Option<Remote> {
-        let is_silent = |tuple: &Tuple| now.saturating_duration_since(tuple.last_check) >= SILENCE_OF_THE_MOVED;
+        let is_silent = |tuple: &Tuple| match self.spoke {
+            Some(spoke) if spoke > tuple.last_check => now.saturating_duration_since(spoke) >= SILENCE_OF_THE_SPEAKING,
+            Some(_) | None => now.saturating_duration_since(tuple.last_check) >= SILENCE_OF_THE_MOVED,
+        };
         let selected = self.tuples.iter().find(|tuple| Some(tuple.remote) == self.selected);
         let stays = selected.is_some_and(|tuple| {
             let is_worse = from.connection.is_some() && tuple.remote.connection.is_none();

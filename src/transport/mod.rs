@@ -8,3 +8,4 @@ pub mod negotiation;
 pub mod sctp;
 pub mod srtp;
 pub mod stun;
+pub mod turn;

@@ -16,9 +16,10 @@ use std::sync::Arc;
 pub use decode::{SignalError, decode};
 pub use event::ServerMessage;
 pub use info::{
-    AnswerPublication, AnswerSeat, ByeCode, Joined, JoinedLimits, LeaveReason, LinkChatInfo, LinkCloseReason, LinkInfo,
-    OkFields, ParticipantInfo, Permission, Pin, Presence, PresenceOwner, PublicationInfo, QualityEntry, ResumeInfo,
-    SeatEntry, SpeakerEntry, SubscriptionReason, SubscriptionState, Switch, TopicMessage, TransportState,
+    AnswerPublication, AnswerSeat, ByeCode, IceServer, Joined, JoinedLimits, LeaveReason, LinkChatInfo,
+    LinkCloseReason, LinkInfo, OkFields, ParticipantInfo, Permission, Pin, Presence, PresenceOwner, PublicationInfo,
+    QualityEntry, ResumeInfo, SeatEntry, SpeakerEntry, SubscriptionReason, SubscriptionState, Switch, TopicMessage,
+    TransportState,
 };
 pub use request::{
     ClientMessage, Envelope, Intent, JoinRequest, Mode, PresenceRequest, Priority, PublishLine, Quality, ResumeRequest,

@@ -9,7 +9,7 @@ for (const browser of /** @type {const} */ (['chromium', 'firefox'])) {
     try {
       const ann = await (await caller('Ann')).join({ room: 'r', camera: SMALL, microphone: true });
       const begun = Date.now();
-      const bob = await (await caller('Bob')).join({ room: 'r', camera: SMALL, microphone: true, tcpOnly: way.port });
+      const bob = await (await caller('Bob')).join({ room: 'r', camera: SMALL, microphone: true, ways: { tcp: way.port } });
       await until('Bob sees Ann', () => bob.ask('stats', 'Ann', 'camera'), (s) => s?.framesDecoded > 0, 8000);
       console.log(`${browser}: first picture over TCP ${Date.now() - begun} ms after the join`);
       await Promise.all([ann.sees('Bob'), ann.hears('Bob'), bob.sees('Ann'), bob.hears('Ann')]);

@@ -107,7 +107,7 @@ async fn a_client_that_moves_is_followed() {
         .stream(at_bob.audio_ssrc)
         .unwrap()
         .longest_pause;
-    assert!(pause.as_secs_f64() < 3.0, "{pause:?}");
+    assert!(pause.as_secs_f64() < 2.0, "{pause:?}");
 }
 
 #[tokio::test]

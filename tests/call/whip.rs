@@ -144,10 +144,9 @@ async fn people_in_the_room_can_be_viewed() {
     );
 }
 
-/// An ICE-lite server with its candidates in the answer needs none of the client's; a restart is refused with a code, and the
-/// client makes a new resource (RFC 9725 section 4.3).
+/// An ICE-lite server with its candidates in the answer needs none of the client's (RFC 9725 section 4.3.2).
 #[tokio::test]
-async fn patch_takes_candidates_and_refuses_a_restart() {
+async fn patch_takes_candidates_of_the_ice_session_there_is() {
     let stage = Stage::set().await;
     let _publisher = publish(&stage.server, "studio").await;
     let (viewer, resource) = view(&stage.server, "studio", "viewer").await;
@@ -169,12 +168,109 @@ async fn patch_takes_candidates_and_refuses_a_restart() {
     };
     let trickle = "application/trickle-ice-sdpfrag";
     assert_eq!(patch(trickle, None).await.0, 204);
-    let (status, problem) = patch(trickle, Some("*")).await;
-    assert_eq!(status, 422);
-    assert!(problem.contains("\"code\":\"sdp-unsupported\""), "{problem}");
+    assert_eq!(patch(trickle, resource.etag.as_deref()).await.0, 204);
+    assert_eq!(patch(trickle, Some("\"another\"")).await.0, 412);
     assert_eq!(patch("text/plain", None).await.0, 415);
     viewer.record().forget();
     sees(&viewer, 71, 10).await;
+}
+
+/// RFC 9725 section 4.3.3: no offer, no new keys, and the numbers go on.
+#[tokio::test]
+async fn patch_restarts_ice_for_publisher_and_viewer() {
+    let stage = Stage::set().await;
+    let publisher = publish(&stage.server, "studio").await;
+    let (viewer, watched) = view(&stage.server, "studio", "viewer").await;
+    sees(&viewer, 71, 5).await;
+    for (endpoint, resource, id) in [
+        (&publisher.endpoint, &publisher.resource, "studio"),
+        (&viewer, &watched, "viewer"),
+    ] {
+        let offer = endpoint.offer(true).unwrap();
+        let word = |sdp: &str, key: &str| sdp.lines().find_map(|line| line.strip_prefix(key)).unwrap().to_owned();
+        let path = |sdp: &str| (word(sdp, "a=ice-ufrag:"), word(sdp, "a=ice-pwd:"));
+        let (ufrag, pwd) = path(&offer);
+        let fragment =
+            format!("a=ice-ufrag:{ufrag}\r\na=ice-pwd:{pwd}\r\nm=audio 9 UDP/TLS/RTP/SAVPF 0\r\na=mid:0\r\n");
+        let send = async |if_match: &str, body: String| {
+            let token = token_for(ROOM, id, &["allow_join"]);
+            let request = reqwest::Client::new().patch(&resource.url).bearer_auth(&token);
+            let request = request.header("content-type", "application/trickle-ice-sdpfrag");
+            request.header("if-match", if_match).body(body).send().await.unwrap()
+        };
+        assert_eq!(send("*", "a=ice-ufrag:alone\r\n".to_owned()).await.status(), 400);
+        let answer = send("*", fragment.clone()).await;
+        assert_eq!(answer.status(), 200);
+        let etag = answer.headers()["etag"].to_str().unwrap().to_owned();
+        assert_eq!(answer.headers()["content-type"], "application/trickle-ice-sdpfrag");
+        assert_ne!(Some(&etag), resource.etag.as_ref());
+        let ours = answer.text().await.unwrap();
+        assert!(ours.contains("a=candidate:"), "{ours}");
+        let old = resource.etag.clone().unwrap();
+        assert_eq!(send(&old, String::new()).await.status(), 412, "that session is over");
+        assert_eq!(send(&etag, String::new()).await.status(), 204);
+        // What was agreed before, with the new credentials in it, is the answer to the restart.
+        let (before, after) = (path(&resource.sdp), path(&ours));
+        assert_ne!(before.0, after.0);
+        let sdp = resource.sdp.replace(&before.0, &after.0).replace(&before.1, &after.1);
+        endpoint.answer(&sdp).unwrap();
+        endpoint.connected().await.unwrap();
+        viewer.record().forget();
+        sees(&viewer, 71, 10).await;
+    }
+    let metrics = stage.server.metrics().await.unwrap();
+    assert_eq!(
+        metrics.sum("enfilade_dtls_handshake_seconds_count", ""),
+        2.0,
+        "no new keys"
+    );
+}
+
+/// RFC 9725 section 4.6.
+#[tokio::test]
+async fn turn_servers_come_as_links_with_credentials_that_end() {
+    let urls = r#"["turn:192.0.2.7:3478","turns:turn.example.org:443?transport=tcp"]"#;
+    let secret = "a-secret-of-the-turn-server";
+    let stage = Stage::set_with(&[
+        ("ENFILADE_TURN__URLS", urls),
+        ("ENFILADE_TURN__SECRET", secret),
+        ("ENFILADE_TURN__TTL", "5m"),
+        ("ENFILADE_LOG__FILTER", "trace"),
+    ])
+    .await;
+    let publisher = publish(&stage.server, "studio").await;
+    let [udp, tls] = publisher.resource.links.as_slice() else {
+        panic!("{:?}", publisher.resource.links);
+    };
+    assert!(
+        udp.starts_with("<turn:192.0.2.7:3478>; rel=\"ice-server\"; username=\""),
+        "{udp}"
+    );
+    assert!(
+        tls.starts_with("<turns:turn.example.org:443?transport=tcp>; rel=\"ice-server\"; "),
+        "{tls}"
+    );
+    let field = |name: &str| {
+        let (_, rest) = udp.split_once(&format!("; {name}=\"")).unwrap();
+        rest.split_once('"').unwrap().0.to_owned()
+    };
+    let (username, credential) = (field("username"), field("credential"));
+    assert_eq!(field("credential-type"), "password");
+    let (ends, user) = username.split_once(':').unwrap();
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
+    assert!((now + 290..=now + 300).contains(&ends.parse().unwrap()) && user == "studio");
+
+    let mut ann = stage.join("ann").await;
+    let server = ann.joined["iceServers"][0].clone();
+    assert_eq!(
+        (&server["urls"][0], &ann.joined["iceServersTtlMs"]),
+        (&"turn:192.0.2.7:3478".into(), &300_000.into())
+    );
+    let renewed = ann.signal.request("ice.servers", serde_json::json!({})).await.unwrap();
+    assert_eq!(renewed["iceServers"][0]["urls"], server["urls"]);
+    let log = stage.server.log().join("\n");
+    let shown = [secret, &credential, server["credential"].as_str().unwrap()];
+    assert!(shown.iter().all(|word| !log.contains(word)), "a secret is in the log");
 }
 
 #[tokio::test]

@@ -46,6 +46,10 @@ pub(crate) const IP: System = System {
     probe: ("ip", "-V"),
     package: "iproute2",
 };
+pub(crate) const COTURN: System = System {
+    probe: ("turnserver", "--version"),
+    package: "coturn",
+};
 /// Debian splits the module out of Python; `ensurepip` is what it leaves out.
 pub(crate) const VENV: System = System {
     probe: ("python3", "-cimport venv, ensurepip"),

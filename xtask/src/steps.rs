@@ -63,7 +63,13 @@ pub(crate) const STEPS: &[Step] = &[
     Step {
         name: "browser",
         what: "calls between headless Chromium and Firefox",
-        needs: &[install::NODE, install::NPM, install::CHROMIUM, install::FIREFOX],
+        needs: &[
+            install::NODE,
+            install::NPM,
+            install::CHROMIUM,
+            install::FIREFOX,
+            install::COTURN,
+        ],
         run: web::browser,
     },
     Step {

@@ -12,8 +12,12 @@ const PATIENCE_MS = 250;
 const FIRST_MS = 8000;
 /** From one restart to the next, in ms, by how many were in vain before it. */
 const PACE_MS = [0, 1500, 3000, 4000, 4000];
-/** How long traffic is watched when the network changed, in ms: sound has a packet every 20 ms, and silence one now and then. */
-const WATCH_MS = 500;
+/** How long traffic is watched when the network changed, in ms: the server says something every half second at least. */
+const WATCH_MS = 700;
+/** How often it is looked whether anything comes in, in ms. */
+const LISTEN_MS = 500;
+/** Nothing at all for so long, in ms, and the path counts as lost: the server says something twice a second, media or not. */
+const SILENCE_MS = 2000;
 /** So long after a restart something of ours must have left on the new path, in ms: reports at least go every second or so. */
 const AUDIT_MS = 4000;
 
@@ -45,6 +49,11 @@ export class MediaPath extends Emitter {
   #wake = null;
   /** @type {unknown} */
   #audit = null;
+  /** @type {unknown} */
+  #listening = null;
+  /** When something came in; null: nothing has since the last restart, so silence means nothing. @type {number | null} */
+  #heardAt = null;
+  #lastHeard = { source: 0, bytes: 0 };
 
   /**
    * @param {Platform} platform
@@ -89,6 +98,7 @@ export class MediaPath extends Emitter {
   close() {
     this.#disarm();
     this.#platform.clearTimeout(this.#audit);
+    this.#platform.clearTimeout(this.#listening);
     this.#pc.oniceconnectionstatechange = this.#pc.onconnectionstatechange = null;
     this.#set('closed');
     this.#wake?.();
@@ -124,6 +134,30 @@ export class MediaPath extends Emitter {
     this.#inVain = 0;
     this.#wake?.();
     this.#set('connected');
+    if (this.#listening === null) this.#listen();
+  }
+
+  /**
+   * Browsers take five seconds and more to say that a path is dead. Media that comes in is seen at no cost; only without any the
+   * statistics are asked.
+   */
+  #listen() {
+    this.#listening = this.#platform.setTimeout(async () => {
+      this.#listening = null;
+      const now = this.#platform.now();
+      const source = newestSource(this.#pc);
+      let bytes = this.#lastHeard.bytes;
+      if (source === this.#lastHeard.source) bytes = (await this.#traffic())?.received ?? bytes;
+      if (this.#state !== 'connected') return;
+      if (source !== this.#lastHeard.source || bytes !== this.#lastHeard.bytes) {
+        this.#lastHeard = { source, bytes };
+        this.#heardAt = now;
+      } else if (this.#heardAt !== null && now - this.#heardAt >= SILENCE_MS) {
+        this.#want();
+        return;
+      }
+      this.#listen();
+    }, LISTEN_MS);
   }
 
   /** @param {number} ms */
@@ -142,6 +176,7 @@ export class MediaPath extends Emitter {
   #want() {
     if (this.#state === 'closed') return;
     this.#wanted = true;
+    this.#heardAt = null;
     this.#set('lost');
     if (!this.#running) void this.#run();
   }
@@ -225,4 +260,16 @@ export class MediaPath extends Emitter {
     this.#state = state;
     this.emit('state', state);
   }
+}
+
+/**
+ * When the newest sound or picture came in, on whatever clock.
+ * @param {RTCPeerConnection} pc
+ */
+function newestSource(pc) {
+  let newest = 0;
+  for (const { receiver } of pc.getTransceivers?.() ?? []) {
+    for (const { timestamp } of receiver.getSynchronizationSources?.() ?? []) newest = Math.max(newest, timestamp);
+  }
+  return newest;
 }

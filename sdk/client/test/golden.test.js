@@ -28,7 +28,7 @@ const EVENTS = [
 const ANSWERS = ['joined', 'resumed', 'ok', 'error', 'answer', 'pong', 'bye', 'waiting', 'presence', 'rooms'];
 const REQUESTS = [
   'join', 'resume', 'leave', 'ping', 'offer', 'publish', 'unpublish', 'mute', 'subscribe', 'unsubscribe', 'view', 'chat',
-  'topic.publish', 'topic.subscribe', 'topic.unsubscribe', 'update', 'remove', 'stats',
+  'topic.publish', 'topic.subscribe', 'topic.unsubscribe', 'update', 'remove', 'ice.servers', 'stats',
   'media.request', 'pin', 'store.set', 'store.get', 'room.update', 'room.close', 'entry.respond', 'presence', 'rooms',
   'link.open', 'link.close', 'link.respond', 'link.chat', 'link.end', 'switch',
 ];

@@ -170,7 +170,7 @@ test('another network: restarted if nothing comes in any more, else left alone',
   await s.platform.advance(1000);
   assert.equal(restarts(s), 0);
   s.platform.page('network');
-  await s.platform.advance(600);
+  await s.platform.advance(800);
   assert.equal(restarts(s), 1);
   assert.ok(s.server.requests('ping').length >= 2, 'and the socket was asked whether it lives');
 });
@@ -191,10 +191,8 @@ test('no restart is offered while the signalling is away; the one after the resu
 
 test('signalling that came back while the media flowed all along restarts nothing', async () => {
   const s = await scene().joined();
-  s.pc.stats = pair(1000);
+  s.pc.getStats = async () => new Map([['p', pair(s.platform.now())[0]]]);
   s.socket.break();
-  await s.platform.advance(100);
-  s.pc.stats = pair(5000);
   await s.platform.advance(5000);
   assert.equal(s.room.state, 'connected');
   assert.equal(restarts(s), 0);
@@ -207,7 +205,7 @@ test('a network that changes during a restart asks for another one right after i
   s.pc.ice('failed');
   await settle();
   s.platform.page('network');
-  await s.platform.advance(600);
+  await s.platform.advance(800);
   assert.equal(restarts(s), 1, 'never two at a time');
   delete s.server.on.offer;
   const offer = s.server.requests('offer').at(-1);
@@ -216,12 +214,40 @@ test('a network that changes during a restart asks for another one right after i
   assert.equal(restarts(s), 2);
 });
 
+test('when nothing at all comes in for two seconds ICE is restarted once, whatever the browser says', async () => {
+  const s = await scene().joined();
+  for (let bytes = 1; bytes <= 10; bytes++) {
+    s.pc.stats = pair(bytes * 100);
+    await s.platform.advance(500);
+  }
+  assert.equal(restarts(s), 0);
+  await s.platform.advance(1500);
+  assert.equal(restarts(s), 0);
+  await s.platform.advance(1000);
+  assert.equal(restarts(s), 1);
+  await s.platform.advance(20_000);
+  assert.equal(restarts(s), 1, 'nothing has come since, so silence says nothing');
+  s.pc.stats = pair(5000);
+  await s.platform.advance(1000);
+  await s.platform.advance(2500);
+  assert.equal(restarts(s), 2);
+});
+
+test('media that plays is enough; nobody asks for statistics then', async () => {
+  const s = await scene().joined();
+  let asked = 0;
+  s.pc.getStats = async () => ((asked += 1), new Map());
+  s.pc.getTransceivers = () => [{ receiver: { getSynchronizationSources: () => [{ timestamp: s.platform.now() }] } }];
+  await s.platform.advance(5000);
+  assert.deepEqual([asked, restarts(s)], [0, 0]);
+});
+
 test('a path that takes but does not give after a restart costs the transport', async () => {
   const s = await scene().joined();
   const { pc } = s;
   pc.ice('failed');
   await settle();
-  pc.stats = pair(40_000, 0);
+  pc.getStats = async () => new Map([['p', pair(40_000 + s.platform.now(), 0)[0]]]);
   pc.ice('connected');
   await s.platform.advance(5000);
   assert.ok(pc.closed && s.pc !== pc);

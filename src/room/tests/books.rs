@@ -23,6 +23,8 @@ pub(super) struct Books {
     /// Questions that were not answered yet.
     pub(super) asked: Vec<u32>,
     pub(super) commands: usize,
+    /// ICE restarts.
+    pub(super) restarts: usize,
 }
 
 impl Books {
@@ -32,7 +34,11 @@ impl Books {
             ShardCommand::AddTransport { transport, .. } => {
                 assert!(self.transports.insert(transport, shard).is_none());
             }
-            ShardCommand::SetIce { transport, .. } | ShardCommand::SetReceive { transport, .. } => {
+            ShardCommand::SetIce { transport, .. } => {
+                assert_eq!(self.transports.get(&transport), Some(&shard));
+                self.restarts += 1;
+            }
+            ShardCommand::SetReceive { transport, .. } => {
                 assert_eq!(self.transports.get(&transport), Some(&shard));
             }
             ShardCommand::RemoveTransport { transport } => {

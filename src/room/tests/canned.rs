@@ -5,7 +5,10 @@ use crate::{
     room::{Negotiate, negotiate::fingerprint_of},
     transport::{
         fingerprint::Fingerprint,
-        negotiation::{CodecLine, CodecPolicy, LocalTransport, Negotiated, NegotiationError, ReceiveLine, SendLine},
+        ice::Credentials,
+        negotiation::{
+            CodecLine, CodecPolicy, IceRestart, LocalTransport, Negotiated, NegotiationError, ReceiveLine, SendLine,
+        },
     },
 };
 
@@ -83,6 +86,19 @@ impl Negotiate for Canned {
             }
         }
         Ok(negotiated)
+    }
+
+    fn restart_ice(&mut self, remote: &Credentials) -> Result<IceRestart, NegotiationError> {
+        let local = Credentials {
+            ufrag: format!("for-{}", remote.ufrag),
+            pwd: remote.pwd.clone(),
+        };
+        let is_new = std::mem::replace(&mut self.local.ice, local.clone()) != local;
+        Ok(IceRestart {
+            local,
+            is_new,
+            fragment: "fragment".to_owned(),
+        })
     }
 }
 

@@ -6,14 +6,15 @@ use serde_json::json;
 
 use super::support::{World, offer, seat_lines};
 use crate::{
-    room::{HttpKey, HttpReply, Input},
+    room::{HttpKey, HttpPatch, HttpReply, Input},
     shard::event::ShardEvent,
+    transport::ice::Credentials,
     wire::{ErrorCode, ParticipantId, signal::LeaveReason},
 };
 
 fn created(reply: HttpReply) -> String {
     match reply {
-        HttpReply::Created { resource, sdp } => {
+        HttpReply::Created { resource, sdp, .. } => {
             assert_eq!(sdp, "answer");
             resource
         }
@@ -69,6 +70,50 @@ fn a_viewer_waits_for_its_publisher_and_follows_it_and_nobody_knows() {
     world.check();
 }
 
+/// RFC 9725 section 4.3.
+#[test]
+fn a_patch_restarts_ice_once_and_ends_the_session_before_it() {
+    let mut world = World::new();
+    let HttpReply::Created {
+        resource, ice_session, ..
+    } = world.whip(1, "cam", &offer(0))
+    else {
+        panic!("not created");
+    };
+    let mut patch = |request, patch| {
+        world.input(Input::HttpPatch {
+            request: HttpKey(request),
+            resource: resource.clone(),
+            patch,
+        });
+        (world.replies[&HttpKey(request)].clone(), world.books.restarts)
+    };
+    let candidates = |session: &str| HttpPatch::Candidates {
+        session: Some(session.to_owned()),
+    };
+    let remote = |ufrag: &str| HttpPatch::Restart {
+        remote: Credentials {
+            ufrag: ufrag.to_owned(),
+            pwd: "p".repeat(22),
+        },
+    };
+    assert_eq!(patch(2, candidates(&ice_session)), (HttpReply::Done, 0));
+    assert_eq!(patch(3, candidates("another")), (HttpReply::OtherSession, 0));
+    let restarted = HttpReply::Restarted {
+        fragment: "fragment".to_owned(),
+        ice_session: "for-new1".to_owned(),
+    };
+    assert_eq!(patch(4, remote("new1")), (restarted.clone(), 1));
+    assert_eq!(
+        patch(5, remote("new1")),
+        (restarted, 1),
+        "the same again is the same restart"
+    );
+    assert_eq!(patch(6, candidates(&ice_session)), (HttpReply::OtherSession, 1));
+    assert_eq!(patch(7, candidates("for-new1")), (HttpReply::Done, 1));
+    world.check();
+}
+
 #[test]
 fn a_viewer_sees_the_screen_when_there_is_no_camera() {
     let mut world = World::new();
@@ -114,7 +159,12 @@ fn offers_without_use_are_refused() {
     let mut world = World::new();
     let code = |reply| match reply {
         HttpReply::Refused { code, .. } => Some(code),
-        HttpReply::Created { .. } | HttpReply::Done | HttpReply::Stats { .. } | HttpReply::NotFound => None,
+        HttpReply::Created { .. }
+        | HttpReply::Restarted { .. }
+        | HttpReply::Done
+        | HttpReply::OtherSession
+        | HttpReply::Stats { .. }
+        | HttpReply::NotFound => None,
     };
     assert_eq!(
         code(world.whip(1, "cam", &seat_lines(1))),

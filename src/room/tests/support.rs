@@ -83,6 +83,7 @@ pub(super) struct World {
 
 pub(super) fn config() -> RoomConfig {
     RoomConfig {
+        turn: None,
         resume_window: WINDOW,
         departure_timeout: Duration::ZERO,
         max_rooms: 10,

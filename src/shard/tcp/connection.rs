@@ -24,7 +24,7 @@ pub(super) struct Connection {
     pub(super) generation: u32,
     /// Whose datagrams come over it, once a check has shown it.
     pub(super) slot: Option<TransportSlot>,
-    /// When it was accepted, or the last valid check came.
+    /// When it was accepted, or something came over it once it was proven.
     pub(super) alive_at: Instant,
     /// Frames before the first valid check.
     pub(super) strange: u16,

@@ -15,7 +15,7 @@ pub enum CloseReason {
     Strange,
     /// A frame larger than any we read.
     FrameTooLarge,
-    /// No valid check for a long time.
+    /// Nothing came for a long time.
     Idle,
     /// Too many unproven connections: the oldest one made place.
     CrowdedOut,

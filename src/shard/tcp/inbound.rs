@@ -32,7 +32,7 @@ impl Shard {
     }
 
     fn read_connection(&mut self, now: Instant, id: ConnectionId, buffer: &mut [u8]) {
-        let Some((from, brought)) = self.ways.tcp().read(id, buffer) else {
+        let Some((from, brought)) = self.ways.tcp().read(now, id, buffer) else {
             return;
         };
         match brought {

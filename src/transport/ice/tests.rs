@@ -319,6 +319,25 @@ fn when_the_selected_connection_ends_one_that_was_checked_just_now_takes_its_pla
     );
 }
 
+#[test]
+fn a_client_that_spoke_is_followed_soon_and_not_while_it_speaks() {
+    let mut call = Call::new();
+    let ms = Duration::from_millis;
+    call.nominate(addr(1));
+    for _ in 0..250 {
+        call.now += ms(20);
+        call.ice.heard_media(call.now, addr(1));
+    }
+    call.check(addr(2));
+    assert_eq!(call.ice.selected(), Some(addr(1)), "media comes, checks do not");
+    call.now += ms(599);
+    call.check(addr(2));
+    assert_eq!(call.ice.selected(), Some(addr(1)));
+    call.now += ms(1);
+    call.check(addr(2));
+    assert_eq!(call.ice.selected(), Some(addr(2)));
+}
+
 /// S6: an ICE restart alone changes neither the path nor the keys.
 #[test]
 fn a_restart_keeps_the_old_credentials_until_the_new_ones_are_used() {

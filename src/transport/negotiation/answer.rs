@@ -61,6 +61,31 @@ pub(super) fn write(negotiation: &Negotiation, state: &State, offer: &Offer, pla
     session.marshal()
 }
 
+/// Our side of the path alone, as an SDP fragment (RFC 8840 section 9): what an ICE restart without an offer is answered by.
+pub(super) fn fragment(negotiation: &Negotiation, state: &State) -> String {
+    let mut text = String::from("a=ice-lite\r\na=ice-options:trickle\r\n");
+    let live: Vec<_> = state.slots.iter().filter_map(|slot| slot.live.as_ref()).collect();
+    let mids: Vec<&str> = live.iter().map(|line| line.mid.as_str()).collect();
+    text.push_str(&format!("a=group:BUNDLE {}\r\n", mids.join(" ")));
+    if let Some(first) = live.first() {
+        // Only the kind and the mid of the line mean something in a fragment.
+        let line = match first.media {
+            Media::Audio => "m=audio 9 UDP/TLS/RTP/SAVPF 0",
+            Media::Video | Media::Other => "m=video 9 UDP/TLS/RTP/SAVPF 0",
+            Media::Application => "m=application 9 UDP/DTLS/SCTP webrtc-datachannel",
+        };
+        text.push_str(&format!("{line}\r\na=mid:{}\r\n", first.mid));
+    }
+    let mut attributes = Vec::new();
+    put_ice(&mut attributes, state);
+    put_candidates(&mut attributes, negotiation);
+    for Attribute { key, value } in attributes {
+        let value = value.map_or_else(String::new, |value| format!(":{value}"));
+        text.push_str(&format!("a={key}{value}\r\n"));
+    }
+    text
+}
+
 fn put(attributes: &mut Vec<Attribute>, key: &str, value: impl Into<String>) {
     attributes.push(Attribute::new(key.to_owned(), Some(value.into())));
 }
@@ -199,20 +224,28 @@ fn put_codecs(attributes: &mut Vec<Attribute>, line: &RtpLine) {
 /// ICE and DTLS. In every accepted m-line, because some clients look only at the one they are reading; candidates in
 /// the first alone, where every browser takes them from.
 fn put_path(attributes: &mut Vec<Attribute>, negotiation: &Negotiation, state: &State, with_candidates: bool) {
-    put(attributes, "ice-ufrag", state.ice.ufrag.clone());
-    put(attributes, "ice-pwd", state.ice.pwd.clone());
+    put_ice(attributes, state);
     put(attributes, "fingerprint", negotiation.local.fingerprint.to_string());
     put(attributes, "setup", "passive");
     if with_candidates {
-        let local = &negotiation.local;
-        for (index, address) in local.candidates.iter().enumerate() {
-            put(attributes, "candidate", udp_candidate(index, *address));
-        }
-        for (index, address) in local.candidates.iter().enumerate().filter(|_| local.tcp) {
-            put(attributes, "candidate", tcp_candidate(index, *address));
-        }
-        flag(attributes, "end-of-candidates");
+        put_candidates(attributes, negotiation);
     }
+}
+
+fn put_ice(attributes: &mut Vec<Attribute>, state: &State) {
+    put(attributes, "ice-ufrag", state.ice.ufrag.clone());
+    put(attributes, "ice-pwd", state.ice.pwd.clone());
+}
+
+fn put_candidates(attributes: &mut Vec<Attribute>, negotiation: &Negotiation) {
+    let local = &negotiation.local;
+    for (index, address) in local.candidates.iter().enumerate() {
+        put(attributes, "candidate", udp_candidate(index, *address));
+    }
+    for (index, address) in local.candidates.iter().enumerate().filter(|_| local.tcp) {
+        put(attributes, "candidate", tcp_candidate(index, *address));
+    }
+    flag(attributes, "end-of-candidates");
 }
 
 /// A host candidate (RFC 8839 section 5.1), its priority by RFC 8445 section 5.1.2.1 with the place in our list as

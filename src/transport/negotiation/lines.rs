@@ -40,6 +40,17 @@ pub struct Negotiated {
     pub extensions: ExtensionMap,
 }
 
+/// The answer to an ICE restart without an offer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct IceRestart {
+    /// Our credentials from now on.
+    pub local: Credentials,
+    /// False when this restart was answered before.
+    pub is_new: bool,
+    /// Our side as an SDP fragment.
+    pub fragment: String,
+}
+
 /// An m-line on which the client may send.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ReceiveLine {

@@ -26,7 +26,7 @@ use crate::transport::fingerprint::Fingerprint;
 use crate::transport::ice::Credentials;
 
 pub use error::NegotiationError;
-pub use lines::{CodecLine, DataLine, LocalTransport, Negotiated, ReceiveLine, SendLine};
+pub use lines::{CodecLine, DataLine, IceRestart, LocalTransport, Negotiated, ReceiveLine, SendLine};
 pub use policy::CodecPolicy;
 
 use offer::Offer;
@@ -150,6 +150,41 @@ impl Negotiation {
         self.state = next;
         Ok(negotiated)
     }
+}
+
+impl Negotiation {
+    /// The client restarts ICE without an offer (RFC 9725 section 4.3.3): everything else that was agreed stays. The same
+    /// credentials again are the same restart, sent again.
+    ///
+    /// # Errors
+    /// Nothing was agreed yet, or the credentials are none; this negotiation stands as if they had not come.
+    pub fn restart_ice(&mut self, remote: &Credentials) -> Result<IceRestart, NegotiationError> {
+        if !plan::is_ice_word(&remote.ufrag, 4) || !plan::is_ice_word(&remote.pwd, 22) {
+            return Err(NegotiationError::IceCredentials);
+        }
+        let before = self.state.remote.as_mut().ok_or(NegotiationError::NothingInCommon)?;
+        let is_new = before.ufrag != remote.ufrag || before.pwd != remote.pwd;
+        if is_new {
+            before.ufrag.clone_from(&remote.ufrag);
+            before.pwd.clone_from(&remote.pwd);
+            self.state.ice = Credentials::random();
+        }
+        Ok(IceRestart {
+            local: self.state.ice.clone(),
+            is_new,
+            fragment: answer::fragment(self, &self.state),
+        })
+    }
+}
+
+/// The credentials in an SDP fragment (`application/trickle-ice-sdpfrag`, RFC 8840 section 9), if it has any. Of several the first
+/// count: there is one path.
+pub fn credentials_of(fragment: &str) -> Option<Credentials> {
+    let value = |key: &str| fragment.lines().find_map(|line| line.strip_prefix(key)).map(str::trim);
+    Some(Credentials {
+        ufrag: value("a=ice-ufrag:")?.to_owned(),
+        pwd: value("a=ice-pwd:")?.to_owned(),
+    })
 }
 
 /// SplitMix64 (Steele, Lea, Flood 2014): small, pure, and good enough for numbers that only have to differ.

@@ -423,7 +423,7 @@ fn remote(
 }
 
 /// RFC 8839 section 5.4: 4 to 256 characters for the fragment, 22 to 256 for the password.
-fn is_ice_word(word: &str, shortest: usize) -> bool {
+pub(super) fn is_ice_word(word: &str, shortest: usize) -> bool {
     (shortest..=256).contains(&word.len()) && word.bytes().all(|byte| byte.is_ascii_graphic())
 }
 

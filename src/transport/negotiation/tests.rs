@@ -243,6 +243,36 @@ fn candidates_follow_our_order_of_preference() {
 }
 
 #[test]
+fn ice_restarts_without_an_offer_and_keeps_all_else() {
+    let remote = |n: u8| Credentials {
+        ufrag: format!("remote{n}"),
+        pwd: format!("a-password-of-the-client-{n}"),
+    };
+    let mut negotiation = negotiation();
+    assert_eq!(
+        negotiation.restart_ice(&remote(1)),
+        Err(NegotiationError::NothingInCommon),
+        "before any offer"
+    );
+    let before = negotiation.answer(&fixture("chromium_whep")).unwrap();
+    let fragment = format!("a=ice-ufrag:{}\r\na=ice-pwd:{}\r\n", remote(1).ufrag, "too-short");
+    let short = credentials_of(&fragment).unwrap();
+    assert_eq!(negotiation.restart_ice(&short), Err(NegotiationError::IceCredentials));
+    let pwd = "0123456789012345678901";
+    let fragment = format!("a=ice-ufrag:abcd\na=ice-pwd:{pwd}\nm=audio 9 X 0\na=mid:0\n");
+    let first = credentials_of(&fragment).unwrap();
+    assert_eq!((first.ufrag.as_str(), first.pwd.as_str()), ("abcd", pwd));
+    let restarted = negotiation.restart_ice(&first).unwrap();
+    assert!(restarted.is_new && !before.sdp.contains(&restarted.local.ufrag));
+    let again = negotiation.restart_ice(&first).unwrap();
+    assert_eq!((again.is_new, &again.local), (false, &restarted.local), "sent twice");
+    assert_eq!(credentials_of(&again.fragment), Some(restarted.local.clone()));
+    assert!(again.fragment.contains("a=candidate:1 1 udp ") && again.fragment.ends_with("a=end-of-candidates\r\n"));
+    assert!(again.fragment.starts_with("a=ice-lite\r\n") && again.fragment.contains("\r\na=mid:0\r\n"));
+    assert_eq!(credentials_of("a=mid:0\r\n"), None);
+}
+
+#[test]
 fn without_tcp_there_are_only_udp_candidates() {
     let mut negotiation = negotiation();
     negotiation.local.tcp = false;

@@ -176,6 +176,7 @@ fn message(bytes: usize, mut fields: Fields) -> Result<Envelope, SignalError> {
         "store.get" => ClientMessage::StoreGet {
             key: fields.optional("key", |f, name| f.name(name, STORE_KEY_BYTES_MAX))?,
         },
+        "ice.servers" => ClientMessage::IceServers,
         "room.update" => ClientMessage::RoomUpdate {
             settings: Box::new(fields.required("settings").and_then(|value| settings(&fields, value))?),
         },

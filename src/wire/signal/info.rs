@@ -33,8 +33,11 @@ pub struct Joined {
     pub resume: ResumeInfo,
     /// The others, in the order they joined.
     pub participants: Vec<ParticipantInfo>,
-    /// Always empty: the node is reachable directly. Kept so that a client can hand it to the browser.
-    pub ice_servers: Vec<Json>,
+    /// For the browser's peer connection; empty when the node hands out none.
+    pub ice_servers: Vec<IceServer>,
+    /// How long their credentials are good for, in milliseconds; absent without servers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ice_servers_ttl_ms: Option<u64>,
     /// What fits.
     pub limits: JoinedLimits,
     /// This join began the room.
@@ -49,6 +52,27 @@ pub struct Joined {
     pub links: Vec<LinkInfo>,
     /// Who is pinned for the whole room.
     pub pins: Vec<Pin>,
+}
+
+/// A TURN server, as browsers take it (`RTCIceServer`). Its `Debug` does not show the password.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct IceServer {
+    /// `turn:` and `turns:` URLs.
+    pub urls: Vec<String>,
+    /// Whom the server takes us for, and until when.
+    pub username: String,
+    /// The password. Secret.
+    pub credential: String,
+}
+
+impl std::fmt::Debug for IceServer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("IceServer")
+            .field("urls", &self.urls)
+            .field("username", &self.username)
+            .finish_non_exhaustive()
+    }
 }
 
 /// Something the token allows.
@@ -164,6 +188,12 @@ pub struct OkFields {
     /// Of `store.get` without a key.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub values: Option<BTreeMap<String, String>>,
+    /// Of `ice.servers`: as in `joined`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ice_servers: Option<Vec<IceServer>>,
+    /// Of `ice.servers`: as in `joined`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ice_servers_ttl_ms: Option<u64>,
     /// Of `stats`.
     #[serde(default, flatten, skip_serializing_if = "Option::is_none")]
     pub stats: Option<Box<Stats>>,

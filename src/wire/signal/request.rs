@@ -159,6 +159,9 @@ pub enum ClientMessage {
         #[serde(skip_serializing_if = "Option::is_none")]
         key: Option<String>,
     },
+    /// Give me fresh credentials for the ICE servers.
+    #[serde(rename = "ice.servers")]
+    IceServers,
     /// Change the room's settings.
     #[serde(rename = "room.update")]
     RoomUpdate {

@@ -6,12 +6,18 @@ import { browserPlatform, KeyProvider, Room } from '/sdk/client.js';
 const wait = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 const shown = new Map();
 
-/** The answer as somebody sees it whose network has no UDP. @param {string} sdp @param {number | true} port */
-const withoutUdp = (sdp, port) => {
-  const lines = sdp.split('\r\n').filter((line) => !/^a=candidate:\S+ 1 udp /i.test(line));
-  if (port === true) return lines.join('\r\n');
-  const v4 = lines.filter((line) => !/^a=candidate/.test(line) || / \d+\.\d+\.\d+\.\d+ \d+ typ /.test(line));
-  return v4.map((line) => line.replace(/^(a=candidate.*) \d+ typ /, `$1 ${port} typ `)).join('\r\n');
+/**
+ * The answer as somebody sees it whose network has these ways only, each through a port of this machine.
+ * @param {string} sdp
+ * @param {{udp?: number, tcp?: number}} ways
+ */
+const byWays = (sdp, ways) => {
+  const lines = sdp.split('\r\n').flatMap((line) => {
+    const [, protocol] = /^a=candidate:\S+ 1 (udp|tcp) \d+ \d+\.\d+\.\d+\.\d+ \d+ typ host/.exec(line) ?? [];
+    if (!protocol) return line.startsWith('a=candidate') ? [] : [line];
+    return ways[protocol] ? [line.replace(/ \d+ typ host/, ` ${ways[protocol]} typ host`)] : [];
+  });
+  return lines.join('\r\n');
 };
 
 const call = {
@@ -23,11 +29,11 @@ const call = {
 
   /**
    * `key`: encrypt end to end with it (empty: with one that comes later). `window.platformChange` goes over the browser's platform.
-   * `tcpOnly`: no UDP candidate is known; a number: TCP goes to this port. `policy`: of the peer connection.
+   * `ways`: of the media, by port of this machine; absent: the server's own. `policy`: of the peer connection.
    * @param {{room: string, name: string, camera?: {width: number, height: number, publish?: object}, microphone?: boolean, seats?: number,
-   *   key?: string, participant?: string, tcpOnly?: number | true, policy?: RTCIceTransportPolicy}} options
+   *   key?: string, participant?: string, ways?: {udp?: number, tcp?: number}, policy?: RTCIceTransportPolicy}} options
    */
-  async join({ room, name, camera, microphone, seats, key, participant, tcpOnly, policy }) {
+  async join({ room, name, camera, microphone, seats, key, participant, ways, policy }) {
     const platform = { ...browserPlatform(), ...window.platformChange };
     if (key !== undefined) {
       call.keys = new KeyProvider({ switchAfterMs: 1000 });
@@ -47,7 +53,7 @@ const call = {
           const real = pc.setLocalDescription.bind(pc);
           pc.setLocalDescription = (description) => ((call.offers += 1), real(description));
           const answered = pc.setRemoteDescription.bind(pc);
-          pc.setRemoteDescription = ({ type, sdp }) => answered({ type, sdp: tcpOnly ? withoutUdp(sdp, tcpOnly) : sdp });
+          pc.setRemoteDescription = ({ type, sdp }) => answered({ type, sdp: ways ? byWays(sdp, ways) : sdp });
           return pc;
         },
       },

@@ -8,6 +8,7 @@ import { connect, createServer } from 'node:net';
 export async function startProxy(port, address = '127.0.0.1') {
   const pairs = new Set();
   let open = true;
+  let stalled = false;
   const proxy = createServer((near) => {
     if (!open) return near.destroy();
     const far = connect(port, '127.0.0.1');
@@ -21,6 +22,7 @@ export async function startProxy(port, address = '127.0.0.1') {
     for (const socket of pair) socket.on('error', end).on('close', end);
     near.pipe(far);
     far.pipe(near);
+    if (stalled) for (const socket of pair) socket.pause();
   });
   await new Promise((resolve) => proxy.listen(0, address, resolve));
   return {
@@ -32,6 +34,11 @@ export async function startProxy(port, address = '127.0.0.1') {
       for (const pair of [...pairs]) for (const socket of pair) socket.destroy();
       await new Promise((resolve) => setTimeout(resolve, ms));
       open = true;
+    },
+    /** Nothing moves in either direction, and nobody is told; or it goes on. @param {boolean} stops */
+    stall(stops) {
+      stalled = stops;
+      for (const pair of pairs) for (const socket of pair) stops ? socket.pause() : socket.resume();
     },
     close() {
       for (const pair of [...pairs]) for (const socket of pair) socket.destroy();

@@ -11,6 +11,8 @@ pub struct Resource {
     pub sdp: String,
     /// Its entity tag.
     pub etag: Option<String>,
+    /// Its `Link` headers.
+    pub links: Vec<String>,
 }
 
 /// Posts an offer.
@@ -33,6 +35,8 @@ pub async fn post(base: &str, path: &str, token: &str, offer: &str) -> anyhow::R
             .and_then(|value| value.to_str().ok())
             .map(str::to_owned)
     };
+    let links = answer.headers().get_all("link").iter();
+    let links = links.filter_map(|link| link.to_str().ok().map(str::to_owned)).collect();
     let (location, etag, kind) = (header("location"), header("etag"), header("content-type"));
     let sdp = answer.text().await?;
     ensure!(status.as_u16() == 201, "{status}: {sdp}");
@@ -46,5 +50,5 @@ pub async fn post(base: &str, path: &str, token: &str, offer: &str) -> anyhow::R
     } else {
         location
     };
-    Ok(Resource { url, sdp, etag })
+    Ok(Resource { url, sdp, etag, links })
 }

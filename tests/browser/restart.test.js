@@ -1,0 +1,110 @@
+/** The media path breaks in this way and that, in real browsers; the SDK brings it back without new keys. */
+import assert from 'node:assert/strict';
+import { until } from './support/caller.js';
+import { startRelay } from './support/udp-relay.js';
+import { scene, SMALL } from './support/scene.js';
+
+const ONE_SHARD = { ENFILADE_MEDIA__SHARDS: '1' };
+
+/** DTLS handshakes of the server so far. */
+async function handshakes(server) {
+  const text = await (await fetch(`${server.url}/metrics`)).text();
+  return Number(/^enfilade_dtls_handshake_seconds_count (\d+)/m.exec(text)?.[1]);
+}
+
+/** Ann has an honest way, Bob one through the relay; both are seen. */
+async function call({ caller, server }, url = server.url) {
+  const relay = await startRelay(server.media);
+  const ann = await (await caller('Ann')).join({ room: 'r', camera: SMALL, microphone: true });
+  const bob = await (await caller('Bob', { url })).join({ room: 'r', camera: SMALL, microphone: true, ways: { udp: relay.port } });
+  // After a break a sender is careful for a while, and may send the smallest encoding alone.
+  await until('Ann knows the camera of Bob', () => ann.ask('stats', 'Bob', 'camera'), (s) => s?.framesDecoded > 0);
+  await ann.subscribe('Bob', 'camera', { quality: 'low' });
+  await Promise.all([ann.sees('Bob'), bob.sees('Ann')]);
+  return { relay, ann, bob };
+}
+
+const frames = (who, of) => who.ask('stats', of, 'camera').then((s) => s?.framesDecoded ?? 0);
+
+/** Milliseconds until somebody's picture of somebody goes on. */
+async function picture(who, of, begun, ms = 20_000) {
+  const before = await frames(who, of);
+  await until(`${who.name} sees ${of} again`, () => frames(who, of), (now) => now > before + 3, ms);
+  return Date.now() - begun;
+}
+
+const sessions = (who) => who.page.evaluate(() => window.call.events.filter((e) => e === 'state connected').length);
+
+for (const browser of /** @type {const} */ (['chromium', 'firefox'])) {
+  const tell = (what) => console.log(`${browser}: ${what}`);
+
+  scene(`${browser}: a NAT that gives another port costs neither restart nor keys`, { browsers: [browser], env: ONE_SHARD }, async (stage) => {
+    const { relay, ann, bob } = await call(stage);
+    try {
+      const [keys, offers, begun] = [await handshakes(stage.server), await bob.offers(), Date.now()];
+      relay.rebind();
+      const [down, up] = await Promise.all([picture(bob, 'Ann', begun), picture(ann, 'Bob', begun)]);
+      tell(`after a NAT rebinding media came after ${down} ms, and went after ${up} ms`);
+      assert.equal(await handshakes(stage.server), keys);
+      assert.ok((await bob.offers()) <= offers + 1, 'at most one restart');
+      assert.equal(await bob.state(), 'connected');
+    } finally {
+      relay.close();
+    }
+  });
+
+  scene(`${browser}: media that is killed is restarted while signalling lives`, { browsers: [browser], env: ONE_SHARD }, async (stage) => {
+    const { relay, ann, bob } = await call(stage);
+    try {
+      const [keys, offers, begun] = [await handshakes(stage.server), await bob.offers(), Date.now()];
+      relay.killFlows();
+      await until('Bob restarts', () => bob.offers(), (now) => now > offers);
+      const restarted = Date.now() - begun;
+      const [down, up] = await Promise.all([picture(bob, 'Ann', begun), picture(ann, 'Bob', begun)]);
+      tell(`media killed: restart after ${restarted} ms, media came after ${down} ms, and went after ${up} ms`);
+      assert.equal(await handshakes(stage.server), keys, 'no new keys');
+      assert.equal(await sessions(bob), 1, 'the session never ended');
+    } finally {
+      relay.close();
+    }
+  });
+
+  for (const seconds of [1, 5, 15, 35]) {
+    scene(`${browser}: an outage of ${seconds} s is got over`, { browsers: [browser], proxy: true, env: ONE_SHARD }, async (stage) => {
+      const { relay, ann, bob } = await call(stage, stage.proxy.url);
+      try {
+        const keys = await handshakes(stage.server);
+        relay.pass(false);
+        stage.proxy.stall(true);
+        await new Promise((resolve) => setTimeout(resolve, seconds * 1000));
+        relay.pass(true);
+        stage.proxy.stall(false);
+        const begun = Date.now();
+        const [down, up] = await Promise.all([picture(bob, 'Ann', begun), picture(ann, 'Bob', begun)]);
+        tell(`after an outage of ${seconds} s media came after ${down} ms, and went after ${up} ms`);
+        await until('Bob is in the room', () => bob.state(), (s) => s === 'connected');
+        // After half a minute the server may have given the session up; then Bob joined anew, under the same name.
+        if (seconds <= 15) assert.equal(await handshakes(stage.server), keys, 'no new keys');
+        assert.equal(await ann.page.evaluate(() => window.call.room.participants.size), 1, 'and no ghost of him is left');
+        if (seconds <= 15) assert.deepEqual(await ann.page.evaluate(() => window.call.events.filter((e) => e.includes('left'))), [], 'nobody saw him leave');
+      } finally {
+        relay.close();
+      }
+    });
+  }
+
+  scene(`${browser}: signalling and media broken at once: first the one resumes, then the other restarts`, { browsers: [browser], proxy: true, env: ONE_SHARD }, async (stage) => {
+    const { relay, ann, bob } = await call(stage, stage.proxy.url);
+    try {
+      const [keys, offers, begun] = [await handshakes(stage.server), await bob.offers(), Date.now()];
+      relay.killFlows();
+      await stage.proxy.cut(1000);
+      const [down, up] = await Promise.all([picture(bob, 'Ann', begun), picture(ann, 'Bob', begun)]);
+      tell(`both broken for a second: media came after ${down} ms, and went after ${up} ms`);
+      assert.ok((await bob.offers()) > offers);
+      assert.equal(await handshakes(stage.server), keys, 'no new keys');
+    } finally {
+      relay.close();
+    }
+  });
+}
