@@ -70,14 +70,26 @@ fn layer(person: &Participant, ssrc: u32) -> Option<u8> {
 }
 
 /// Waits longer than for what has no reason to take time: paths are probed, and what failed is tried again later.
-async fn layer_comes(person: &Participant, ssrc: u32, wanted: u8) {
+async fn layer_comes(person: &mut Participant, ssrc: u32, wanted: u8) {
     for _ in 0..5 {
+        if std::env::var_os("DEBUG_STATS").is_some() {
+            for _ in 0..9 {
+                let told = stats(person).await;
+                eprintln!("{} {:?} {told}", person.id, layer(person, ssrc));
+                tokio::time::sleep(Duration::from_millis(500)).await;
+            }
+        }
         let shown = eventually("the layer", || (layer(person, ssrc)? == wanted).then_some(()));
         if shown.await.is_ok() {
             return;
         }
     }
-    panic!("{} sees layer {:?}, not {wanted}", person.id, layer(person, ssrc));
+    let told = stats(person).await;
+    panic!(
+        "{} sees layer {:?}, not {wanted}; {told}",
+        person.id,
+        layer(person, ssrc)
+    );
 }
 
 async fn stats(person: &mut Participant) -> Value {
@@ -93,13 +105,14 @@ async fn a_path_that_narrows_costs_pictures_and_not_sound_and_nobody_else_anythi
     let bobs = bob.seated("ann", &["audio", "video"]).await.unwrap();
     let cats = cat.seated("ann", &["audio", "video"]).await.unwrap();
     let (picture, sound) = (bobs.video_ssrc.unwrap(), bobs.audio_ssrc);
-    layer_comes(&bob, picture, 2).await;
-    layer_comes(&cat, cats.video_ssrc.unwrap(), 2).await;
+    layer_comes(&mut bob, picture, 2).await;
+    layer_comes(&mut cat, cats.video_ssrc.unwrap(), 2).await;
+    panic!("debug");
     cat.endpoint.record().forget();
     bob.endpoint.record().forget();
 
     bob.endpoint.limit_inbound(path(300_000), 7);
-    layer_comes(&bob, picture, 0).await;
+    layer_comes(&mut bob, picture, 0).await;
     let told = stats(&mut bob).await;
     assert_eq!(told["subscriptions"][0]["reason"], "budget", "{told}");
     assert_eq!(told["subscriptions"][0]["encoding"], 0, "{told}");
@@ -121,7 +134,7 @@ async fn a_path_that_narrows_costs_pictures_and_not_sound_and_nobody_else_anythi
     }
 
     bob.endpoint.limit_inbound(path(3_000_000), 7);
-    layer_comes(&bob, picture, 2).await;
+    layer_comes(&mut bob, picture, 2).await;
     let event = bob
         .signal
         .event_where("subscription", |event| event.get("reason").is_none())
