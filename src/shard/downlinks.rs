@@ -71,6 +71,7 @@ impl Shard {
             if downlink.is_due(now) {
                 self.downlinks_due.push(slot);
             }
+            self.note_probe(slot);
         }
     }
 
@@ -202,6 +203,13 @@ impl Shard {
         self.probing = probing;
     }
 
+    /// What has just happened may have begun a probe, which does not wait for the next tick.
+    fn note_probe(&mut self, slot: TransportSlot) {
+        if self.probe_due(slot).is_some_and(|at| at < self.next_tick) && !self.probing.contains(&slot) {
+            self.probing.push(slot);
+        }
+    }
+
     /// When the next padding is due, if that is before the next tick.
     pub(super) fn next_probe(&self) -> Option<Instant> {
         self.probing.iter().filter_map(|slot| self.probe_due(*slot)).min()
@@ -250,6 +258,7 @@ impl Shard {
         due.dedup();
         for slot in due.drain(..) {
             self.share(now, slot);
+            self.note_probe(slot);
         }
         self.downlinks_due = due;
     }

@@ -123,7 +123,9 @@ impl Prober {
             .map_or(0.0, |at| now.saturating_duration_since(at).as_secs_f64());
         self.budget_at = Some(now);
         let per_second = chance.bps / 8.0 * BUDGET;
-        self.budget = (self.budget + elapsed * per_second).min(per_second * BUDGET_SECONDS);
+        // On the slowest paths more is saved up than for that time: or there would never be enough for the smallest burst.
+        let most = (per_second * BUDGET_SECONDS).max(BYTES_MIN);
+        self.budget = (self.budget + elapsed * per_second).min(most);
 
         let worth = chance.wished_bps > chance.bps * WORTH;
         let due = self.next_at.is_none_or(|at| at <= now);
