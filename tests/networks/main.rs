@@ -15,4 +15,6 @@ mod receiver;
 mod tcp;
 mod world;
 
+mod faults;
 mod goals;
+mod rfc8867;
