@@ -75,7 +75,7 @@ pub(crate) struct Flow {
 }
 
 impl Flow {
-    pub(crate) fn new(config: FlowConfig, seed: u64, _now: Instant) -> Self {
+    pub(crate) fn new(config: FlowConfig, seed: u64) -> Self {
         Flow {
             source: Source::new(config.video.clone(), seed.wrapping_mul(77).wrapping_add(13)),
             estimator: Estimator::new(config.estimate),
@@ -217,6 +217,29 @@ impl Flow {
         self.between(from_ms, to_ms)
             .map(|sample| sample.estimate.bps as f64)
             .fold(0.0, f64::max)
+    }
+
+    /// When the rate sent over half a second was first at least this.
+    pub(crate) fn sent_at_least_ms(&self, bps: f64, from_ms: u64) -> Option<u64> {
+        let until_ms = 100 * self.sent_until.len() as u64;
+        (from_ms..until_ms.saturating_sub(500))
+            .step_by(100)
+            .find(|at| self.sent_rate(*at, at + 500) >= bps)
+            .map(|at| at + 500)
+    }
+
+    /// When so much was first allocated.
+    pub(crate) fn allocated_at_least_ms(&self, bps: f64) -> Option<u64> {
+        let sample = self.samples.iter().find(|sample| sample.allocated_bps as f64 >= bps);
+        sample.map(|sample| sample.at_ms)
+    }
+
+    /// Share of the time in which so much was allocated.
+    pub(crate) fn allocated_share(&self, bps: f64, from_ms: u64, to_ms: u64) -> f64 {
+        let enough = self
+            .between(from_ms, to_ms)
+            .filter(|sample| sample.allocated_bps as f64 >= bps);
+        enough.count() as f64 / self.between(from_ms, to_ms).count().max(1) as f64
     }
 
     pub(crate) fn audio_loss(&self) -> f64 {

@@ -19,4 +19,6 @@ mod receiver;
 mod tcp;
 mod world;
 
+mod faults;
 mod goals;
+mod rfc8867;

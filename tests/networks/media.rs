@@ -13,6 +13,9 @@ const FRAMES_PER_SECOND: f64 = 30.0;
 /// What a key frame costs, in frames.
 const KEY_FRAME: f64 = 6.0;
 
+/// An allocator steps up only if there is so much more, as a share of the layer.
+const RESERVE: f64 = 0.1;
+
 /// What a camera offers.
 #[derive(Clone, Debug)]
 pub(crate) enum Video {
@@ -49,7 +52,8 @@ impl Video {
     fn wished_bps(&self) -> f64 {
         match self {
             Video::Smooth { max_bps, .. } => *max_bps,
-            Video::Layers { layers_bps, cameras } => layers_bps.last().unwrap() * *cameras as f64,
+            // With what the allocator keeps in reserve before it steps up.
+            Video::Layers { layers_bps, cameras } => (1.0 + RESERVE) * layers_bps.last().unwrap() * *cameras as f64,
             Video::Fixed { bps } => *bps,
         }
     }
@@ -114,7 +118,7 @@ impl Source {
         }
         (
             (self.video_bps + AUDIO_BPS) as u64,
-            (self.video.wished_bps() + AUDIO_BPS) as u64,
+            (self.video.wished_bps() + 2.0 * AUDIO_BPS) as u64,
         )
     }
 
@@ -134,7 +138,7 @@ impl Source {
                     for (camera, chosen) in self.cameras.iter().zip(&mut chosen) {
                         let more = rate(layer) - rate(layer - 1);
                         let up = layer > camera.layer;
-                        let needed = if up { more + 0.1 * rate(layer) } else { more };
+                        let needed = if up { more + RESERVE * rate(layer) } else { more };
                         if *chosen + 1 == layer && left >= needed && (!up || now_ms >= camera.hold_until_ms) {
                             left -= more;
                             *chosen = layer;

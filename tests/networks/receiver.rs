@@ -24,6 +24,9 @@ pub(crate) struct Receiver {
     /// Payload bytes per 100 ms, and audio packets.
     pub(crate) received_bytes: Vec<u64>,
     pub(crate) audio_received: u64,
+    /// When the last came, and the longest time without.
+    audio_ms: Option<u64>,
+    pub(crate) audio_gap_ms: u64,
     pub(crate) silent: bool,
 }
 
@@ -51,7 +54,12 @@ impl Receiver {
             self.received_bytes.resize(slot + 1, 0);
         }
         self.received_bytes[slot] += bytes as u64;
-        self.audio_received += u64::from(audio);
+        if audio {
+            self.audio_received += 1;
+            if let Some(last_ms) = self.audio_ms.replace(now_ms) {
+                self.audio_gap_ms = self.audio_gap_ms.max(now_ms - last_ms);
+            }
+        }
         let at = self.arrivals.partition_point(|(other, _)| *other < number);
         self.arrivals.insert(at, (number, now_ms));
         if self.seen.len() > 40_000 {

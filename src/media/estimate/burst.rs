@@ -8,7 +8,7 @@
 const PACKETS_MIN: u32 = 4;
 /// More than this share of the packets must have been told about.
 const TOLD_MIN: f64 = 0.8;
-/// A slope less certain than this, as a share of itself, says nothing.
+/// A slope less certain than this, as a share of the slope of what was sent, says nothing.
 const ERROR_MAX: f64 = 0.15;
 /// Arrived this much slower than sent, and the path was full (libwebrtc `kMinRatioForUnsaturatedLink`).
 const FULL: f64 = 0.9;
@@ -33,7 +33,11 @@ pub(super) enum Verdict {
 pub(super) struct Burst {
     first: Option<(i64, i64)>,
     told: u32,
-    arrived: u32,
+    /// Called missing, and of those the ones that arrived after all.
+    missing: u32,
+    late: u32,
+    /// Points of the line.
+    points: u32,
     /// Bytes behind the first packet, up to the latest told about; and those of them that arrived.
     bytes: f64,
     arrived_bytes: f64,
@@ -62,7 +66,7 @@ impl Burst {
     /// A packet of it arrived.
     pub(super) fn arrived(&mut self, at_us: i64, arrival_us: i64, bytes: u16) {
         self.told += 1;
-        self.arrived += 1;
+        self.points += 1;
         let (first_sent, first_arrival) = match self.first {
             Some(first) => {
                 self.bytes += f64::from(bytes);
@@ -81,9 +85,21 @@ impl Burst {
     /// A packet of it did not arrive.
     pub(super) fn missing(&mut self, bytes: u16) {
         self.told += 1;
+        self.missing += 1;
         if self.first.is_some() {
             self.bytes += f64::from(bytes);
         }
+    }
+
+    /// A packet of it that was called missing arrived after all. Where it belongs on the line is not known any more.
+    pub(super) fn late(&mut self, bytes: u16) {
+        self.late += 1;
+        self.arrived_bytes += f64::from(bytes);
+    }
+
+    /// Some are still missing.
+    pub(super) fn has_missing(&self) -> bool {
+        self.missing > self.late
     }
 
     /// Packets told about.
@@ -93,7 +109,7 @@ impl Burst {
 
     /// Of `packets` that were sent, on a path that loses the share `inherent_loss` of whatever is sent.
     pub(super) fn verdict(&self, packets: u32, inherent_loss: f64) -> Verdict {
-        if self.arrived < PACKETS_MIN || f64::from(self.told) < TOLD_MIN * f64::from(packets) {
+        if self.points < PACKETS_MIN || f64::from(self.told) < TOLD_MIN * f64::from(packets) {
             return Verdict::Unclear;
         }
         let (Some((sent_slope, _)), Some((arrival_slope, error))) =
@@ -104,14 +120,18 @@ impl Burst {
         // Microseconds per byte. A burst that left or arrived all at once has no rate.
         let sent_bps = 8e6 / sent_slope.max(1e-3);
         let mut arrived_bps = 8e6 / arrival_slope.max(1e-3);
-        if error > ERROR_MAX * arrival_slope.max(sent_slope) {
+        // Against what was sent: a line that is steep by chance would look the surer for it.
+        if error > ERROR_MAX * sent_slope {
             return Verdict::Unclear;
         }
-        let loss = 1.0 - f64::from(self.arrived) / f64::from(self.told);
-        if loss > inherent_loss + LOSS_MAX {
+        let loss = f64::from(self.missing.saturating_sub(self.late)) / f64::from(self.told);
+        let lossy = loss > inherent_loss + LOSS_MAX;
+        if lossy {
             arrived_bps = arrived_bps.min(sent_bps) * (self.arrived_bytes / self.bytes.max(1.0)).min(1.0);
         }
-        if arrived_bps < FULL * sent_bps {
+        // Beyond what the error explains.
+        let surely_bps = 8e6 / (arrival_slope - error).max(1e-3);
+        if surely_bps.max(arrived_bps) < FULL * sent_bps || lossy {
             Verdict::Full(USE_OF_FULL * arrived_bps)
         } else {
             Verdict::Carries(sent_bps.min(arrived_bps))
@@ -120,7 +140,7 @@ impl Burst {
 
     /// Microseconds per byte, and the standard error of that.
     fn slope(&self, sums: &Sums) -> Option<(f64, f64)> {
-        let count = f64::from(self.arrived);
+        let count = f64::from(self.points);
         let var_x = self.sum_xx - self.sum_x * self.sum_x / count;
         if var_x <= f64::EPSILON {
             return None;

@@ -63,8 +63,8 @@ pub(super) enum Demand {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Scene {
     pub now_us: i64,
-    /// When the newest packet told about left.
-    pub newest_us: i64,
+    /// When the latest packets left of which it is known whether they are lost.
+    pub settled_us: i64,
     pub bps: f64,
     pub queue_us: i64,
     pub application_limited: bool,
@@ -140,13 +140,13 @@ impl LossControl {
         self.queue_us = self.queue_us.max(scene.queue_us);
         if losses.told < PACKETS_MIN || losses.span_us < WATCH_US {
             if losses.span_us > WATCH_US_MAX {
-                self.watch_from(scene.newest_us);
+                self.watch_from(scene.settled_us);
                 return self.trial.take().map_or(Demand::Nothing, Demand::GiveBack);
             }
             return Demand::Nothing;
         }
         let queue_us = std::mem::take(&mut self.queue_us);
-        self.watch_from(scene.newest_us);
+        self.watch_from(scene.settled_us);
         if queue_us > QUEUE_US {
             self.trial = None;
             return self.with_queue(scene, losses);
@@ -177,7 +177,7 @@ impl LossControl {
                 return Demand::Nothing;
             }
             self.spared_until_us = scene.now_us + TRIAL_INTERVAL_US;
-            least = 0.0;
+            least = TRIAL_MIN * losses.sent_bps;
         }
         self.trial = Some(scene.bps);
         self.tried = true;
@@ -266,9 +266,19 @@ impl LossControl {
             .map(|seen| {
                 let loss = loss_at(seen.sent_bps, inherent, capacity).clamp(*CHANCE.start(), *CHANCE.end());
                 let (lost, passed) = (f64::from(seen.lost), f64::from(seen.told - seen.lost));
-                (lost * loss.ln() + passed * (1.0 - loss).ln()) / burst(seen)
+                lost * loss.ln() + passed * (1.0 - loss).ln()
             })
-            .sum()
+            .sum::<f64>()
+            / self.burst()
+    }
+
+    /// How much more the losses seen vary than single ones would.
+    fn burst(&self) -> f64 {
+        let (lost, runs) = self
+            .seen
+            .iter()
+            .fold((0, 0), |(lost, runs), seen| (lost + seen.lost, runs + seen.runs));
+        burst(lost, runs)
     }
 
     fn watch_from(&mut self, at_us: i64) {
@@ -283,15 +293,15 @@ fn loss_at(sent_bps: f64, inherent: f64, capacity: Option<f64>) -> f64 {
     inherent + (1.0 - inherent) * beyond
 }
 
-/// Packets lost at a time.
-fn burst(losses: &Losses) -> f64 {
-    (f64::from(losses.lost) / f64::from(losses.runs.max(1))).clamp(1.0, 20.0)
+/// The variance of losses in so many runs against that of as many single ones, if the lengths of runs are geometric (as on
+/// a Gilbert-Elliott path): twice their mean, less one.
+fn burst(lost: u32, runs: u32) -> f64 {
+    (2.0 * f64::from(lost) / f64::from(runs.max(1)) - 1.0).clamp(1.0, 40.0)
 }
 
 fn deviation(losses: &Losses, expected: f64) -> f64 {
     let told = f64::from(losses.told);
-    // Losses in runs vary more than single ones.
-    ((told * expected * (1.0 - expected)).max(1.0) * burst(losses)).sqrt()
+    ((told * expected * (1.0 - expected)).max(1.0) * burst(losses.lost, losses.runs)).sqrt()
 }
 
 /// More was lost than expected, and more than chance explains.

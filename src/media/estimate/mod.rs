@@ -145,7 +145,7 @@ impl Estimator {
             delay: DelayDetector::default(),
             rate: RateControl::new(config.start_bps as f64),
             loss: LossControl::default(),
-            probe: Prober::new(config.start_bps as f64),
+            probe: Prober::new(),
             fallback: Fallback::default(),
             round_trip: None,
             rates: Rates::default(),
@@ -172,7 +172,7 @@ impl Estimator {
                 if let Some(told) = sent.missing(sequence) {
                     self.window.missing(told.at_us, told.bytes);
                     if told.probe != 0 {
-                        self.probe.told(told.probe, told.at_us, None, told.bytes);
+                        self.probe.told(&told, None);
                     }
                 }
                 continue;
@@ -191,9 +191,7 @@ impl Estimator {
             }
             if told.probe != 0 {
                 self.delay.probed(told.at_us);
-                if !told.was_missing {
-                    self.probe.told(told.probe, told.at_us, Some(arrival_us), told.bytes);
-                }
+                self.probe.told(&told, Some(arrival_us));
             }
         }
         let Some(latest_sent_us) = latest_sent_us else {
@@ -206,7 +204,7 @@ impl Estimator {
             // What was lost meanwhile says nothing of rates, and what was known before may hold again.
             self.loss.restart(now_us);
             self.delay.restart(now_us);
-            self.probe.again(now, true);
+            self.probe.anew(now);
         }
         self.decide(now, now_us);
     }
@@ -253,7 +251,7 @@ impl Estimator {
     fn heed_losses(&mut self, now: Instant, now_us: i64) {
         let scene = Scene {
             now_us,
-            newest_us: self.window.newest_us(),
+            settled_us: self.window.settled_us(),
             bps: self.rate.bps(),
             queue_us: self.delay.queue_us(),
             application_limited: self.rate.is_application_limited(),
@@ -364,7 +362,7 @@ impl Estimator {
         let wished_before = std::mem::replace(&mut self.wished_bps, wished_bps as f64);
         self.allocated_bps = allocated_bps as f64;
         if self.wished_bps > WISH_GREW * wished_before {
-            self.probe.again(now, false);
+            self.probe.again(now);
         }
         self.consider_probe(now);
     }

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use super::Probe;
 use super::burst::{Burst, Verdict};
-use super::sent::ProbeCluster;
+use super::sent::{ProbeCluster, Told};
 
 /// How long a burst is; longer when jitter hides what it shows (libwebrtc takes 15 ms).
 const LENGTH_US: f64 = 20_000.0;
@@ -27,9 +27,9 @@ const LEAP: f64 = 3.0;
 const STEP: f64 = 2.0;
 /// Bursts stretched because of jitter go less far, for their length.
 const STEP_STRETCHED: f64 = 1.5;
-/// Not further than a little above what is wished for.
-const ABOVE_WISH: f64 = 1.15;
-/// Less than this above the estimate is not worth a burst, and not a success.
+/// Not further above what is wished for than this. Media that leaves in lumps amid a burst makes it a third slower than meant.
+const ABOVE_WISH: f64 = 1.5;
+/// Less than this above the estimate is not a success, unless it is all that is wished for.
 const WORTH: f64 = 1.1;
 
 /// After a burst that found nothing: so long to the next, doubled each time.
@@ -44,11 +44,16 @@ const GAIN_HOLDS: Duration = Duration::from_secs(3);
 /// Padding is this share of the estimate in the long run, and may be saved up for so many seconds.
 const BUDGET: f64 = 0.05;
 const BUDGET_SECONDS: f64 = 5.0;
+/// At least so much may be saved up; and so much is granted when a path is new, or as good as new.
+const BUDGET_BYTES_MIN: f64 = 8_000.0;
+const BUDGET_BYTES_NEW: f64 = 30_000.0;
 
 /// A burst that has not left by then, beyond its length, is given up: there is nothing to pad with.
 const LATE: Duration = Duration::from_millis(100);
 /// Feedback about a burst that has not come by then will not.
 const WAIT: Duration = Duration::from_millis(1_500);
+/// Packets of it that are missing may come with the next feedback.
+const SETTLES: Duration = Duration::from_millis(120);
 
 /// See the module.
 #[derive(Debug)]
@@ -60,6 +65,7 @@ pub(super) struct Prober {
     stretch: u32,
     leap: bool,
     gained_at: Option<Instant>,
+    wished_bps: f64,
     /// Bytes of padding that may be sent, as of `budget_at`.
     budget: f64,
     budget_at: Option<Instant>,
@@ -75,6 +81,8 @@ enum State {
         packets: u32,
         burst: Burst,
         until: Instant,
+        /// Feedback has told of all its packets.
+        is_complete: bool,
     },
 }
 
@@ -102,7 +110,7 @@ pub(super) struct Chance {
 }
 
 impl Prober {
-    pub(super) fn new(start_bps: f64) -> Self {
+    pub(super) fn new() -> Self {
         Prober {
             state: State::Idle,
             last_cluster: 0,
@@ -111,7 +119,8 @@ impl Prober {
             stretch: 0,
             leap: true,
             gained_at: None,
-            budget: start_bps / 8.0 * BUDGET * BUDGET_SECONDS,
+            wished_bps: 0.0,
+            budget: BUDGET_BYTES_NEW,
             budget_at: None,
         }
     }
@@ -123,11 +132,11 @@ impl Prober {
             .map_or(0.0, |at| now.saturating_duration_since(at).as_secs_f64());
         self.budget_at = Some(now);
         let per_second = chance.bps / 8.0 * BUDGET;
-        // On the slowest paths more is saved up than for that time: or there would never be enough for the smallest burst.
-        let most = (per_second * BUDGET_SECONDS).max(BYTES_MIN);
-        self.budget = (self.budget + elapsed * per_second).min(most);
+        let most = (per_second * BUDGET_SECONDS).max(BUDGET_BYTES_MIN);
+        self.budget = (self.budget + elapsed * per_second).min(most.max(self.budget));
 
-        let worth = chance.wished_bps > chance.bps * WORTH;
+        self.wished_bps = chance.wished_bps;
+        let worth = chance.wished_bps > chance.bps;
         let due = self.next_at.is_none_or(|at| at <= now);
         if !matches!(self.state, State::Idle) || !worth || !due || !chance.quiet {
             return;
@@ -198,28 +207,30 @@ impl Prober {
             packets: sending.packets,
             burst: sending.burst,
             until: now + WAIT,
+            is_complete: false,
         };
     }
 
     /// Feedback about a packet of a probe: when it arrived, if it did.
-    pub(super) fn told(&mut self, cluster: u16, at_us: i64, arrival_us: Option<i64>, bytes: u16) {
+    pub(super) fn told(&mut self, packet: &Told, arrival_us: Option<i64>) {
         let (own, burst) = match &mut self.state {
             State::Idle => return,
             State::Sending(sending) => (sending.cluster, &mut sending.burst),
             State::Waiting { cluster, burst, .. } => (*cluster, burst),
         };
-        if own != cluster {
+        if own != packet.probe {
             return;
         }
         match arrival_us {
-            Some(arrival_us) => burst.arrived(at_us, arrival_us, bytes),
-            None => burst.missing(bytes),
+            Some(_) if packet.was_missing => burst.late(packet.bytes),
+            Some(arrival_us) => burst.arrived(packet.at_us, arrival_us, packet.bytes),
+            None => burst.missing(packet.bytes),
         }
     }
 
     /// After feedback and when time has passed: what the probe showed, once it is known.
     pub(super) fn verdict(&mut self, now: Instant, inherent_loss: f64) -> Option<Verdict> {
-        match &self.state {
+        match &mut self.state {
             State::Idle => None,
             State::Sending(sending) if sending.until <= now => {
                 let sending = *sending;
@@ -234,13 +245,24 @@ impl Prober {
             }
             State::Sending(_) => None,
             State::Waiting {
-                packets, burst, until, ..
-            } if burst.told() >= *packets || *until <= now => {
+                packets,
+                burst,
+                until,
+                is_complete,
+                ..
+            } => {
+                if !*is_complete && burst.told() >= *packets {
+                    *is_complete = true;
+                    // What is missing may have been overtaken.
+                    *until = if burst.has_missing() { now + SETTLES } else { now };
+                }
+                if *until > now {
+                    return None;
+                }
                 let verdict = burst.verdict(*packets, inherent_loss);
                 self.state = State::Idle;
                 Some(verdict)
             }
-            State::Waiting { .. } => None,
         }
     }
 
@@ -251,7 +273,7 @@ impl Prober {
                 self.stretch = (self.stretch + 1).min(STRETCH_MAX);
                 self.fail(now);
             }
-            Verdict::Carries(_) | Verdict::Full(_) if after < WORTH * before => {
+            Verdict::Carries(_) | Verdict::Full(_) if after < (WORTH * before).min(self.wished_bps) => {
                 self.leap = false;
                 self.fail(now);
             }
@@ -284,11 +306,17 @@ impl Prober {
         }
     }
 
-    /// Nothing is known of the path any more, or more is wished for: no reason to wait.
-    pub(super) fn again(&mut self, now: Instant, leap: bool) {
-        self.leap |= leap;
+    /// More is wished for: no reason to wait.
+    pub(super) fn again(&mut self, now: Instant) {
         self.failures = 0;
         self.next_at = Some(now);
+    }
+
+    /// Nothing is known of the path any more.
+    pub(super) fn anew(&mut self, now: Instant) {
+        self.leap = true;
+        self.budget = self.budget.max(BUDGET_BYTES_NEW);
+        self.again(now);
     }
 
     fn fail(&mut self, now: Instant) {

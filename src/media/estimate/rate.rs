@@ -20,7 +20,7 @@ const RISE_NEAR_BPS: f64 = 50_000.0;
 const ABOVE_SENT: f64 = 1.5;
 const ABOVE_SENT_BPS: f64 = 10_000.0;
 /// Less than this share of the estimate sent is too little to learn from.
-const APPLICATION_LIMITED: f64 = 0.75;
+const APPLICATION_LIMITED: f64 = 0.85;
 /// A queue longer than this does not let the estimate rise. Shorter ones are those of bursts.
 const QUEUE_QUIET_US: i64 = 60_000;
 

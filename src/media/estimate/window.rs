@@ -10,6 +10,9 @@ pub(super) const BUCKET_US: i64 = 25_000;
 /// 1.6 s of them.
 const BUCKETS: usize = 64;
 
+/// A packet that is missing may have been overtaken, and come with the next feedback: it is lost when it is older than this.
+const SETTLED_BUCKETS: u32 = 6;
+
 /// A delay so far from the first one is no delay: the receiver's clock was set, or it lies. Everything starts anew.
 const DELAY_OFF_MAX_US: i64 = 20_000_000;
 
@@ -283,7 +286,7 @@ impl Window {
         (count >= least).then(|| per_second(bytes, latest.unwrap_or_default() - earliest_us))
     }
 
-    /// What became of the packets that left at `since_us` or later, in complete buckets.
+    /// What became of the packets that left at `since_us` or later, but before the latest [`SETTLED_BUCKETS`].
     pub(super) fn losses(&self, since_us: i64) -> Losses {
         let since = u32::try_from(since_us.max(0) / BUCKET_US + 1)
             .unwrap_or(u32::MAX)
@@ -291,7 +294,8 @@ impl Window {
         let from = since.max(self.oldest);
         let mut losses = Losses::default();
         let (mut told_bytes, mut arrived_bytes) = (0u64, 0u64);
-        for bucket in (from..self.newest).filter_map(|number| self.get(number)) {
+        let until = self.newest.saturating_sub(SETTLED_BUCKETS);
+        for bucket in (from..until).filter_map(|number| self.get(number)) {
             losses.told += u32::from(bucket.told);
             losses.lost += u32::from(bucket.told.saturating_sub(bucket.arrived));
             losses.runs += u32::from(bucket.runs);
@@ -299,10 +303,15 @@ impl Window {
             arrived_bytes += u64::from(bucket.arrived_bytes);
         }
         losses.runs = losses.runs.min(losses.lost);
-        losses.span_us = i64::from(self.newest.saturating_sub(from)) * BUCKET_US;
+        losses.span_us = i64::from(until.saturating_sub(from)) * BUCKET_US;
         losses.sent_bps = per_second(told_bytes, losses.span_us);
         losses.arrived_bps = per_second(arrived_bytes, losses.span_us);
         losses
+    }
+
+    /// Up to where [`Self::losses`] looks.
+    pub(super) fn settled_us(&self) -> i64 {
+        self.newest_us() - i64::from(SETTLED_BUCKETS) * BUCKET_US
     }
 
     /// When the newest bucket began.
