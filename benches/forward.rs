@@ -56,9 +56,9 @@ fn keys(seed: u8) -> KeyingMaterial {
     KeyingMaterial::from_exporter(Profile::AeadAes128Gcm, &block).unwrap()
 }
 
-/// A VP8 packet in the middle of a keyframe, with mid and transport-wide number, `len` bytes before the tag.
-fn packet(sequence: u16, len: usize) -> Vec<u8> {
-    let mut packet = vec![0x90, 96];
+/// A VP8 packet of a keyframe, its last with `marker`, with mid and transport-wide number, `len` bytes before the tag.
+fn packet(sequence: u16, len: usize, marker: bool) -> Vec<u8> {
+    let mut packet = vec![0x90, if marker { 0x80 | 96 } else { 96 }];
     packet.extend_from_slice(&sequence.to_be_bytes());
     packet.extend_from_slice(&(u32::from(sequence / 4) * 3_000).to_be_bytes());
     packet.extend_from_slice(&0x1122_3344_u32.to_be_bytes());
@@ -159,7 +159,7 @@ impl Enfilade {
                 let index = self.next + at;
                 let last = (at as usize + 1).is_multiple_of(self.batch);
                 let len = self.len - usize::from(!last);
-                let mut bytes = packet(index as u16, len);
+                let mut bytes = packet(index as u16, len, last);
                 bytes.resize(len + TAG_LEN, 0);
                 self.client.seal_rtp(&mut bytes, HEADER_LEN, len, (index >> 16) as u32);
                 bytes
@@ -239,7 +239,7 @@ fn floor(subscribers: usize, len: usize, packets: usize) -> Duration {
         })
         .collect();
     let receive = key(99);
-    let mut sealed = packet(0, len);
+    let mut sealed = packet(0, len, true);
     let header: Vec<u8> = sealed[..HEADER_LEN].to_vec();
     let nonce = || Nonce::assume_unique_for_key([1; 12]);
     let tag = receive

@@ -11,8 +11,12 @@ use enfilade::media::{
     DropReason, EgressConfig, EgressKey, Forwarder, Inbound, Outbound, PayloadTypes, Sink, Source, SourceConfig,
     SourceKey, TransportSlot,
 };
+use enfilade::packet::extension::{ExtensionKind, ExtensionMap};
 use enfilade::packet::frame::{PictureField, PictureId};
 use enfilade::packet::{Codec, Extensions, FrameInfo, Kind, Picture, RtpHeader};
+use enfilade::shard::egress::{Egress, Wire};
+use enfilade::shard::{Arrival, ShardCounters};
+use enfilade::transport::srtp::{KeyingMaterial, Profile, Sealer};
 
 struct Counting;
 
@@ -151,4 +155,79 @@ fn five_hundred_forwarders_forward_without_an_allocation() {
     assert_eq!(ALLOCATIONS.with(Cell::get), allocations);
     assert_eq!(arena.sent - sent, 3000 * 500);
     assert_eq!(arena.dropped, 0);
+}
+
+/// Counts datagrams instead of sending them.
+#[derive(Default)]
+struct Scale(Cell<u64>);
+
+impl Wire for Scale {
+    fn segments_max(&self) -> usize {
+        64
+    }
+
+    fn send(&self, _to: Arrival, contents: &[u8], segment: Option<usize>) -> std::io::Result<()> {
+        let datagrams = contents.len().div_ceil(segment.unwrap_or(contents.len()));
+        self.0.set(self.0.get() + datagrams as u64);
+        Ok(())
+    }
+}
+
+/// Paths to so many subscribers. Every other one is so slow that the end of each frame waits.
+fn paths(subscribers: u32, now: Instant) -> Egress {
+    let mut egress = Egress::new(true);
+    let mut extensions = ExtensionMap::default();
+    extensions.set(ExtensionKind::TransportCc, 3);
+    let profile = Profile::AeadAes128Gcm;
+    let keys = KeyingMaterial::from_exporter(profile, &vec![7; profile.exporter_len()]).expect("the length it wants");
+    for slot in 0..=subscribers {
+        let slot = TransportSlot(slot);
+        egress.reset(slot);
+        egress.set_address(slot, Some(Arrival::udp(([127, 0, 0, 1], 9).into())));
+        egress.set_sealer(slot, Some(Sealer::new(&keys)));
+        egress.set_extensions(slot, extensions);
+        egress.set_pacing(now, slot, slot.0.is_multiple_of(2).then_some(2_600_000));
+    }
+    egress
+}
+
+#[test]
+fn frames_are_held_queued_padded_sealed_and_logged_without_an_allocation() {
+    const SUBSCRIBERS: u32 = 50;
+    let (start, counters, wire) = (Instant::now(), ShardCounters::default(), Scale::default());
+    let mut source = camera(u64::from(SUBSCRIBERS), start);
+    let mut egress = paths(SUBSCRIBERS, start);
+    let payload = [7; 1150];
+    let (mut told, mut waited) = (0, 0);
+    let mut run = |numbers: std::ops::Range<u64>| {
+        for number in numbers {
+            // The last packet of a frame is a byte longer.
+            let packet = packet(start, number, &payload[..1149 + usize::from(number % 4 == 3)]);
+            while let Some(at) = egress.poll_timeout().filter(|at| *at <= packet.now) {
+                egress.flush(at, &wire, &counters);
+            }
+            source.forward(&packet, &mut egress.sink(packet.now, &wire, &counters));
+            // Two reads of the socket in a row; the second brings the end of the frame.
+            if number % 4 >= 2 {
+                egress.flush(packet.now, &wire, &counters);
+            }
+            waited += u64::from(number % 4 == 3 && egress.waiting(TransportSlot(2)) > 0);
+            if number % 50 == 49 {
+                for slot in (1..=SUBSCRIBERS).map(TransportSlot) {
+                    for number in 0..50 {
+                        egress.sent_log(slot).take(u16::wrapping_add(told, number));
+                    }
+                }
+                told = told.wrapping_add(50);
+            }
+        }
+    };
+    run(0..3000);
+    let (allocations, sent) = (ALLOCATIONS.with(Cell::get), wire.0.get());
+    run(3000..6000);
+    assert_eq!(ALLOCATIONS.with(Cell::get), allocations);
+    let sent = wire.0.get() - sent;
+    assert!(sent.abs_diff(3000 * u64::from(SUBSCRIBERS)) < 10 * u64::from(SUBSCRIBERS), "{sent}");
+    assert!(waited > 1_000, "the end of a frame waits where the path is slow");
+    assert!(counters.sends.get() * 2 <= counters.packets_out.get(), "packets leave together");
 }

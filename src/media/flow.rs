@@ -65,7 +65,7 @@ pub struct Outbound<'a> {
     pub padding: u8,
     /// What may wait for what.
     pub traffic: Traffic,
-    /// Nothing more of this frame follows (always true for audio and for resent packets).
+    /// Nothing more of this frame follows (always true for audio, for packets that come late and for resent ones).
     pub ends_frame: bool,
 }
 

@@ -348,7 +348,11 @@ impl Forwarder {
         }
         let marker = packet.header.marker || self.selector.cuts_picture_after(&packet.frame);
         let slot = self.rewriter.fill(sequence, marker);
-        Ok(self.outbound(packet, facts, sequence, slot))
+        // What came behind it has left already.
+        Ok(Outbound {
+            ends_frame: true,
+            ..self.outbound(packet, facts, sequence, slot)
+        })
     }
 
     #[inline]

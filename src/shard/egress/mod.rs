@@ -48,6 +48,8 @@ pub struct Egress {
     paths: Vec<Path>,
     /// Slots with something to send, in the order they got it.
     dirty: Vec<TransportSlot>,
+    /// When the first of them is looked at again, if frames are held there.
+    hold_until: Option<Instant>,
     /// Slots where something waits for the pacer, and when the first of them is looked at.
     waiting: Vec<TransportSlot>,
     release_at: Option<Instant>,
@@ -64,6 +66,7 @@ impl Egress {
         Self {
             paths: Vec::new(),
             dirty: Vec::new(),
+            hold_until: None,
             waiting: Vec::new(),
             release_at: None,
             arena: Arena::new(ARENA_BYTES),
@@ -161,39 +164,68 @@ impl Egress {
 
     /// When [`Self::flush`] has something to do although nothing new has come.
     pub fn poll_timeout(&self) -> Option<Instant> {
-        self.release_at
+        [self.hold_until, self.release_at].into_iter().flatten().min()
     }
 
-    /// Sends everything gathered, and what has waited long enough.
+    /// Sends what was gathered, but for frames whose end is about to come, and what has waited long enough.
     pub fn flush(&mut self, now: Instant, wire: &impl Wire, counters: &ShardCounters) {
+        self.send(now, true, wire, counters);
+    }
+
+    /// Sends everything gathered, so that the arena is empty.
+    fn make_room(&mut self, now: Instant, wire: &impl Wire, counters: &ShardCounters) {
+        self.send(now, false, wire, counters);
+    }
+
+    fn send(&mut self, now: Instant, hold: bool, wire: &impl Wire, counters: &ShardCounters) {
+        let Self {
+            paths,
+            dirty,
+            waiting,
+            arena,
+            spare,
+            burst,
+            ..
+        } = self;
+        let segments_max = if self.segmentation { wire.segments_max() } else { 1 };
         let mut out = Out {
-            burst: &mut self.burst,
-            segments_max: if self.segmentation { wire.segments_max() } else { 1 },
+            burst,
+            segments_max,
             wire,
             counters,
         };
-        for slot in self.dirty.drain(..) {
-            let path = &mut self.paths[slot.0 as usize];
-            path.depart(now, self.arena.bytes(), &mut self.spare, &mut out);
+        // Where every packet leaves by itself, holding it wins nothing.
+        let hold = hold && segments_max > 1;
+        self.hold_until = None;
+        dirty.retain(|slot| {
+            let path = &mut paths[slot.0 as usize];
+            if hold && let Some(until) = path.holds(now) {
+                self.hold_until = Some(self.hold_until.map_or(until, |first| first.min(until)));
+                return true;
+            }
+            path.depart(now, arena.bytes(), spare, &mut out);
             if path.release_at().is_some() && !path.listed {
                 path.listed = true;
-                self.waiting.push(slot);
+                waiting.push(*slot);
             }
+            false
+        });
+        if dirty.is_empty() {
+            arena.clear();
         }
-        self.arena.clear();
-        if self.waiting.is_empty() {
+        if waiting.is_empty() {
             return;
         }
         self.release_at = None;
-        for at in (0..self.waiting.len()).rev() {
-            let path = &mut self.paths[self.waiting[at].0 as usize];
+        for at in (0..waiting.len()).rev() {
+            let path = &mut paths[waiting[at].0 as usize];
             if path.release_at().is_some_and(|due| due <= now) {
-                path.depart(now, &[], &mut self.spare, &mut out);
+                path.depart(now, arena.bytes(), spare, &mut out);
             }
             match (path.release_at(), self.release_at) {
                 (None, _) => {
                     path.listed = false;
-                    self.waiting.swap_remove(at);
+                    waiting.swap_remove(at);
                 }
                 (Some(next), Some(first)) if first <= next => {}
                 (next, _) => self.release_at = next,

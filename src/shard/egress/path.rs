@@ -10,6 +10,9 @@ use crate::media::Traffic;
 use crate::packet::extension::ExtensionMap;
 use crate::shard::counters::DoorReason;
 
+/// The packets of a frame are held until its last one is there, so that they leave together: no receiver can show the frame
+/// sooner. But no longer than this, which is what a slow uplink takes for a frame; a last packet may also be lost.
+const HOLD: Duration = Duration::from_millis(4);
 /// While packets wait, they leave in steps of this: few wakes, and bursts short enough for any path.
 const STEP: Duration = Duration::from_millis(5);
 /// No more waits than leaves in this time at the pacing rate, the allocator's mistakes included.
@@ -31,6 +34,8 @@ pub(super) struct Path {
     queue: Option<Box<Queue>>,
     /// The queue is looked at again then; `None` when nothing waits.
     release_at: Option<Instant>,
+    /// The batch leaves then, whole or not; `None` while nothing is held.
+    held_until: Option<Instant>,
     /// It stands in the list of those that wait.
     pub(super) listed: bool,
     /// Bytes that leave at once, whatever the pacer says: a probe is running.
@@ -63,6 +68,16 @@ impl Spare {
 }
 
 impl Path {
+    /// Until when the batch is held, if it ends within a frame.
+    #[inline]
+    pub(super) fn holds(&mut self, now: Instant) -> Option<Instant> {
+        if self.queue.is_some() || self.batch.last().is_none_or(|last| last.ends_frame) {
+            return None;
+        }
+        let until = *self.held_until.get_or_insert(now + HOLD);
+        (now < until).then_some(until)
+    }
+
     /// When something that waits may leave.
     pub(super) fn release_at(&self) -> Option<Instant> {
         self.release_at
@@ -89,6 +104,7 @@ impl Path {
     /// Forgets what has not left.
     pub(super) fn clear(&mut self) {
         self.batch.clear();
+        self.held_until = None;
         self.release_at = None;
         if let Some(queue) = &mut self.queue {
             queue.clear();
@@ -105,6 +121,7 @@ impl Path {
     where
         W: super::Wire,
     {
+        self.held_until = None;
         if self.queue.is_none() {
             if self.batch.is_empty() {
                 return;

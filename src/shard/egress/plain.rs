@@ -27,6 +27,8 @@ pub(super) struct Plain {
     /// Bits 16 and up of the sequence number.
     pub(super) rollover: u32,
     pub(super) traffic: Traffic,
+    /// Nothing more of its frame follows.
+    pub(super) ends_frame: bool,
 }
 
 impl Plain {
@@ -128,6 +130,7 @@ impl Arena {
             number_at: written.number_at,
             rollover: (packet.sequence >> 16) as u32,
             traffic: packet.traffic,
+            ends_frame: packet.ends_frame,
         }
     }
 }

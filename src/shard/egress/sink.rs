@@ -7,7 +7,7 @@ use super::{DATAGRAM_BYTES_MAX, Egress, Wire};
 use crate::media::{DropReason, Outbound, Sink, TransportSlot};
 use crate::shard::counters::{DoorReason, ShardCounters};
 
-/// Puts packets on their paths. Nothing leaves before [`Egress::flush`], unless there is no room for more.
+/// Puts packets on their paths. Nothing leaves before [`Egress::flush`], unless there is no room for more: then everything does.
 pub struct EgressSink<'a, 'p, W> {
     egress: &'a mut Egress,
     now: Instant,
@@ -39,7 +39,7 @@ impl<'p, W: Wire> Sink<'p> for EgressSink<'_, 'p, W> {
             return;
         }
         if !egress.arena.has_room(packet.payload.len() + HEAD_BYTES_MAX) {
-            egress.flush(self.now, self.wire, self.counters);
+            egress.make_room(self.now, self.wire, self.counters);
             self.kept = None;
             // A fragmented datagram may carry more than a batch holds: what cannot leave must not reach the arena.
             if !egress.arena.has_room(packet.payload.len() + HEAD_BYTES_MAX) {

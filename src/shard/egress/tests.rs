@@ -83,6 +83,11 @@ impl Desk {
 
     /// Packets of these sizes, on an SSRC of their own for each kind of traffic.
     fn put(&mut self, traffic: Traffic, sizes: &[usize]) {
+        self.put_part(traffic, sizes, true);
+    }
+
+    /// The same; `ends`: the last of them ends a frame.
+    fn put_part(&mut self, traffic: Traffic, sizes: &[usize], ends: bool) {
         let bytes: Vec<Vec<u8>> = sizes.iter().map(|size| vec![*size as u8; *size]).collect();
         let mut sink = self.egress.sink(self.start, &self.wire, &self.counters);
         let ssrc = match traffic {
@@ -93,7 +98,11 @@ impl Desk {
         for payload in &bytes {
             let sequence = &mut self.sequences[ssrc];
             *sequence += 1;
-            sink.send(SLOT, &outbound(traffic, ssrc as u32, *sequence, payload));
+            let packet = Outbound {
+                ends_frame: ends,
+                ..outbound(traffic, ssrc as u32, *sequence, payload)
+            };
+            sink.send(SLOT, &packet);
         }
     }
 
@@ -182,10 +191,63 @@ fn a_frame_whose_packets_differ_by_a_byte_leaves_in_one_send_and_arrives_as_it_w
 }
 
 #[test]
-fn without_segmentation_every_packet_leaves_by_itself_and_nothing_is_padded() {
+fn a_frame_that_comes_in_pieces_leaves_whole() {
+    let mut desk = Desk::new(Profile::AeadAes128Gcm);
+    desk.put_part(Traffic::Video, &[999], false);
+    desk.flush(0);
+    desk.put_part(Traffic::Video, &[1_000, 1_000], false);
+    desk.flush(1);
+    assert!(desk.sends().is_empty());
+    assert_eq!(desk.egress.poll_timeout(), Some(desk.at(4)));
+    desk.put_part(Traffic::Video, &[1_000], true);
+    desk.flush(2);
+    assert_eq!(desk.sends().iter().map(Vec::len).collect::<Vec<_>>(), [4]);
+    assert_eq!(desk.egress.poll_timeout(), None);
+}
+
+#[test]
+fn a_frame_whose_end_stays_away_is_held_for_four_milliseconds() {
+    let mut desk = Desk::new(Profile::AeadAes128Gcm);
+    desk.put_part(Traffic::Video, &[1_000], false);
+    desk.flush(0);
+    desk.put_part(Traffic::Video, &[1_000], false);
+    desk.flush(3);
+    assert!(desk.sends().is_empty());
+    desk.flush(4);
+    assert_eq!(desk.order(), [(1, 1), (1, 2)]);
+    desk.put_part(Traffic::Video, &[1_000], false);
+    desk.flush(5);
+    assert_eq!(desk.egress.poll_timeout(), Some(desk.at(9)), "the next is held anew");
+}
+
+#[test]
+fn sound_waits_for_no_frame() {
+    let mut desk = Desk::new(Profile::AeadAes128Gcm);
+    desk.put_part(Traffic::Video, &[1_000], false);
+    desk.flush(0);
+    desk.put(Traffic::Audio, &[100]);
+    desk.flush(1);
+    assert_eq!(desk.order(), [(1, 1), (0, 1)]);
+}
+
+#[test]
+fn what_is_held_leaves_when_there_is_no_room_for_more() {
+    let mut desk = Desk::new(Profile::AeadAes128Gcm);
+    for _ in 0..2_000 {
+        desk.put_part(Traffic::Video, &[1_200], false);
+        desk.flush(0);
+    }
+    let left = desk.order();
+    assert!(left.len() > 500 && left.is_sorted());
+    desk.flush(4);
+    assert_eq!(left.len() + desk.order().len(), 2_000);
+}
+
+#[test]
+fn without_segmentation_every_packet_leaves_by_itself_and_nothing_is_padded_or_held() {
     let mut desk = Desk::new(Profile::AeadAes128Gcm);
     desk.egress.segmentation = false;
-    desk.put(Traffic::Video, &[1099, 1100]);
+    desk.put_part(Traffic::Video, &[1099, 1100], false);
     desk.flush(0);
     let sends = desk.sends();
     assert_eq!(sends.len(), 2);
@@ -285,7 +347,7 @@ fn a_frame_that_fits_leaves_at_once_and_a_larger_one_in_steps_at_the_rate() {
     let mut desk = Desk::new(Profile::AeadAes128Gcm);
     // A packet of 1000 bytes each millisecond.
     desk.egress.set_pacing(desk.start, SLOT, Some(8_000_000));
-    desk.put(Traffic::Video, &[952; 10]);
+    desk.put(Traffic::Video, &[952; 20]);
     desk.flush(0);
     assert_eq!(desk.sends().len(), 1);
     assert_eq!(desk.egress.poll_timeout(), None, "nothing waits, nothing wakes");
@@ -307,9 +369,9 @@ fn a_frame_that_fits_leaves_at_once_and_a_larger_one_in_steps_at_the_rate() {
 fn audio_overtakes_what_waits_and_what_is_sent_again_overtakes_video_but_no_stream_is_reordered() {
     let mut desk = Desk::new(Profile::AeadAes128Gcm);
     desk.egress.set_pacing(desk.start, SLOT, Some(8_000_000));
-    desk.put(Traffic::Video, &[952; 12]);
+    desk.put(Traffic::Video, &[952; 22]);
     desk.flush(0);
-    assert_eq!(desk.order(), (1..=10).map(|n| (1, n)).collect::<Vec<_>>());
+    assert_eq!(desk.order(), (1..=20).map(|n| (1, n)).collect::<Vec<_>>());
     desk.put(Traffic::Video, &[952; 2]);
     desk.put(Traffic::Audio, &[52]);
     desk.put(Traffic::Resent, &[952; 2]);
@@ -319,9 +381,9 @@ fn audio_overtakes_what_waits_and_what_is_sent_again_overtakes_video_but_no_stre
     desk.egress.flush(at + MS * 10, &desk.wire, &desk.counters);
     let packets = desk.packets();
     let order: Vec<_> = packets.iter().map(|got| (got.ssrc, got.sequence)).collect();
-    assert_eq!(order, [(2, 1), (2, 2), (1, 11), (1, 12), (1, 13), (1, 14)]);
+    assert_eq!(order, [(2, 1), (2, 2), (1, 21), (1, 22), (1, 23), (1, 24)]);
     let numbers: Vec<_> = packets.iter().map(|got| got.number.unwrap()).collect();
-    assert_eq!(numbers, [11, 12, 13, 14, 15, 16], "numbered in the order they left");
+    assert_eq!(numbers, [21, 22, 23, 24, 25, 26], "numbered in the order they left");
     assert_eq!(desk.egress.poll_timeout(), None);
 }
 

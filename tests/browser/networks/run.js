@@ -2,6 +2,7 @@
 // node tests/browser/networks/run.js [--short] [--only CASE]... [--far chromium|firefox] [--seed N] [--list]     (cargo xtask networks does it all)
 //
 // It fails when it cannot measure; whether the goals are met is told by the figures.
+import { cases as bursts } from './bursts.js';
 import { cases as capacity } from './capacity.js';
 import { Figures, atMost } from './figures.js';
 import { cases as loss } from './loss.js';
@@ -32,7 +33,7 @@ while (words.length > 0) {
   else if (word === '--seed') options.seed = Number(words.shift());
   else if (word !== '--list') throw new Error(`${word} is not known`);
 }
-const all = [...loss, ...capacity, ...paths];
+const all = [...loss, ...capacity, ...paths, ...bursts];
 if (process.argv.includes('--list')) {
   for (const { id, what, short } of all) console.log(`${id.padEnd(14)} ${what}${short ? ' (in the short form)' : ''}`);
   process.exit();
