@@ -51,6 +51,14 @@ impl KeyframeRequests {
         }
     }
 
+    /// It arrives again after a pause. What was asked for meanwhile may have found nobody to hear it, so the next request does
+    /// not have to wait for it.
+    pub fn revive(&mut self, encoding: usize) {
+        if let Some(encoding) = self.encodings.get_mut(encoding) {
+            encoding.sent = None;
+        }
+    }
+
     /// A keyframe of this encoding begins: everyone who waited has it.
     pub fn arrived(&mut self, encoding: usize) {
         if let Some(encoding) = self.encodings.get_mut(encoding) {
@@ -117,6 +125,18 @@ mod tests {
         assert_eq!(requests.poll(start + ms(100), |_| true), None);
         assert_eq!(requests.poll_timeout(), Some(start + ms(500)));
         assert_eq!(requests.poll(start + ms(500), |_| true), Some(0));
+    }
+
+    #[test]
+    fn what_was_asked_of_a_stopped_encoding_is_asked_again_when_it_is_back() {
+        let start = Instant::now();
+        let mut requests = KeyframeRequests::default();
+        requests.want(start, 0);
+        assert_eq!(requests.poll(start, |_| true), Some(0));
+        requests.revive(0);
+        requests.revive(usize::MAX);
+        assert_eq!(requests.poll(start + ms(80), |_| true), Some(0));
+        assert_eq!(requests.poll(start + ms(90), |_| true), None);
     }
 
     #[test]

@@ -34,7 +34,7 @@ const LIVENESS_INTERVAL: Duration = Duration::from_millis(250);
 const MISSES_MAX: u8 = 3;
 
 /// Nothing has arrived for so long that it is not known any more which encodings do.
-const STALE_AFTER: Duration = Duration::from_secs(1);
+const STALE_AFTER: Duration = Duration::from_millis(500);
 
 /// What a source is.
 #[derive(Clone, Copy, Debug)]
@@ -78,6 +78,7 @@ pub struct Source {
 #[derive(Clone, Copy, Debug, Default)]
 struct Arrival {
     highest: Option<u64>,
+    at: Option<Instant>,
     /// Since liveness was last looked at.
     seen: bool,
     misses: u8,
@@ -244,6 +245,10 @@ impl Source {
             .is_none_or(|highest| packet.index > highest);
         if in_order {
             self.arrivals[encoding].highest = Some(packet.index);
+        }
+        let before = self.arrivals[encoding].at.replace(packet.now);
+        if before.is_none_or(|at| packet.now.saturating_duration_since(at) >= STALE_AFTER) {
+            self.keyframes.revive(encoding);
         }
         self.arrivals[encoding].seen = true;
         if self.live & (1 << encoding) == 0 || self.liveness_due.is_none_or(|due| due <= packet.now) {

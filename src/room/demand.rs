@@ -152,6 +152,14 @@ impl Demands {
         news.collect()
     }
 
+    /// Does anybody want it now?
+    #[cfg(test)]
+    pub(super) fn is_wanted(&self, publication: PublicationId) -> bool {
+        self.by_publication
+            .get(&publication)
+            .is_some_and(|wanted| wanted.wanted != 0)
+    }
+
     fn due(&self, delay: Duration) -> Option<Instant> {
         self.by_publication
             .values()
@@ -163,8 +171,10 @@ impl Demands {
 impl Room {
     /// A shard says what is wanted of a source of pictures.
     pub(super) fn handle_demand(&mut self, now: Instant, source: SourceKey, encodings: u8) {
-        if let Some(publication) = self.publications.by_source(source) {
-            self.demands.want(now, publication, encodings);
+        let publication = self.publications.by_source(source);
+        let known = publication.and_then(|publication| self.publications.get(publication));
+        if let Some(publication) = known.filter(|known| known.kind() == Kind::Video) {
+            self.demands.want(now, publication.id, encodings);
         }
     }
 

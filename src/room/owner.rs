@@ -168,8 +168,12 @@ impl Room {
         }
         self.pace(now, member, super::rate::Talk::State)?;
         let denied = self.settings.denies_links();
+        let last_n = self.settings.last_n;
         self.settings.change(settings, self.config.max_participants);
         self.tell_room(None);
+        if self.settings.last_n != last_n {
+            self.look_at_every_view();
+        }
         if self.settings.denies_links() && !denied {
             self.link_input(now, LinkInput::CloseAll);
         }

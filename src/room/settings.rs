@@ -22,6 +22,7 @@ pub(super) struct RoomSettings {
     pub(super) info: Option<Json>,
     pub(super) lobby: bool,
     pub(super) codecs: Option<Vec<Codec>>,
+    pub(super) last_n: Option<u32>,
     pub(super) link_policy: LinkPolicy,
     pub(super) link_rights: Rights,
 }
@@ -38,6 +39,7 @@ impl RoomSettings {
             info: None,
             lobby: false,
             codecs: None,
+            last_n: None,
             link_policy: config.links.policy,
             link_rights: config.links.rights,
         }
@@ -83,6 +85,7 @@ impl RoomSettings {
             info,
             lobby,
             codecs,
+            last_n,
             link_policy,
             link_rights,
         } = change;
@@ -98,6 +101,7 @@ impl RoomSettings {
         set(&mut self.info, info.map(|info| Some(info).filter(Json::is_something)));
         set(&mut self.lobby, lobby);
         set(&mut self.codecs, codecs);
+        set(&mut self.last_n, last_n);
         set(&mut self.link_policy, link_policy);
         set(&mut self.link_rights, link_rights);
     }
@@ -113,6 +117,7 @@ impl RoomSettings {
             info: self.info.clone(),
             lobby: self.lobby,
             codecs: self.codecs.clone(),
+            last_n: self.last_n,
             link_policy: self.link_policy,
             link_rights: self.link_rights,
         }

@@ -27,7 +27,7 @@ const STAY: Duration = Duration::from_secs(2);
 type Claim = (bool, bool, Option<Instant>, bool, Reverse<Place>);
 
 impl Room {
-    /// `view`: so many pictures at most; `None`: as the configuration says.
+    /// `view`: so many pictures at most; `None`: as the room's settings say, or the configuration.
     pub(super) fn view(&mut self, member: MemberKey, last_n: Option<usize>) -> Answer {
         if let Some(participant) = self.roster.get_mut(member) {
             participant.last_n = last_n;
@@ -39,7 +39,17 @@ impl Room {
 
     /// Most pictures of a participant; `None`: no limit.
     fn last_n(&self, participant: &Participant) -> Option<usize> {
-        participant.last_n.or(Some(self.config.last_n).filter(|n| *n > 0))
+        let of_room = || self.settings.last_n.map(|n| n as usize);
+        let of_server = || Some(self.config.last_n).filter(|n| *n > 0);
+        participant.last_n.or_else(of_room).or_else(of_server)
+    }
+
+    /// The room's number is another one.
+    pub(super) fn look_at_every_view(&mut self) {
+        for participant in self.roster.iter_mut() {
+            participant.seating.look_at_all();
+            self.dirty.insert(participant.key.owner());
+        }
     }
 
     /// Who spoke last has changed, or whose picture there is: those who see only some of them may see others now.

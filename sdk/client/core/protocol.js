@@ -100,6 +100,7 @@ import { requireArgument } from './errors.js';
  * @property {unknown} [info] any JSON, at most 16 KiB; told by `presence`
  * @property {boolean} [lobby] newcomers wait to be let in
  * @property {string[] | null} [codecs] what may be sent, best first: vp8, vp9, h264, av1, opus, red; null: as the server allows
+ * @property {number | null} [lastN] most pictures sent to who does not say otherwise (`setLastN`), 0 to 50; null: as the server's configuration says
  * @property {LinkPolicy} [linkPolicy]
  * @property {LinkRight[]} [linkRights] what linked rooms may do here
  *

@@ -239,14 +239,14 @@ export class Room extends Assembly {
     if (mode !== 'signallingOnly') await this.#connection.link?.transport.growSeats(this.#seatsWanted);
   }
 
-  /** Most pictures sent to us at a time; null: as the server's configuration says. */
+  /** Most pictures sent to us at a time; null: as the room's settings or the server's configuration say. */
   get lastN() {
     return this.#lastN;
   }
 
   /**
    * Receives so many pictures at most: pinned ones, then screens, then of those who spoke last. Everybody is heard.
-   * @param {number | null} lastN 0 to 50; null: as the server's configuration says
+   * @param {number | null} lastN 0 to 50; null: as the room's settings or the server's configuration say
    */
   async setLastN(lastN) {
     requireArgument(lastN === null || (Number.isInteger(lastN) && lastN >= 0), 'setLastN: a number, or null.');

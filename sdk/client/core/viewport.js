@@ -25,6 +25,8 @@ export class Viewport {
   /** @type {unknown} */
   #timer = null;
   #due = Infinity;
+  /** How many need the whole picture, shown or not. */
+  #needed = 0;
 
   /**
    * @param {Platform} platform
@@ -58,6 +60,23 @@ export class Viewport {
     this.#look();
   }
 
+  /**
+   * While something is done for which the whole picture is needed, be it in sight or not, nothing is limited.
+   * @template T
+   * @param {() => Promise<T>} run
+   * @returns {Promise<T>}
+   */
+  async whole(run) {
+    this.#needed += 1;
+    this.#look();
+    try {
+      return await run();
+    } finally {
+      this.#needed -= 1;
+      this.#look();
+    }
+  }
+
   /** No element shows it any more. */
   close() {
     for (const { unwatch } of this.#elements.values()) unwatch();
@@ -70,6 +89,7 @@ export class Viewport {
 
   /** What fits the elements as they are. @returns {Limits} */
   #now() {
+    if (this.#needed > 0) return {};
     const sizes = [...this.#elements.values()].map((entry) => entry.size);
     const seen = sizes.filter((size) => size !== undefined && size !== null);
     if (seen.length > 0) {

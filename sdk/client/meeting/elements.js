@@ -53,6 +53,17 @@ export class Elements {
     return element;
   }
 
+  /**
+   * Something for which their picture is needed whether an element shows it or not.
+   * @template T
+   * @param {'video' | 'share'} kind
+   * @param {() => Promise<T>} run
+   * @returns {Promise<T>}
+   */
+  whole(kind, run) {
+    return this.#viewports[kind].whole(run);
+  }
+
   /** @param {boolean} adaptive whether elements that say nothing themselves adapt */
   adapt(adaptive) {
     this.#adaptive = adaptive;

@@ -258,7 +258,7 @@ export class Participant extends Emitter {
       if (!track) throw new EnfiladeError('media-not-ready', 'captureImage: there is no picture of this participant.');
       const capture = this.#in.platform.captureFrame;
       if (!capture) throw new EnfiladeError('not-supported', 'captureImage: not possible here.');
-      return capture(track, size);
+      return this.#elements.whole('video', () => capture(track, size));
     });
   }
 

@@ -5,7 +5,7 @@ import { fakePlatform } from './fake-platform.js';
 import { ScriptedServer } from './scripted-server.js';
 import { FakeTrack, person, scene, settle } from './support.js';
 
-const settings = { maxParticipants: null, closeWithOwner: false, keepEmpty: true, listing: null, info: null, lobby: false, linkPolicy: 'auto', linkRights: [], passwordProtected: false };
+const settings = { maxParticipants: null, closeWithOwner: false, keepEmpty: true, listing: null, info: null, lobby: false, lastN: null, linkPolicy: 'auto', linkRights: [], passwordProtected: false };
 
 test('intent, password, settings and mode go with the join', async () => {
   const s = await scene({ intent: 'open', password: 'pw', settings: { lobby: true }, mode: 'receiveOnly' }).joined();

@@ -300,6 +300,21 @@ test('what fits an element undoes no pause and no viewport of the app', async ()
   assert.ok(s.meeting.localParticipant.renderAudio().muted, 'nobody hears oneself');
 });
 
+test('an image is captured of what is out of sight as well', async () => {
+  const s = await withBob();
+  const video = s.bob.renderVideo();
+  video.seen(null);
+  await s.platform.advance(1000);
+  let picture = () => {};
+  s.platform.captureFrame = () => new Promise((resolve) => (picture = resolve));
+  const image = s.bob.captureImage();
+  await s.platform.advance(100);
+  picture('jpeg');
+  assert.equal(await image, 'jpeg');
+  await s.platform.advance(1000);
+  assert.deepEqual(s.asked('subscribe'), [{ publication: 3, paused: true }, { publication: 3 }, { publication: 3, paused: true }]);
+});
+
 test('modes: told of others and ourselves, in the words the app uses', async () => {
   const s = await withBob();
   s.hear('participant-mode-changed');

@@ -337,6 +337,20 @@ fn pinned_pictures_and_screens_come_before_those_who_speak() {
 }
 
 #[test]
+fn the_owner_of_a_room_may_say_how_many_pictures_and_each_for_oneself() {
+    let (mut world, viewer, _) = gallery(RoomConfig { last_n: 2, ..config() });
+    let update = |last_n: Option<u32>| json!({"type":"room.update","settings":{"lastN":last_n}});
+    world.say(viewer, update(Some(3)));
+    assert_eq!(seen(&mut world, viewer).0, "p0 p1 p2");
+    world.say(viewer, json!({"type":"view","lastN":1}));
+    assert_eq!(seen(&mut world, viewer).0, "p0");
+    world.say(viewer, json!({"type":"view","lastN":null}));
+    world.say(viewer, update(None));
+    assert_eq!(seen(&mut world, viewer).0, "p0 p1");
+    world.check();
+}
+
+#[test]
 fn what_is_muted_or_paused_takes_no_place_in_view() {
     let (mut world, viewer, people) = gallery(RoomConfig { last_n: 2, ..config() });
     world.say(people[0], json!({"type":"mute","publication":2,"muted":true}));

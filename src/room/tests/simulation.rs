@@ -147,7 +147,10 @@ impl Story {
                 key: self.dice.roll(3).to_string(),
                 value: self.dice.chance(2).then(|| "value".to_owned()),
             },
-            19 => ClientMessage::StoreGet { key: None },
+            19 if self.dice.chance(2) => ClientMessage::StoreGet { key: None },
+            19 => ClientMessage::View {
+                last_n: self.dice.chance(2).then(|| self.dice.roll(4) as u16),
+            },
             20 => ClientMessage::RoomUpdate {
                 settings: Box::new(self.settings()),
             },
@@ -193,6 +196,10 @@ impl Story {
                 .chance(4)
                 .then(|| self.dice.chance(2).then(|| "public".to_owned())),
             lobby: self.dice.chance(3).then(|| self.dice.chance(2)),
+            last_n: self
+                .dice
+                .chance(6)
+                .then(|| self.dice.chance(2).then(|| self.dice.roll(3) as u32)),
             codecs: self.dice.chance(4).then(|| Some(vec![Codec::Vp8, Codec::Opus])),
             ..Settings::default()
         }
@@ -252,7 +259,11 @@ impl Story {
         }
         let transport = transports[self.dice.roll(transports.len())];
         let source = sources[self.dice.roll(sources.len())];
-        let event = match self.dice.roll(6) {
+        let event = match self.dice.roll(7) {
+            6 => ShardEvent::Demand {
+                source,
+                encodings: self.dice.roll(256) as u8,
+            },
             0 => ShardEvent::Connected { transport },
             1 => ShardEvent::Lost { transport },
             2 => {

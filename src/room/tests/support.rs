@@ -11,9 +11,10 @@ pub(super) use super::canned::{fingerprint, offer, seat_lines};
 use super::{books::Books, canned::canned, client::Client};
 use crate::{
     media::SourceKey,
+    packet::Kind,
     room::{
         Grant, HttpKey, HttpOffer, HttpReply, Input, LinksConfig, Lookup, NewNegotiation, Output, Room, RoomConfig,
-        SocketKey, roster::Owner, seat::Half,
+        SocketKey, participant::Participant, roster::Owner, seat::Half,
     },
     shard::{
         command::{ShardId, TransportKey},
@@ -484,6 +485,14 @@ impl World {
                 .all(|(publication, _)| room.publications.get(*publication).is_some())
         );
 
+        for voice in room.roster.iter().flat_map(|one| room.publications.of(one.key)) {
+            let listens =
+                |one: &Participant| one.key != voice.owner() && one.wants(voice.id) && !one.wishes.is_paused(voice.id);
+            let watched = room.roster.id(voice.owner()).unwrap();
+            let heard = room.roster.iter().any(listens) || room.viewers.of(&watched).next().is_some();
+            let is_voice = voice.kind() == Kind::Audio;
+            assert!(!is_voice || room.demands.is_wanted(voice.id) == heard, "{:?}", voice.id);
+        }
         let truth: BTreeMap<ParticipantId, ParticipantInfo> = room
             .roster
             .iter()

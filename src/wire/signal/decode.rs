@@ -304,6 +304,7 @@ fn settings(fields: &Fields, value: Value) -> Result<Settings, SignalError> {
         info: fields.json("info", INFO_BYTES_MAX)?,
         lobby: fields.optional("lobby", Fields::boolean)?,
         codecs: fields.change("codecs", codecs)?,
+        last_n: fields.change("lastN", |f, name| f.u32(name, 0, SEATS_MAX as u32))?,
         link_policy: fields.optional("linkPolicy", policy)?,
         link_rights: fields.optional("linkRights", rights)?,
     })

@@ -66,7 +66,7 @@ pub enum ClientMessage {
     },
     /// How many pictures to be sent.
     View {
-        /// At most so many; `None`: as the server's configuration says.
+        /// At most so many; `None`: as the room's settings say, or the server's configuration.
         last_n: Option<u16>,
     },
     /// A text to others.

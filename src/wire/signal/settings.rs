@@ -34,6 +34,9 @@ pub struct Settings {
     /// Codecs that may be sent, best first; `None`: those of the server.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub codecs: Option<Option<Vec<Codec>>>,
+    /// Most pictures sent to a participant who does not say otherwise.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub last_n: Option<Option<u32>>,
     /// What becomes of rooms that ask for a link.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub link_policy: Option<LinkPolicy>,
@@ -63,6 +66,8 @@ pub struct SettingsInfo {
     /// Codecs that may be sent, best first; `null`: those of the server.
     #[serde(default)]
     pub codecs: Option<Vec<Codec>>,
+    /// Most pictures sent to a participant who does not say otherwise; `null`: as the server's configuration says.
+    pub last_n: Option<u32>,
     /// What becomes of rooms that ask for a link.
     pub link_policy: LinkPolicy,
     /// What linked rooms may do here.

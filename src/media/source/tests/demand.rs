@@ -175,3 +175,23 @@ fn what_was_held_back_elsewhere_is_skipped_and_what_came_before_can_still_be_res
     source.retransmit(video.now, ANNA, [503], &mut kept);
     assert_eq!(kept.sent.len(), 1);
 }
+
+#[test]
+fn an_encoder_that_goes_on_without_a_keyframe_is_asked_for_one_at_once() {
+    let (mut source, mut video, mut kept) = playing();
+    source.set_limits(video.now, ANNA, PAUSED);
+    video.now += ms(5_000);
+    source.set_limits(video.now, ANNA, Limits::default());
+    assert_eq!(
+        source.poll_keyframe(video.now),
+        Some(0),
+        "which nobody hears, for it is stopped"
+    );
+    video.now += ms(60);
+    let packet = video.frame(0, false);
+    source.forward(&packet, &mut kept);
+    assert_eq!(source.poll_keyframe(packet.now), Some(0));
+    let packet = video.frame(0, false);
+    source.forward(&packet, &mut kept);
+    assert_eq!(source.poll_keyframe(packet.now), None);
+}
