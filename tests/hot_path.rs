@@ -227,7 +227,13 @@ fn frames_are_held_queued_padded_sealed_and_logged_without_an_allocation() {
     run(3000..6000);
     assert_eq!(ALLOCATIONS.with(Cell::get), allocations);
     let sent = wire.0.get() - sent;
-    assert!(sent.abs_diff(3000 * u64::from(SUBSCRIBERS)) < 10 * u64::from(SUBSCRIBERS), "{sent}");
+    assert!(
+        sent.abs_diff(3000 * u64::from(SUBSCRIBERS)) < 10 * u64::from(SUBSCRIBERS),
+        "{sent}"
+    );
     assert!(waited > 1_000, "the end of a frame waits where the path is slow");
-    assert!(counters.sends.get() * 2 <= counters.packets_out.get(), "packets leave together");
+    assert!(
+        counters.sends.get() * 2 <= counters.packets_out.get(),
+        "packets leave together"
+    );
 }

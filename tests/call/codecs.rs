@@ -121,17 +121,6 @@ async fn who_cannot_decode_gets_a_backup_while_it_is_sent_and_others_stay_as_the
     assert_runs_on(&bob, bobs);
 }
 
-/// Somebody without VP8 who wants to send H264.
-async fn without_vp8(stage: &Stage) -> Participant {
-    let options = Options {
-        lacks: Some(Codec::Vp8),
-        ..Options::default()
-    };
-    let mut person = stage.join_with("bob", json!({}), options).await;
-    person.send("camera", Codec::H264, &[], 12).unwrap();
-    person
-}
-
 #[tokio::test]
 async fn what_may_not_be_sent_is_refused_and_the_rest_goes_on() {
     let stage = Stage::set_with(&[("ENFILADE_MEDIA__CODECS", "[\"vp8\"]")]).await;

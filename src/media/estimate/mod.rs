@@ -387,9 +387,7 @@ impl Estimator {
 
     /// When [`Self::handle_timeout`] or [`Self::poll_probe`] has something to do.
     pub fn poll_timeout(&self) -> Option<Instant> {
-        // What was due before the last call is due again only when something else happens.
-        let probe = self.probe.poll_timeout().filter(|at| Some(*at) > self.now);
-        [probe, self.silence_at].into_iter().flatten().min()
+        [self.probe.poll_timeout(), self.silence_at].into_iter().flatten().min()
     }
 
     /// Padding to send now, if a probe runs: none of it while media alone keeps up with the probe. Asked every few
@@ -435,3 +433,6 @@ impl Estimator {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -48,6 +48,8 @@ const BUDGET_SECONDS: f64 = 5.0;
 const BUDGET_BYTES_MIN: f64 = 8_000.0;
 const BUDGET_BYTES_NEW: f64 = 30_000.0;
 
+/// Padding that was due and was not sent is asked for again after this.
+const ASK_AGAIN: Duration = Duration::from_millis(5);
 /// A burst that has not left by then, beyond its length, is given up: there is nothing to pad with.
 const LATE: Duration = Duration::from_millis(100);
 /// Feedback about a burst that has not come by then will not.
@@ -69,6 +71,7 @@ pub(super) struct Prober {
     /// Bytes of padding that may be sent, as of `budget_at`.
     budget: f64,
     budget_at: Option<Instant>,
+    polled_at: Option<Instant>,
 }
 
 #[derive(Debug)]
@@ -122,6 +125,7 @@ impl Prober {
             wished_bps: 0.0,
             budget: BUDGET_BYTES_NEW,
             budget_at: None,
+            polled_at: None,
         }
     }
 
@@ -173,6 +177,7 @@ impl Prober {
 
     /// Bytes to send now, if a probe runs.
     pub(super) fn poll(&mut self, now: Instant) -> Option<Probe> {
+        self.polled_at = Some(now);
         let State::Sending(sending) = &self.state else {
             return None;
         };
@@ -330,12 +335,18 @@ impl Prober {
         matches!(self.state, State::Sending(_))
     }
 
+    /// When to ask again.
     pub(super) fn poll_timeout(&self) -> Option<Instant> {
         match &self.state {
-            State::Idle => self.next_at,
+            // What was due at the last time and did not begin waits for something else than time.
+            State::Idle => self.next_at.filter(|at| Some(*at) > self.budget_at),
             State::Sending(sending) => {
-                let due = Duration::from_secs_f64((sending.sent * 8.0 / sending.target_bps).clamp(0.0, 1.0));
-                Some((sending.began + due).min(sending.until))
+                let sent = Duration::from_secs_f64((sending.sent * 8.0 / sending.target_bps).clamp(0.0, 1.0));
+                let due = sending.began + sent;
+                // Who was asked and did not send is asked again, but not at once.
+                let again = self.polled_at.map_or(due, |polled| due.max(polled + ASK_AGAIN));
+                let due = if self.polled_at >= Some(due) { again } else { due };
+                Some(due.min(sending.until))
             }
             State::Waiting { until, .. } => Some(*until),
         }

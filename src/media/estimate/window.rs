@@ -266,7 +266,7 @@ impl Window {
                 continue;
             };
             let Some(latest_us) = latest else {
-                if i64::from(bucket.delay_us) - base_us < wait_us {
+                if i64::from(bucket.delay_us).saturating_sub(base_us) < wait_us {
                     return None;
                 }
                 latest = Some(bucket.last_arrival_us());
@@ -278,7 +278,7 @@ impl Window {
                 (earliest_us, bytes) = (bucket.last_arrival_us(), pending);
                 count = self.newest - 1 - number;
             }
-            if i64::from(bucket.delay_us) - base_us < wait_us {
+            if i64::from(bucket.delay_us).saturating_sub(base_us) < wait_us {
                 break;
             }
             pending += u64::from(bucket.arrived_bytes);
