@@ -97,13 +97,13 @@ fn packet(now: Instant, number: u64, payload: &[u8]) -> Inbound<'_> {
     };
     let frame = index / 4;
     Inbound {
-        now: now + Duration::from_micros(number * 4000),
+        now: now + Duration::from_micros(number * 10_000),
         header: RtpHeader {
             marker: index % 4 == 3,
             padding: false,
             payload_type: 96,
             sequence_number: index as u16,
-            timestamp: (frame * 1440) as u32,
+            timestamp: (frame * 3600) as u32,
             ssrc: 1,
             header_len: 12,
             extension: None,
@@ -186,7 +186,7 @@ fn paths(subscribers: u32, now: Instant) -> Egress {
         egress.set_address(slot, Some(Arrival::udp(([127, 0, 0, 1], 9).into())));
         egress.set_sealer(slot, Some(Sealer::new(&keys)));
         egress.set_extensions(slot, extensions);
-        egress.set_pacing(now, slot, slot.0.is_multiple_of(2).then_some(2_600_000));
+        egress.set_pacing(now, slot, slot.0.is_multiple_of(2).then_some(1_100_000));
     }
     egress
 }
