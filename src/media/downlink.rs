@@ -21,6 +21,8 @@ const NEWS_INTERVAL: Duration = Duration::from_secs(1);
 const SMOOTHING: Duration = Duration::from_secs(1);
 /// Somebody may begin to speak before the next decision.
 const VOICE_BPS: u64 = 40_000;
+/// More goes out than this many times what there is for it: it is stopped at once, not when something else can take its place.
+const OVERLOAD: (u64, u64) = (5, 4);
 /// Probing aims so much above what is asked for, in percent: steps up need that headroom.
 const WISH_PERCENT: u64 = 120;
 
@@ -97,6 +99,7 @@ pub struct Downlink {
     video_bps: u64,
     wished_bps: u64,
     is_limited: bool,
+    is_overloaded: bool,
     counted: Option<(Instant, Load)>,
     sent_bps: Rate,
     audio_sent_bps: Rate,
@@ -131,6 +134,7 @@ impl Downlink {
             video_bps: 0,
             wished_bps: 0,
             is_limited: false,
+            is_overloaded: false,
             counted: None,
             sent_bps: Rate::default(),
             audio_sent_bps: Rate::default(),
@@ -248,6 +252,7 @@ impl Downlink {
         let voice = if load.has_audio { VOICE_BPS } else { 0 };
         self.audio_bps = load.audio_bps.max(self.audio_sent_bps.bps()).max(voice);
         let budget = self.budget();
+        self.is_overloaded = budget.is_some_and(|budget| budget * OVERLOAD.0 < self.video_bps * OVERLOAD.1);
         let decisions = self.allocator.allocate(now, budget, videos);
         self.video_bps = decisions.iter().map(|decision| decision.bps).sum();
         self.wished_bps = decisions.iter().map(|decision| decision.wished_bps).sum();
@@ -262,6 +267,13 @@ impl Downlink {
     /// The next thing to tell the subscriber.
     pub fn poll_news(&mut self) -> Option<News> {
         self.news.pop()
+    }
+
+    /// The last decision found that the path carries much less than was going out: what was taken back stops at once, even
+    /// where the lower layer that comes instead has to begin with a keyframe. Until then it would only fill a queue behind
+    /// which sound waits, or is lost.
+    pub fn is_overloaded(&self) -> bool {
+        self.is_overloaded
     }
 
     /// What was decided last.

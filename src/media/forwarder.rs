@@ -497,6 +497,16 @@ impl Forwarder {
         self.selector.stop();
     }
 
+    /// The path cannot carry what is forwarded any more, not even until the keyframe of what shall be. When nothing goes out
+    /// until then, answers with the SSRCs whose packets need not leave either; nothing of it is sent again.
+    pub(super) fn abandon(&mut self) -> Option<(u32, Option<u32>)> {
+        if !self.selector.abandon() {
+            return None;
+        }
+        self.cold.runs.clear();
+        Some((self.ssrc, self.cold.config.rtx_ssrc))
+    }
+
     /// The stream of this encoding begins anew: nothing of it continues, nothing of it can be resent.
     pub(super) fn restart(&mut self, encoding: usize) {
         if self.selector.current() == Some(encoding) {

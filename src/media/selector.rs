@@ -156,6 +156,16 @@ impl Selector {
         self.current = NONE;
     }
 
+    /// What is forwarded is more than what is wanted, and stops without waiting for a keyframe of that. Whether anything now
+    /// waits for one.
+    pub(super) fn abandon(&mut self) -> bool {
+        let waits = self.wanted == NONE || self.current == NONE || self.current > self.wanted;
+        if waits {
+            self.current = NONE;
+        }
+        waits
+    }
+
     /// Whether a packet of the current encoding is forwarded.
     #[inline]
     pub(super) fn admit(&self, frame: &FrameInfo) -> Result<(), DropReason> {
@@ -315,6 +325,23 @@ mod tests {
         assert_eq!(selector.may_start(2, false), Err(DropReason::AwaitingKeyframe));
         assert_eq!(selector.may_start(0, true), Err(DropReason::OtherEncoding));
         assert_eq!(Selector::default().may_start(0, true), Err(DropReason::Paused));
+    }
+
+    #[test]
+    fn what_is_abandoned_stops_before_the_keyframe_of_what_is_wanted() {
+        let mut selector = all(7);
+        selector.start();
+        assert!(!selector.abandon(), "what is wanted goes on");
+        let target = Target {
+            encoding: 1,
+            ..Target::default()
+        };
+        selector.choose(Limits::default(), target, 7, 3);
+        assert!(selector.is_on(2));
+        assert!(selector.abandon());
+        assert_eq!(selector.current(), None);
+        assert!(selector.waits_for(1));
+        assert_eq!(selector.may_start(2, true), Err(DropReason::OtherEncoding));
     }
 
     #[test]

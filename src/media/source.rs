@@ -385,6 +385,13 @@ impl Source {
         }
     }
 
+    /// A subscriber's path cannot carry what goes there, not even until the keyframe of a lower encoding comes. When nothing goes
+    /// there until then, answers with the SSRCs (media, and RTX) whose packets need not leave either.
+    pub fn abandon(&mut self, key: EgressKey) -> Option<(u32, Option<u32>)> {
+        let &place = self.places.get(&key)?;
+        self.forwarders[place].abandon()
+    }
+
     /// How much redundancy a subscriber's path needs: of audio only.
     pub fn set_redundancy(&mut self, key: EgressKey, redundancy: Redundancy) {
         let Some(&place) = self.places.get(&key) else { return };

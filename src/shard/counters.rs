@@ -65,11 +65,13 @@ pub enum DoorReason {
     TooLarge,
     /// More waits on the path than it carries within a reasonable time.
     PacerFull,
+    /// Of a picture that the path turned out not to carry, while it waited there.
+    Abandoned,
 }
 
 impl DoorReason {
     /// Every reason, in the order of their counters.
-    pub const ALL: [DoorReason; 17] = [
+    pub const ALL: [DoorReason; 18] = [
         DoorReason::UnknownProtocol,
         DoorReason::StunRefused,
         DoorReason::UnknownAddress,
@@ -87,6 +89,7 @@ impl DoorReason {
         DoorReason::NotConnected,
         DoorReason::TooLarge,
         DoorReason::PacerFull,
+        DoorReason::Abandoned,
     ];
 
     /// The metric label.
@@ -109,6 +112,7 @@ impl DoorReason {
             DoorReason::NotConnected => "not_connected",
             DoorReason::TooLarge => "too_large",
             DoorReason::PacerFull => "pacer_full",
+            DoorReason::Abandoned => "abandoned",
         }
     }
 }

@@ -336,6 +336,12 @@ impl Shard {
             if let Some(from) = sources.get_mut(key) {
                 from.source.set_target(now, seat.key, decision.target);
                 keyframes_due.push(key);
+                if downlink.is_overloaded()
+                    && !is_better(decision.target, before)
+                    && let Some((ssrc, rtx_ssrc)) = from.source.abandon(seat.key)
+                {
+                    egress.forget(slot, &[ssrc, rtx_ssrc.unwrap_or(ssrc)], counters);
+                }
             }
         }
         let transport = entry.key;

@@ -9,6 +9,7 @@ mod codecs;
 mod crowd;
 mod large;
 mod layers;
+mod network;
 mod publish;
 mod reference;
 mod repair;

@@ -108,6 +108,14 @@ impl Egress {
         }
     }
 
+    /// What waits of these SSRCs does not leave: nobody could use it any more. The numbers it had stay unused.
+    pub fn forget(&mut self, slot: TransportSlot, ssrcs: &[u32], counters: &ShardCounters) {
+        let gone = self.paths[slot.0 as usize].forget(ssrcs, self.arena.bytes());
+        for _ in 0..gone {
+            counters.turn_away(super::counters::DoorReason::Abandoned);
+        }
+    }
+
     /// Bytes that wait for the pacer. When there are many, less should be sent.
     pub fn waiting(&self, slot: TransportSlot) -> usize {
         self.paths[slot.0 as usize].waiting()

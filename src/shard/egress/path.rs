@@ -101,6 +101,15 @@ impl Path {
         }
     }
 
+    /// Forgets what has not left of these SSRCs, and says how many packets that was. The batch is in `store`.
+    pub(super) fn forget(&mut self, ssrcs: &[u32], store: &[u8]) -> usize {
+        let before = self.batch.len();
+        let of_these = |packet: &Plain| packet.ssrc(store).is_some_and(|ssrc| ssrcs.contains(&ssrc));
+        self.batch.retain(|packet| !of_these(packet));
+        let queued = self.queue.as_mut().map_or(0, |queue| queue.forget(ssrcs));
+        before - self.batch.len() + queued
+    }
+
     /// Forgets what has not left.
     pub(super) fn clear(&mut self) {
         self.batch.clear();

@@ -48,6 +48,12 @@ impl Plain {
         &store[head..head + usize::from(self.header_len) + usize::from(self.lead_len)]
     }
 
+    /// The SSRC it goes out under.
+    pub(super) fn ssrc(&self, store: &[u8]) -> Option<u32> {
+        let bytes = self.head(store).get(8..12)?;
+        bytes.try_into().ok().map(u32::from_be_bytes)
+    }
+
     /// The rest of the payload.
     #[inline]
     pub(super) fn body<'a>(&self, store: &'a [u8]) -> &'a [u8] {

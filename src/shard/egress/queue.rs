@@ -58,6 +58,22 @@ impl Backlog {
         }
     }
 
+    /// Forgets the packets of these SSRCs: how many they were, and their bytes.
+    fn forget(&mut self, ssrcs: &[u32]) -> (usize, usize) {
+        let Self { bytes, packets } = self;
+        let (count, mut len) = (packets.len(), 0);
+        packets.retain(|packet| {
+            let goes = packet.ssrc(bytes).is_some_and(|ssrc| ssrcs.contains(&ssrc));
+            len += if goes { packet.len() } else { 0 };
+            !goes
+        });
+        let gone = count - packets.len();
+        if packets.is_empty() {
+            bytes.clear();
+        }
+        (gone, len)
+    }
+
     fn clear(&mut self) {
         self.bytes.clear();
         self.packets.clear();
@@ -125,6 +141,14 @@ impl Queue {
             Traffic::Audio | Traffic::Padding => {}
         }
         self.len -= gone;
+    }
+
+    /// Forgets the packets of these SSRCs, and says how many they were.
+    pub(super) fn forget(&mut self, ssrcs: &[u32]) -> usize {
+        let (resent, resent_len) = self.resent.forget(ssrcs);
+        let (video, video_len) = self.video.forget(ssrcs);
+        self.len -= resent_len + video_len;
+        resent + video
     }
 
     /// Forgets everything.

@@ -388,6 +388,25 @@ fn audio_overtakes_what_waits_and_what_is_sent_again_overtakes_video_but_no_stre
 }
 
 #[test]
+fn what_waits_of_an_abandoned_picture_does_not_leave_and_the_rest_does() {
+    let mut desk = Desk::new(Profile::AeadAes128Gcm);
+    desk.egress.set_pacing(desk.start, SLOT, Some(8_000_000));
+    desk.put(Traffic::Video, &[952; 25]);
+    desk.flush(0);
+    assert_eq!(desk.order().len(), 20);
+    desk.put(Traffic::Resent, &[952]);
+    desk.put_part(Traffic::Video, &[952], false);
+    desk.egress.forget(SLOT, &[1], &desk.counters);
+    assert_eq!(desk.turned_away(DoorReason::Abandoned), 6);
+    desk.put(Traffic::Video, &[952]);
+    let at = desk.at(10);
+    desk.egress.flush(at, &desk.wire, &desk.counters);
+    let order: Vec<_> = desk.packets().iter().map(|got| (got.ssrc, got.sequence)).collect();
+    assert_eq!(order, [(2, 1), (1, 27)]);
+    assert_eq!(desk.egress.waiting(SLOT), 0);
+}
+
+#[test]
 fn what_exceeds_the_queue_is_turned_away_newest_first_and_audio_is_not() {
     let mut desk = Desk::new(Profile::AeadAes128Gcm);
     desk.egress.set_pacing(desk.start, SLOT, Some(300_000));
