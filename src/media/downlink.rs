@@ -157,6 +157,16 @@ impl Downlink {
         self.stir();
     }
 
+    /// Nothing has been heard of the path lately, although something was before.
+    pub fn is_silent(&self, now: Instant) -> bool {
+        self.estimator.is_silent(now)
+    }
+
+    /// Whether the path has carried nothing for a while and does so again, since this was asked last.
+    pub fn take_returned(&mut self) -> bool {
+        self.estimator.take_returned()
+    }
+
     /// One of its m-lines agreed to this. The best of all counts.
     pub fn agree(&mut self, feedback: Feedback) {
         self.feedback = self.feedback.max(feedback);

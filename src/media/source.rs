@@ -392,6 +392,19 @@ impl Source {
         self.forwarders[place].abandon()
     }
 
+    /// A subscriber has missed too much to go on: its picture begins anew, with a keyframe, and until then nothing goes there.
+    /// Answers with the SSRCs (media, and RTX) whose packets need not leave either.
+    pub fn begin_anew(&mut self, now: Instant, key: EgressKey) -> Option<(u32, Option<u32>)> {
+        let &place = self.places.get(&key)?;
+        if self.config.kind != Kind::Video {
+            return None;
+        }
+        self.forwarders[place].interrupt();
+        let ssrcs = self.forwarders[place].abandon();
+        self.choose(now, place);
+        ssrcs
+    }
+
     /// How much redundancy a subscriber's path needs: of audio only.
     pub fn set_redundancy(&mut self, key: EgressKey, redundancy: Redundancy) {
         let Some(&place) = self.places.get(&key) else { return };

@@ -71,15 +71,42 @@ impl Shard {
             if downlink.is_due(now) {
                 self.downlinks_due.push(slot);
             }
+            let returned = downlink.take_returned();
             self.note_probe(slot);
+            if returned {
+                self.begin_anew(now, slot);
+            }
+        }
+    }
+
+    /// The path of a subscriber has carried nothing for a while: what waits there is old, what is missing is too much to be sent
+    /// again, and a receiver may take seconds to ask for a keyframe.
+    fn begin_anew(&mut self, now: Instant, slot: TransportSlot) {
+        let Some(entry) = self.transports.get(slot.0 as usize) else {
+            return;
+        };
+        for seat in entry.egresses.iter().filter(|seat| seat.kind == Kind::Video) {
+            let Seat::Taken(key) = seat.seat else { continue };
+            let Some(from) = self.sources.get_mut(key) else {
+                continue;
+            };
+            if let Some((ssrc, rtx_ssrc)) = from.source.begin_anew(now, seat.key) {
+                let ssrcs = [ssrc, rtx_ssrc.unwrap_or(ssrc)];
+                self.egress.forget(slot, &ssrcs, &self.counters);
+                self.keyframes_due.push(key);
+            }
         }
     }
 
     /// What was estimated of a subscriber's path holds no more.
-    pub(super) fn change_path(&mut self, slot: TransportSlot) {
+    pub(super) fn change_path(&mut self, now: Instant, slot: TransportSlot) {
         if let Some(downlink) = self.transports[slot.0 as usize].downlink.as_deref_mut() {
+            let was_silent = downlink.is_silent(now);
             downlink.change_path();
             self.downlinks_due.push(slot);
+            if was_silent {
+                self.begin_anew(now, slot);
+            }
         }
     }
 

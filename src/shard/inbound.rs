@@ -113,7 +113,7 @@ impl Shard {
                 }
                 let is_another_way = is_selected && before.is_none_or(|before| !before.is_like(&arrival));
                 if retired_ufrag.is_some() || is_another_way {
-                    self.change_path(slot);
+                    self.change_path(now, slot);
                 }
                 self.tell_if_connected(slot);
             }

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use testkit::endpoint::Options;
 use testkit::{Codec, Participant, Shape, eventually};
 
-use super::stage::{Speaker, Stage, packets};
+use super::stage::{Speaker, Stage, frames, packets};
 
 const RIDS: [&str; 3] = ["q", "h", "f"];
 
@@ -149,4 +149,36 @@ async fn a_path_that_narrows_costs_pictures_and_not_sound_and_nobody_else_anythi
         "somebody else's path is none of Cat's business: {layers:?}"
     );
     drop(ann);
+}
+
+/// Two seconds in which nothing reaches the listener.
+#[tokio::test]
+async fn after_an_outage_a_picture_begins_anew_although_nobody_asks_for_a_keyframe() {
+    let stage = Stage::set().await;
+    let ann = stage.speaker("ann", 10, 0).await;
+    let mut bob = listener(&stage, "bob", Some(path(3_000_000))).await;
+    let ssrc = bob.seated("ann", &["video"]).await.unwrap().video_ssrc.unwrap();
+    frames(&bob, ssrc, 11, 20).await;
+
+    bob.endpoint.limit_inbound(path(3_000_000).out(), 7);
+    let voice = &ann.players[0];
+    let until = voice.sent() + 100;
+    let out = eventually("two seconds of sound are sent", || {
+        (voice.sent() >= until).then_some(())
+    });
+    out.await.unwrap();
+    bob.endpoint.record().forget();
+    bob.endpoint.limit_inbound(path(3_000_000), 7);
+    frames(&bob, ssrc, 11, 30).await;
+
+    let record = bob.endpoint.record();
+    let frames = record.stream(ssrc).unwrap().whole_frames();
+    let key = frames.iter().rposition(|frame| frame.keyframe).unwrap();
+    assert!(
+        key <= 10,
+        "what was on its way before the outage, or left before feedback came, and no more: {key} of them"
+    );
+    let after = frames[key..].iter().map(|frame| frame.stamp.frame);
+    let numbers: Vec<_> = after.collect();
+    assert!(numbers.is_sorted_by(|one, next| one + 1 == *next), "{numbers:?}");
 }

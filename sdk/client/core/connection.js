@@ -26,6 +26,8 @@ export const TRANSITIONS = Object.freeze(
 const PASSING = new Set(['connect-failed', 'session-lost', 'node-draining', 'overloaded', 'negotiation-failed']);
 /** Tries of the first join. */
 const FIRST_TRIES = 3;
+/** Where the network is known to be another one, an answer on the old socket takes no longer, in ms. */
+const CHANGED_MS = 800;
 
 /**
  * @typedef {object} ConnectionHooks what the room does at each turn
@@ -140,7 +142,7 @@ export class Connection extends Emitter {
   #networkChanged() {
     this.#backoff.hurry();
     this.#session?.hurry();
-    this.#session?.probe();
+    this.#session?.probe(CHANGED_MS);
     void this.#link?.transport.path.suspect(true);
   }
 

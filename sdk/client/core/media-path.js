@@ -15,9 +15,13 @@ const PACE_MS = [0, 1500, 3000, 4000, 4000];
 /** How long traffic is watched when the network changed, in ms: the server says something every half second at least. */
 const WATCH_MS = 700;
 /** How often it is looked whether anything comes in, in ms. */
-const LISTEN_MS = 500;
-/** Nothing at all for so long, in ms, and the path counts as lost: the server says something twice a second, media or not. */
+const LISTEN_MS = 200;
+/**
+ * Nothing at all for so long, in ms, and the path counts as lost: the server says something twice a second, media or not. Where
+ * sound or pictures were coming in, dozens of packets are missing long before.
+ */
 const SILENCE_MS = 2000;
+const SUDDEN_SILENCE_MS = 1100;
 /** So long after a restart something of ours must have left on the new path, in ms: reports at least go every second or so. */
 const AUDIT_MS = 4000;
 
@@ -53,6 +57,8 @@ export class MediaPath extends Emitter {
   #listening = null;
   /** When something came in; null: nothing has since the last restart, so silence means nothing. @type {number | null} */
   #heardAt = null;
+  /** What came in last was sound or a picture. */
+  #flowing = false;
   #lastHeard = { source: 0, bytes: 0 };
 
   /**
@@ -150,9 +156,10 @@ export class MediaPath extends Emitter {
       if (source === this.#lastHeard.source) bytes = (await this.#traffic())?.received ?? bytes;
       if (this.#state !== 'connected') return;
       if (source !== this.#lastHeard.source || bytes !== this.#lastHeard.bytes) {
+        this.#flowing = source !== this.#lastHeard.source;
         this.#lastHeard = { source, bytes };
         this.#heardAt = now;
-      } else if (this.#heardAt !== null && now - this.#heardAt >= SILENCE_MS) {
+      } else if (this.#heardAt !== null && now - this.#heardAt >= (this.#flowing ? SUDDEN_SILENCE_MS : SILENCE_MS)) {
         this.#want();
         return;
       }

@@ -150,9 +150,12 @@ export class Session extends Emitter {
     this.#backoff.hurry();
   }
 
-  /** Something is wrong with the network: looks whether the server still answers, rather than wait for the next ping. */
-  probe() {
-    this.#socket?.probe();
+  /**
+   * Something is wrong with the network: looks whether the server still answers, rather than wait for the next ping.
+   * @param {number} [ms] an answer takes no longer
+   */
+  probe(ms) {
+    this.#socket?.probe(ms);
   }
 
   /** @returns {Promise<void>} done when requests go out at once; rejects when the session is over */

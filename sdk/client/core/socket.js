@@ -6,7 +6,7 @@ import { EnfiladeError } from './errors.js';
 /** A socket that does not open within this is given up, in ms. */
 const OPEN_MS = 8000;
 /** An answer to a question whether the socket still lives takes no longer, in ms. */
-const PROBE_MS = 2000;
+const PROBE_MS = 1500;
 /** A ping goes out this often, in ms; no sign of life until the next one means that the socket is dead. */
 const PING_MS = 4000;
 
@@ -59,13 +59,13 @@ export class SignalSocket {
     if (this.open) this.#socket.send(JSON.stringify(message));
   }
 
-  /** Asks whether it still lives, and gives it up if there is no answer soon. */
-  probe() {
+  /** Asks whether it still lives, and gives it up if there is no answer soon. @param {number} [ms] */
+  probe(ms = PROBE_MS) {
     if (!this.open) return;
     this.#platform.clearTimeout(this.#timer);
     this.#heard = false;
     this.send(this.#handlers.ping());
-    this.#pulse(PROBE_MS);
+    this.#pulse(ms);
   }
 
   /** Gives the socket up as broken, as if the network had. @param {string} why */

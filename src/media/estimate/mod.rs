@@ -129,6 +129,8 @@ pub struct Estimator {
     /// When silence lowers the rate next.
     silence_at: Option<Instant>,
     is_silent: bool,
+    /// Feedback came again, and nobody has asked yet.
+    returned: bool,
     /// Losses allow no more.
     limited: bool,
     /// The latest time that was told.
@@ -156,6 +158,7 @@ impl Estimator {
             heard_at: None,
             silence_at: None,
             is_silent: false,
+            returned: false,
             limited: false,
             now: None,
         }
@@ -201,6 +204,7 @@ impl Estimator {
         self.heard_at = Some(now);
         self.silence_at = Some(now + SILENCE);
         if std::mem::take(&mut self.is_silent) {
+            self.returned = true;
             // What was lost meanwhile says nothing of rates, and what was known before may hold again.
             self.loss.restart(now_us);
             self.delay.restart(now_us);
@@ -394,6 +398,17 @@ impl Estimator {
     /// milliseconds while it runs, see [`Self::poll_timeout`]; all that leaves meanwhile belongs to it.
     pub fn poll_probe(&mut self, now: Instant) -> Option<Probe> {
         self.probe.poll(now)
+    }
+
+    /// No feedback came lately, although some did before.
+    pub fn is_silent(&self, now: Instant) -> bool {
+        self.heard_at
+            .is_some_and(|at| now.saturating_duration_since(at) >= SILENCE / 2)
+    }
+
+    /// Whether feedback came again after a silence, since this was asked last: what was sent meanwhile is lost.
+    pub fn take_returned(&mut self) -> bool {
+        std::mem::take(&mut self.returned)
     }
 
     /// Whether packets that leave now belong to a probe, media among them.
