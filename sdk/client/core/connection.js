@@ -172,6 +172,7 @@ export class Connection extends Emitter {
     };
     session.on('ended', over);
     transport.path.on('state', (state) => state === 'lost' && session.probe());
+    transport.path.on('alive', () => session.hurry());
     transport.path.on('dead', () => {
       const error = new EnfiladeError('session-lost', 'No media gets through any more.');
       session.end(error);

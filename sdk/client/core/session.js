@@ -148,6 +148,7 @@ export class Session extends Emitter {
   /** The network seems to be back: try now. */
   hurry() {
     this.#backoff.hurry();
+    this.#socket?.hurry();
   }
 
   /**

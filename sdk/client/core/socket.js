@@ -7,6 +7,8 @@ import { EnfiladeError } from './errors.js';
 const OPEN_MS = 8000;
 /** An answer to a question whether the socket still lives takes no longer, in ms. */
 const PROBE_MS = 1500;
+/** A socket that has not opened by then may wait for packets that were lost, in ms. */
+const STUCK_MS = 300;
 /** A ping goes out this often, in ms; no sign of life until the next one means that the socket is dead. */
 const PING_MS = 4000;
 
@@ -25,6 +27,7 @@ export class SignalSocket {
   #socket;
   #ended = false;
   #heard = true;
+  #begunAt;
   /** @type {unknown} */
   #timer;
 
@@ -37,6 +40,7 @@ export class SignalSocket {
   constructor(platform, url, handlers, openMs = OPEN_MS) {
     this.#platform = platform;
     this.#handlers = handlers;
+    this.#begunAt = platform.now();
     const socket = (this.#socket = platform.createSocket(url));
     this.#timer = platform.setTimeout(() => this.#end('The server does not answer.'), openMs);
     socket.onopen = () => {
@@ -66,6 +70,11 @@ export class SignalSocket {
     this.#heard = false;
     this.send(this.#handlers.ping());
     this.#pulse(ms);
+  }
+
+  /** The network is back: a socket that began to open before, and has not, waits for nothing. */
+  hurry() {
+    if (this.#socket.readyState === 0 && this.#platform.now() - this.#begunAt >= STUCK_MS) this.#end('The server did not answer.');
   }
 
   /** Gives the socket up as broken, as if the network had. @param {string} why */

@@ -100,6 +100,28 @@ test('tries come after 0, 0.3, 1.2, 2.7, 4.8 s; the network coming back hurries 
   assert.equal(s.room.state, 'connected');
 });
 
+test('media that comes in again is a sign of life: a socket that hangs is not waited for', async () => {
+  const s = await scene().joined();
+  const bytes = (n) => [{ id: 'p', type: 'candidate-pair', selected: true, bytesReceived: n, bytesSent: n }];
+  s.pc.stats = bytes(100);
+  const create = s.platform.createSocket;
+  let hanging = 0;
+  s.platform.createSocket = (url) => {
+    const socket = create(url);
+    socket.onopen = null;
+    hanging += 1;
+    return Object.assign(Object.create(socket), { readyState: 0, close() {} });
+  };
+  s.pc.ice('failed');
+  s.socket.break();
+  await s.platform.advance(1000);
+  assert.deepEqual([hanging, s.room.state], [1, 'reconnecting']);
+  s.platform.createSocket = create;
+  s.pc.stats = bytes(200);
+  await s.platform.advance(400);
+  assert.equal(s.room.state, 'connected');
+});
+
 test('a socket that went silent is given up within two pings', async () => {
   const s = await scene().joined();
   s.server.mute = true;

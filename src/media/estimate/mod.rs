@@ -102,6 +102,8 @@ const PACING: f64 = 1.5;
 const SILENCE: Duration = Duration::from_secs(1);
 const SILENCE_BACK_OFF: f64 = 0.7;
 const SILENCE_BPS_MIN: f64 = 150_000.0;
+/// What is left of the estimate before, when feedback comes again.
+const AFTER_SILENCE: f64 = 0.5;
 
 /// A path quieter than this may be probed.
 const PROBE_QUEUE_US: i64 = 50_000;
@@ -128,7 +130,8 @@ pub struct Estimator {
     heard_at: Option<Instant>,
     /// When silence lowers the rate next.
     silence_at: Option<Instant>,
-    is_silent: bool,
+    /// The estimate when feedback began to stay away, while it does.
+    before_silence: Option<f64>,
     /// Feedback came again, and nobody has asked yet.
     returned: bool,
     /// Losses allow no more.
@@ -157,7 +160,7 @@ impl Estimator {
             wished_bps: 0.0,
             heard_at: None,
             silence_at: None,
-            is_silent: false,
+            before_silence: None,
             returned: false,
             limited: false,
             now: None,
@@ -203,8 +206,10 @@ impl Estimator {
         self.round_trip = u64::try_from(now_us - latest_sent_us).ok().map(Duration::from_micros);
         self.heard_at = Some(now);
         self.silence_at = Some(now + SILENCE);
-        if std::mem::take(&mut self.is_silent) {
+        if let Some(before) = self.before_silence.take() {
             self.returned = true;
+            // An outage is no narrow path. If it is narrow now, delays and losses will tell.
+            self.rate.set(self.rate.bps().max(AFTER_SILENCE * before));
             // What was lost meanwhile says nothing of rates, and what was known before may hold again.
             self.loss.restart(now_us);
             self.delay.restart(now_us);
@@ -377,7 +382,7 @@ impl Estimator {
         if self.silence_at.is_some_and(|at| at <= now) {
             self.silence_at = Some(now + SILENCE);
             if self.allocated_bps > 0.0 {
-                self.is_silent = true;
+                self.before_silence.get_or_insert(self.rate.bps());
                 self.limited_by = LimitedBy::Loss;
                 let lower = (self.rate.bps() * SILENCE_BACK_OFF).max(SILENCE_BPS_MIN);
                 self.rate.set(lower.min(self.rate.bps()));
