@@ -31,7 +31,7 @@ const LIVENESS_INTERVAL: Duration = Duration::from_millis(250);
 
 /// An encoding that is missing so often in a row was stopped by the publisher. Only looked at while another one
 /// arrives, so a still screen is not mistaken for a stopped one.
-const MISSES_MAX: u8 = 3;
+const MISSES_MAX: u8 = 2;
 
 /// Nothing has arrived for so long that it is not known any more which encodings do.
 const STALE_AFTER: Duration = Duration::from_millis(500);

@@ -17,7 +17,6 @@ const NOISE = { freezes: 1, dropped: 5, bufferMs: 15 };
 async function sends(url) {
   const text = await (await fetch(`${url}/metrics`)).text();
   const sum = (name) => [...text.matchAll(new RegExp(`^${name}\\{[^}]*\\} (\\d+)`, 'gm'))].reduce((total, [, n]) => total + Number(n), 0);
-  if (process.env.DEBUG_BURSTS) console.log(text.match(/^enfilade_(downlink|probe|datagrams_dropped|retrans).*$/gm).filter((l)=>!l.endsWith(' 0')).join('\n'));
   return { packets: sum('enfilade_packets_out_total'), sends: sum('enfilade_sends_total') };
 }
 
