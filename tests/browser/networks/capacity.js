@@ -12,7 +12,7 @@ const LOOK_MS = 100;
 let directRise;
 
 /** What is offered to a narrow link, over time. */
-class Load {
+export class Load {
   samples = [];
   #on = true;
 

@@ -7,6 +7,7 @@ import { cases as capacity } from './capacity.js';
 import { Figures, atMost } from './figures.js';
 import { cases as loss } from './loss.js';
 import { cases as paths } from './paths.js';
+import { cases as rfc8867 } from './rfc8867.js';
 import { Stage } from './stage.js';
 import { lackingWire, matrix } from './wire.js';
 
@@ -33,7 +34,7 @@ while (words.length > 0) {
   else if (word === '--seed') options.seed = Number(words.shift());
   else if (word !== '--list') throw new Error(`${word} is not known`);
 }
-const all = [...loss, ...capacity, ...paths, ...bursts];
+const all = [...loss, ...capacity, ...paths, ...rfc8867, ...bursts];
 if (process.argv.includes('--list')) {
   for (const { id, what, short } of all) console.log(`${id.padEnd(14)} ${what}${short ? ' (in the short form)' : ''}`);
   process.exit();
