@@ -328,13 +328,14 @@ impl Base {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::media::estimate::sent::Before;
     use crate::media::estimate::window::Window;
 
     /// A packet every 5 ms whose delay is told by its time; feedback every 50 ms. When growth is seen.
     fn first_growth(millis: std::ops::Range<i64>, delay_ms: impl Fn(i64) -> i64) -> Option<i64> {
         let (mut window, mut detector) = (Window::default(), DelayDetector::default());
         for at in millis.step_by(5) {
-            window.arrived(at * 1000, (at + delay_ms(at)) * 1000, 1_200, false);
+            window.arrived(at * 1000, (at + delay_ms(at)) * 1000, 1_200, Before::Nothing);
             if at % 50 == 45 && detector.update(at * 1000, &window) == Trend::Growing {
                 return Some(at);
             }
@@ -391,7 +392,7 @@ mod tests {
         for at in (0..120_000).step_by(5) {
             // 200 ppm, and 80 ms more from one packet to the next.
             let delay_us = at / 5 + if at > 60_000 { 80_000 } else { 0 };
-            window.arrived(at * 1000, at * 1000 + delay_us, 1_200, false);
+            window.arrived(at * 1000, at * 1000 + delay_us, 1_200, Before::Nothing);
             if at % 50 == 45 {
                 detector.update(at * 1000, &window);
                 if at > 61_000 && at < 80_000 {

@@ -30,6 +30,8 @@ const QUEUE_US: i64 = 30_000;
 const HEAVY: f64 = 0.15;
 /// How much likelier a capacity must be, as a natural logarithm: twenty times.
 const LIKELIER: f64 = 3.0;
+/// The least rate observed against the highest, for a capacity between them to be seen. An experiment makes as much.
+const CONTRAST: f64 = 0.93;
 /// A path that loses more than this, whatever is sent, is of no use for what was sent.
 const INHERENT_MAX: f64 = 0.3;
 /// No packet is lost or passes for certain.
@@ -237,9 +239,10 @@ impl LossControl {
         }
         let without = self.likelihood(mean, None);
         let least = self.seen.iter().map(Losses::share).fold(mean, f64::min);
+        let contrast = self.has_contrast();
         let mut best = (without + LIKELIER, None);
         for inherent in [0.0, least, mean] {
-            let capacity = self.capacity_at(inherent);
+            let capacity = self.capacity_at(inherent).filter(|_| contrast);
             let likelihood = self.likelihood(inherent, capacity);
             if capacity.is_some() && likelihood > best.0 {
                 best = (likelihood, capacity);
@@ -257,6 +260,12 @@ impl LossControl {
             sum += f64::from(seen.told) * seen.arrived_bps / (1.0 - inherent);
         }
         (weight > 0.0).then(|| sum / weight)
+    }
+
+    /// Observations at one rate, give or take what media varies, are told apart by chance alone.
+    fn has_contrast(&self) -> bool {
+        let rates = || self.seen.iter().map(|seen| seen.sent_bps);
+        rates().fold(f64::INFINITY, f64::min) < CONTRAST * rates().fold(0.0, f64::max)
     }
 
     /// Logarithm of the likelihood of what was seen, losses in runs counted as so many fewer.

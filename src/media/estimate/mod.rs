@@ -113,6 +113,8 @@ const WISH_GREW: f64 = 1.2;
 pub struct Estimator {
     config: EstimateConfig,
     clock: ReferenceClock,
+    /// Behind the newest packet that was told about.
+    next_told: Option<u16>,
     window: Window,
     delay: DelayDetector,
     rate: RateControl,
@@ -141,6 +143,7 @@ impl Estimator {
         Estimator {
             config,
             clock: ReferenceClock::default(),
+            next_told: None,
             window: Window::default(),
             delay: DelayDetector::default(),
             rate: RateControl::new(config.start_bps as f64),
@@ -170,7 +173,8 @@ impl Estimator {
         for (sequence, arrival_us) in feedback.arrivals() {
             let Some(arrival_us) = arrival_us else {
                 if let Some(told) = sent.missing(sequence) {
-                    self.window.missing(told.at_us, told.bytes);
+                    self.skip_to(sequence, sent);
+                    self.window.missing(told.at_us, told.bytes, told.before);
                     if told.probe != 0 {
                         self.probe.told(&told, None);
                     }
@@ -180,13 +184,10 @@ impl Estimator {
             let Some(told) = sent.arrived(sequence) else {
                 continue;
             };
+            self.skip_to(sequence, sent);
             let arrival_us = reference_us.saturating_add(arrival_us);
             latest_sent_us = latest_sent_us.max(Some(told.at_us));
-            if self
-                .window
-                .arrived(told.at_us, arrival_us, told.bytes, told.was_missing)
-                == Heard::ClockJumped
-            {
+            if self.window.arrived(told.at_us, arrival_us, told.bytes, told.before) == Heard::ClockJumped {
                 self.delay.forget();
             }
             if told.probe != 0 {
@@ -207,6 +208,23 @@ impl Estimator {
             self.probe.anew(now);
         }
         self.decide(now, now_us);
+    }
+
+    /// Feedback tells about this packet: what it has not told about of those before was skipped.
+    #[inline]
+    fn skip_to(&mut self, sequence: u16, sent: &mut SentLog) {
+        let mut next = self.next_told.unwrap_or(sequence);
+        // Late feedback tells about what is behind.
+        if (sequence.wrapping_sub(next) as i16) < 0 {
+            return;
+        }
+        while next != sequence {
+            if let Some(skipped) = sent.skipped(next) {
+                self.window.skipped(skipped.at_us, skipped.bytes);
+            }
+            next = next.wrapping_add(1);
+        }
+        self.next_told = Some(next.wrapping_add(1));
     }
 
     fn decide(&mut self, now: Instant, now_us: i64) {

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use super::Probe;
 use super::burst::{Burst, Verdict};
-use super::sent::{ProbeCluster, Told};
+use super::sent::{Before, ProbeCluster, Told};
 
 /// How long a burst is; longer when jitter hides what it shows (libwebrtc takes 15 ms).
 const LENGTH_US: f64 = 20_000.0;
@@ -227,7 +227,7 @@ impl Prober {
             return;
         }
         match arrival_us {
-            Some(_) if packet.was_missing => burst.late(packet.bytes),
+            Some(_) if packet.before == Before::Missing => burst.late(packet.bytes),
             Some(arrival_us) => burst.arrived(packet.at_us, arrival_us, packet.bytes),
             None => burst.missing(packet.bytes),
         }
