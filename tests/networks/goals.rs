@@ -254,6 +254,32 @@ fn probes_of_a_path_that_has_no_more_cost_little() {
     figures.check();
 }
 
+#[test]
+fn a_path_that_carries_less_than_a_call_needs_is_obeyed() {
+    let mut figures = Figures::default();
+    for (name, bps) in [("80", 80_000), ("140", 140_000)] {
+        let (mut rates, mut queues) = (Vec::new(), Vec::new());
+        for seed in seeds() {
+            let video = Video::Smooth {
+                min_bps: 30e3,
+                max_bps: 1.5e6,
+            };
+            let mut world = one(seed, video, limited(2_000_000), NEAR);
+            world.run_until(20_000);
+            world.set_bottleneck(limited(bps));
+            world.run_until(60_000);
+            let flow = &world.flows[0];
+            flow.trace(500);
+            rates.push(flow.sent_rate(30_000, 60_000) / bps as f64);
+            queues.push(world.queue_ms(0.95, 30_000, 60_000));
+        }
+        let figure = |what: &str| format!("narrow/{name}-kbps/{what}");
+        figures.at_most(&figure("rate"), most(rates), "of capacity", 1.0);
+        figures.at_most(&figure("queue-p95"), most(queues), "ms", 300.0);
+    }
+    figures.check();
+}
+
 /// From the end of the silence until so much of the estimate before is there again.
 fn recovery(flow: &Flow, from_ms: u64, until_ms: u64) -> f64 {
     let before = flow.estimate_mean(from_ms - 2_000, from_ms);

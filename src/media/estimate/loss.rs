@@ -26,7 +26,7 @@ const DEVIATIONS: f64 = 3.0;
 const RUNS_MIN: u32 = 3;
 /// Losses with a queue this long are taken to be the queue's.
 const QUEUE_US: i64 = 30_000;
-/// Losses that matter although little is sent, or although the queue is another's.
+/// Losses that matter although little is sent.
 const HEAVY: f64 = 0.15;
 /// How much likelier a capacity must be, as a natural logarithm: twenty times.
 const LIKELIER: f64 = 3.0;
@@ -36,6 +36,10 @@ const CONTRAST: f64 = 0.93;
 const INHERENT_MAX: f64 = 0.3;
 /// No packet is lost or passes for certain.
 const CHANCE: std::ops::RangeInclusive<f64> = 0.001..=0.999;
+
+/// What losses leave of the rate while the queue is another's. CUBIC keeps 0.7 of its window (RFC 9438 section 4.6), and
+/// rises more quickly than we do.
+const SHARED_BACK_OFF: f64 = 0.8;
 
 /// What is tried, and what is kept, of what was delivered.
 const BELOW_DELIVERED: f64 = 0.95;
@@ -70,6 +74,8 @@ pub(super) struct Scene {
     pub bps: f64,
     pub queue_us: i64,
     pub application_limited: bool,
+    /// Cuts for a queue go no lower.
+    pub floor_bps: f64,
     /// The queue is another's.
     pub shared: bool,
     pub round_trip_us: i64,
@@ -199,12 +205,14 @@ impl LossControl {
     }
 
     fn with_queue(&mut self, scene: &Scene, losses: &Losses) -> Demand {
-        let excess = losses.share() - self.inherent;
-        if !is_beyond(losses, self.inherent) || (scene.shared && excess < HEAVY) {
+        if !is_beyond(losses, self.inherent) {
             return Demand::Nothing;
         }
+        if scene.shared {
+            return Demand::Cut((SHARED_BACK_OFF * scene.bps).max(scene.floor_bps));
+        }
         let delivered = losses.arrived_bps / (1.0 - self.inherent);
-        Demand::Cut((BELOW_DELIVERED * delivered).min(scene.bps))
+        Demand::Cut((BELOW_DELIVERED * delivered).max(scene.floor_bps).min(scene.bps))
     }
 
     /// Takes an observation in; the capacity, if one explains what was seen.

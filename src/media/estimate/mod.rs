@@ -19,7 +19,7 @@ use delay::{DelayDetector, Trend};
 use fallback::Fallback;
 use loss::{Demand, LossControl, Scene};
 use probe::{Chance, Prober};
-use rate::{Conditions, Move, RateControl};
+use rate::{CALL_BPS, Conditions, Move, RateControl};
 use window::{Heard, Rates, Window};
 
 /// Bounds of an estimate.
@@ -94,14 +94,17 @@ const RATE_BUCKETS_LATEST: u32 = 10;
 /// Losses are told over a second and a half.
 const LOSS_BUCKETS: u32 = 60;
 
+/// A queue overflows when so much more is lost than otherwise, in half a second.
+const OVERFLOW: f64 = 0.03;
+const OVERFLOW_PACKETS: f64 = 1.0;
+
 /// Queued packets drain somewhat faster than the estimate, or a burst of media would wait for the next.
 const PACING: f64 = 1.5;
 
 /// Feedback that stays away for so long, while something is sent, says that the path does not carry it; and again after
-/// each such time. What is sent then is less each time, but never less than the smallest layers need.
+/// each such time. What is sent then is less each time, but never less than a call needs.
 const SILENCE: Duration = Duration::from_secs(1);
 const SILENCE_BACK_OFF: f64 = 0.7;
-const SILENCE_BPS_MIN: f64 = 150_000.0;
 
 /// A path quieter than this may be probed.
 const PROBE_QUEUE_US: i64 = 50_000;
@@ -234,6 +237,9 @@ impl Estimator {
             return;
         };
         self.rates = rates;
+        if f64::from(rates.lost) > OVERFLOW_PACKETS + (self.loss.inherent() + OVERFLOW) * f64::from(rates.told) {
+            self.delay.lost();
+        }
         let conditions = Conditions {
             trend: self.trend,
             queue_us: self.delay.queue_us(),
@@ -273,6 +279,7 @@ impl Estimator {
             bps: self.rate.bps(),
             queue_us: self.delay.queue_us(),
             application_limited: self.rate.is_application_limited(),
+            floor_bps: self.rate.floor_bps(),
             shared: self.delay.is_shared(),
             round_trip_us: self.round_trip.map_or(0, |trip| trip.as_micros() as i64),
         };
@@ -393,7 +400,7 @@ impl Estimator {
             if self.allocated_bps > 0.0 {
                 self.is_silent = true;
                 self.limited_by = LimitedBy::Loss;
-                let lower = (self.rate.bps() * SILENCE_BACK_OFF).max(SILENCE_BPS_MIN);
+                let lower = (self.rate.bps() * SILENCE_BACK_OFF).max(CALL_BPS);
                 self.rate.set(lower.min(self.rate.bps()));
                 self.bound();
             }

@@ -304,7 +304,9 @@ impl Prober {
             .is_some_and(|at| now.saturating_duration_since(at) < GAIN_HOLDS);
         self.leap = soon && !in_vain;
         if in_vain {
+            // Flows that share a path take from each other what probes find: equal shares come by small steps between.
             self.fail(now);
+            self.next_at = self.next_at.max(Some(now + AFTER_CUT));
         } else {
             self.failures = 0;
             self.next_at = Some(now + if soon { AFTER_CUT_SOON } else { AFTER_CUT });
