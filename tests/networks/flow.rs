@@ -176,14 +176,12 @@ impl Flow {
     pub(crate) fn feedback(&mut self, now: Instant, now_ms: u64, compound: &[u8]) {
         self.first_feedback_ms.get_or_insert(now_ms);
         for block in blocks(compound) {
-            match block {
-                RtcpBlock::TransportCc(feedback) => self.estimator.handle_feedback(now, &feedback, &mut self.sent),
-                RtcpBlock::ReceiverReport { reports, .. } => {
-                    for report in reports {
-                        self.redundancy.report(now, f32::from(report.fraction_lost) / 256.0);
-                    }
+            if let RtcpBlock::TransportCc(feedback) = block {
+                self.estimator.handle_feedback(now, &feedback, &mut self.sent);
+            } else if let RtcpBlock::ReceiverReport { reports, .. } = block {
+                for report in reports {
+                    self.redundancy.report(now, f32::from(report.fraction_lost) / 256.0);
                 }
-                _ => {}
             }
         }
     }

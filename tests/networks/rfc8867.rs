@@ -199,8 +199,8 @@ fn scenario_5_6_long_tcp() {
         }
         let figure = |what: &str| format!("rfc8867-5.6/queue-{queue_ms}-ms/{what}");
         figures.at_least(&figure("least-estimate"), least(lows), "kb/s", 150.0);
-        // Of what a listener hears, so with redundancy. A queue that TCP keeps full drops whatever comes while it is full,
-        // and bursts of TCP's own come when it has just been made room for; a few packets of sound cannot change that.
+        // Of what a listener hears, so with redundancy. A queue that TCP keeps full drops whatever comes meanwhile, and a
+        // few packets of sound cannot change that: 5 to 8 % of them are lost, as are 3 to 5 % of all packets.
         figures.at_most(&figure("audio-loss"), most(losses), "%", 1.0);
         figures.told(&figure("audio-packet-loss"), most(packets), "%");
         figures.told(&figure("bottleneck-loss"), most(overflows), "%");
