@@ -48,7 +48,7 @@ impl Figures {
         self.missed.retain(|line| !line.contains(begin));
     }
 
-    /// Held for the two seeds, told for the ten, one of which misses it by a little.
+    /// Held for the two seeds, told for the ten: the worst of more seeds misses it.
     pub(crate) fn hoped_of_ten(&mut self, begin: &str) {
         if is_full() {
             self.hoped(begin);

@@ -84,7 +84,8 @@ fn scenario_5_2_variable_capacity_two_flows() {
         let figure = format!("rfc8867-5.2/jain-of-step-at-{}-s", at_ms / 1_000);
         figures.at_least(&figure, least(fairness), "Jain index", 0.9);
     }
-    // Ten seconds are few cuts: who has just found more by a probe is ahead for some of them. 0.86 to 0.89.
+    // Ten seconds are few cuts: who has just found more by a probe is ahead for some of them. 0.86 with ten seeds; with
+    // twenty others (101 to 120), by which no constant was chosen, 0.80.
     figures.hoped_of_ten("rfc8867-5.2/");
     figures.check();
 }
@@ -168,7 +169,7 @@ fn scenario_5_5_round_trip_fairness() {
         fairness.push(jain(&rates));
     }
     figures.at_most("rfc8867-5.5/most-to-least", most(ratios), "ratio", 3.0);
-    // As in 5.2: 3.4.
+    // As in 5.2: 3.4 with ten seeds, 3.1 with twenty others.
     figures.hoped_of_ten("rfc8867-5.5/most-to-least");
     figures.at_least("rfc8867-5.5/jain", least(fairness), "Jain index", 0.8);
     figures.check();
@@ -282,7 +283,7 @@ fn scenario_5_8_pause_and_resume() {
     }
     figures.at_least("rfc8867-5.8/others-while-paused", least(rises), "of before", 1.1);
     figures.at_least("rfc8867-5.8/jain-from-20-s-after", least(fairness), "Jain index", 0.9);
-    // As in 5.2: 0.88.
+    // As in 5.2: 0.88 with ten seeds, 0.91 with twenty others.
     figures.hoped_of_ten("rfc8867-5.8/jain");
     figures.check();
 }
