@@ -1,5 +1,5 @@
 //! The fault matrix N1 to N5, as far as it concerns what we send: whether a camera keeps the layer that the path carries.
-//! What a person hears and sees of it is measured with real browsers (`cargo xtask networks`).
+//! What a person hears and sees of it is measured with real browsers (`cargo xtask networks`). N6, outages, is in `goals`.
 
 use emulator::{LinkConfig, Path};
 
@@ -94,7 +94,7 @@ fn n5_a_path_that_gets_narrow_and_wide_again() {
         rates.push(flow.sent_rate(25_000, 50_000) / 3e5);
         queues.push(world.queue_ms(0.95, 25_000, 50_000));
         gaps.push(flow.receiver.audio_gap_ms as f64);
-        losses.push(100.0 * flow.audio_loss());
+        losses.push(100.0 * flow.receiver.listener.loss());
         rises.push(
             flow.sent_at_least_ms(0.7 * 1.5e6, 50_000)
                 .map_or(f64::INFINITY, |at| (at - 50_000) as f64 / 1e3),

@@ -1,16 +1,20 @@
 //! One subscriber's path as the server sees it: source, allocator, pacer, log, estimator.
 
 use std::collections::VecDeque;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use enfilade::media::estimate::{Estimate, EstimateConfig, Estimator, SentLog, SentPacket};
+use enfilade::media::redundancy::RedundancyNeed;
 use enfilade::packet::rtcp::{RtcpBlock, blocks};
 
-use crate::media::{Queued, Source, Video};
+use crate::media::{AUDIO_BPS, Queued, Source, Video};
 use crate::receiver::Receiver;
+use crate::voice::Voice;
 
 /// What padding there is: a retransmission of something old.
 const PADDING_BYTES: usize = 1_100;
+/// What an older frame adds to a packet of audio.
+const REDUNDANT_BYTES: usize = 42;
 /// A packet that waited longer than this in the pacer is old; everything is, and goes.
 const PACER_MS_MAX: u64 = 500;
 
@@ -24,8 +28,6 @@ pub(crate) struct FlowConfig {
     pub(crate) first_sequence: u16,
     /// Where the receiver's clock stands at time 0.
     pub(crate) clock_offset_ms: u64,
-    /// The first feedback number.
-    pub(crate) probing: bool,
 }
 
 impl FlowConfig {
@@ -36,7 +38,6 @@ impl FlowConfig {
             start_ms: 0,
             first_sequence: 65_500,
             clock_offset_ms: 5_000,
-            probing: true,
         }
     }
 
@@ -67,11 +68,9 @@ pub(crate) struct Flow {
     /// Total by tenths of a second.
     sent_until: Vec<u64>,
     pub(crate) padding_bytes: u64,
-    pub(crate) probes: usize,
-    pub(crate) audio_sent: u64,
+    audio_sent: u32,
+    redundancy: RedundancyNeed,
     pub(crate) first_feedback_ms: Option<u64>,
-    /// Feedback is lost from..to, on purpose.
-    pub(crate) deaf_ms: std::ops::Range<u64>,
 }
 
 impl Flow {
@@ -88,16 +87,15 @@ impl Flow {
             sent_bytes: 0,
             sent_until: Vec::new(),
             padding_bytes: 0,
-            probes: 0,
             audio_sent: 0,
+            redundancy: RedundancyNeed::default(),
             first_feedback_ms: None,
-            deaf_ms: 0..0,
             config,
         }
     }
 
-    /// Everything that leaves in this millisecond goes to `out`: number, bytes, whether it is audio.
-    pub(crate) fn send(&mut self, now: Instant, now_ms: u64, mut out: impl FnMut(u16, usize, bool)) {
+    /// Everything that leaves in this millisecond goes to `out`: number, bytes, what it carries of a voice.
+    pub(crate) fn send(&mut self, now: Instant, now_ms: u64, mut out: impl FnMut(u16, usize, Option<Voice>)) {
         self.sent_until.resize((now_ms / 100) as usize + 1, self.sent_bytes);
         if now_ms < self.config.start_ms {
             return;
@@ -119,11 +117,7 @@ impl Flow {
             });
         }
         self.source.poll(now_ms, &mut self.pacer);
-        let probe = if self.config.probing {
-            self.estimator.poll_probe(now)
-        } else {
-            None
-        };
+        let probe = self.estimator.poll_probe(now);
         let cluster = probe.map(|probe| probe.cluster);
         // What waits must leave within half a second, whatever the estimate.
         let waiting: usize = self.pacer.iter().map(|queued| queued.bytes).sum();
@@ -137,13 +131,20 @@ impl Flow {
                 break;
             }
             self.pacer.pop_front();
-            self.credit -= queued.bytes as f64;
-            self.audio_sent += u64::from(queued.audio);
-            self.record(now, queued.bytes, cluster);
-            media += queued.bytes;
-            out(self.sequence.wrapping_sub(1), queued.bytes, queued.audio);
+            let mut bytes = queued.bytes;
+            let voice = queued.audio.then(|| {
+                let voice = Voice::new(self.audio_sent, self.redundancy.level());
+                self.audio_sent += 1;
+                bytes += voice.older as usize * REDUNDANT_BYTES;
+                self.source.audio_bps = AUDIO_BPS * bytes as f64 / queued.bytes as f64;
+                voice
+            });
+            self.credit -= bytes as f64;
+            self.record(now, bytes, cluster);
+            media += bytes;
+            out(self.sequence.wrapping_sub(1), bytes, voice);
             if let Some(cluster) = cluster {
-                self.estimator.probe_sent(now, cluster, queued.bytes);
+                self.estimator.probe_sent(now, cluster, bytes);
             }
         }
         if let Some(probe) = probe {
@@ -153,7 +154,7 @@ impl Flow {
                 left = left.saturating_sub(bytes);
                 self.padding_bytes += bytes as u64;
                 self.record(now, bytes, cluster);
-                out(self.sequence.wrapping_sub(1), bytes, false);
+                out(self.sequence.wrapping_sub(1), bytes, None);
                 self.estimator.probe_sent(now, probe.cluster, bytes);
             }
         }
@@ -173,13 +174,14 @@ impl Flow {
     }
 
     pub(crate) fn feedback(&mut self, now: Instant, now_ms: u64, compound: &[u8]) {
-        if self.deaf_ms.contains(&now_ms) {
-            return;
-        }
         self.first_feedback_ms.get_or_insert(now_ms);
         for block in blocks(compound) {
             if let RtcpBlock::TransportCc(feedback) = block {
                 self.estimator.handle_feedback(now, &feedback, &mut self.sent);
+            } else if let RtcpBlock::ReceiverReport { reports, .. } = block {
+                for report in reports {
+                    self.redundancy.report(now, f32::from(report.fraction_lost) / 256.0);
+                }
             }
         }
     }
@@ -242,8 +244,9 @@ impl Flow {
         enough.count() as f64 / self.between(from_ms, to_ms).count().max(1) as f64
     }
 
-    pub(crate) fn audio_loss(&self) -> f64 {
-        1.0 - self.receiver.audio_received as f64 / self.audio_sent.max(1) as f64
+    /// Share of audio packets that did not arrive.
+    pub(crate) fn audio_packet_loss(&self) -> f64 {
+        1.0 - self.receiver.audio_received as f64 / f64::from(self.audio_sent.max(1))
     }
 
     /// Bits per second of UDP payload that left.
@@ -295,9 +298,5 @@ impl Flow {
                 estimate.limited_by,
             );
         }
-    }
-
-    pub(crate) fn round_trip(&self) -> Option<Duration> {
-        self.estimator.estimate().round_trip
     }
 }

@@ -6,10 +6,6 @@
 //! printed, and with `NETWORKS_FIGURES=FILE` each figure is appended to that file as one line of JSON.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
-#![allow(
-    dead_code,
-    reason = "flows and cross traffic of the scenarios of RFC 8867 are there before all scenarios are"
-)]
 #![allow(clippy::print_stdout, reason = "the tables are what this is for")]
 
 mod figures;
@@ -17,6 +13,7 @@ mod flow;
 mod media;
 mod receiver;
 mod tcp;
+mod voice;
 mod world;
 
 mod faults;

@@ -69,6 +69,8 @@ pub(crate) struct Queued {
 
 pub(crate) struct Source {
     video: Video,
+    /// Bits per second of audio, its redundancy included.
+    pub(crate) audio_bps: f64,
     pub(crate) paused: bool,
     /// Bits per second of video at present; per camera when layered.
     video_bps: f64,
@@ -76,7 +78,6 @@ pub(crate) struct Source {
     next_audio_ms: u64,
     next_frame_ms: f64,
     random: u64,
-    pub(crate) switches: usize,
 }
 
 #[derive(Clone, Copy, Debug, Default)]
@@ -96,13 +97,13 @@ impl Source {
         };
         Source {
             video,
+            audio_bps: AUDIO_BPS,
             paused: false,
             video_bps: 0.0,
             cameras: vec![Camera::default(); cameras],
             next_audio_ms: 0,
             next_frame_ms: 0.0,
             random: seed | 1,
-            switches: 0,
         }
     }
 
@@ -114,17 +115,17 @@ impl Source {
     /// Bits per second chosen and wished for.
     pub(crate) fn demand(&self) -> (u64, u64) {
         if self.paused {
-            return (AUDIO_BPS as u64, AUDIO_BPS as u64);
+            return (self.audio_bps as u64, self.audio_bps as u64);
         }
         (
-            (self.video_bps + AUDIO_BPS) as u64,
-            (self.video.wished_bps() + 2.0 * AUDIO_BPS) as u64,
+            (self.video_bps + self.audio_bps) as u64,
+            (self.video.wished_bps() + self.audio_bps + AUDIO_BPS) as u64,
         )
     }
 
     /// Chooses by the estimate.
     pub(crate) fn allocate(&mut self, now_ms: u64, estimate_bps: f64) {
-        let budget = estimate_bps - 2.0 * AUDIO_BPS;
+        let budget = estimate_bps - self.audio_bps - AUDIO_BPS;
         match &self.video {
             Video::Smooth { min_bps, max_bps } => self.video_bps = budget.clamp(*min_bps, *max_bps),
             Video::Fixed { bps } => self.video_bps = *bps,
@@ -147,7 +148,6 @@ impl Source {
                 }
                 for (camera, layer) in self.cameras.iter_mut().zip(chosen) {
                     if camera.layer != layer {
-                        self.switches += 1;
                         camera.key_frame = true;
                         if layer < camera.layer {
                             camera.hold_until_ms = now_ms + 1_000;

@@ -48,7 +48,6 @@ pub(crate) struct Tcp {
     srtt_ms: f64,
     last_ack_ms: u64,
     arriving: VecDeque<(u64, u64)>,
-    pub(crate) acked_segments: u64,
 }
 
 impl Tcp {
@@ -73,7 +72,6 @@ impl Tcp {
             srtt_ms: 0.0,
             last_ack_ms: config.start_ms,
             arriving: VecDeque::new(),
-            acked_segments: 0,
         }
     }
 
@@ -166,7 +164,6 @@ impl Tcp {
             0.875 * self.srtt_ms + 0.125 * trip
         };
         self.in_flight.remove(index);
-        self.acked_segments += 1;
         // Three or more were sent after those, and have arrived.
         if index >= 3 {
             let lost: Vec<(u64, u64)> = self.in_flight.drain(..index - 2).collect();

@@ -10,6 +10,7 @@ use emulator::{Link, LinkConfig};
 
 use crate::flow::{Flow, FlowConfig};
 use crate::tcp::{Tcp, TcpConfig};
+use crate::voice::Voice;
 
 /// What IPv4 and UDP add to a payload on the line.
 const OVERHEAD: usize = 28;
@@ -40,7 +41,7 @@ enum Packet {
         flow: FlowId,
         sequence: u16,
         bytes: usize,
-        audio: bool,
+        voice: Option<Voice>,
     },
     Feedback {
         flow: FlowId,
@@ -191,12 +192,12 @@ impl World {
         }
         let mut out = Vec::new();
         for (id, (flow, access)) in self.flows.iter_mut().zip(&self.access).enumerate() {
-            flow.send(now, now_ms, |sequence, bytes, audio| {
+            flow.send(now, now_ms, |sequence, bytes, voice| {
                 let media = Packet::Media {
                     flow: id,
                     sequence,
                     bytes,
-                    audio,
+                    voice,
                 };
                 out.push((access.direction, media));
             });
@@ -259,10 +260,10 @@ impl World {
         for (flow, access) in self.flows.iter_mut().zip(&mut self.access) {
             while let Some(packet) = access.forward.poll(now) {
                 if let Packet::Media {
-                    sequence, bytes, audio, ..
+                    sequence, bytes, voice, ..
                 } = packet
                 {
-                    flow.receiver.receive(now_ms, sequence, bytes, audio);
+                    flow.receiver.receive(now_ms, sequence, bytes, voice);
                 }
             }
             while let Some(packet) = access.backward.poll(now) {
@@ -271,6 +272,12 @@ impl World {
                 }
             }
         }
+    }
+
+    /// Share of all packets that the queue of the bottleneck there had no room for, whoever sent them.
+    pub(crate) fn overflow(&self) -> f64 {
+        let stats = self.there.stats();
+        stats.dropped_queue as f64 / stats.offered.max(1) as f64
     }
 
     /// The queue of the bottleneck there that this share of moments did not exceed.

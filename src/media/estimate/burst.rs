@@ -45,6 +45,7 @@ pub(super) struct Burst {
     sum_xx: f64,
     sent: Sums,
     arrivals: Sums,
+    delays: Sums,
 }
 
 #[derive(Clone, Copy, Debug, Default)]
@@ -80,6 +81,9 @@ impl Burst {
         self.sum_xx += x * x;
         self.sent.add(x, at_us.saturating_sub(first_sent) as f64);
         self.arrivals.add(x, arrival_us.saturating_sub(first_arrival) as f64);
+        let delay_us = arrival_us.saturating_sub(at_us);
+        let first_delay_us = first_arrival.saturating_sub(first_sent);
+        self.delays.add(x, delay_us.saturating_sub(first_delay_us) as f64);
     }
 
     /// A packet of it did not arrive.
@@ -112,11 +116,16 @@ impl Burst {
         if self.points < PACKETS_MIN || f64::from(self.told) < TOLD_MIN * f64::from(packets) {
             return Verdict::Unclear;
         }
-        let (Some((sent_slope, _)), Some((arrival_slope, error))) =
-            (self.slope(&self.sent), self.slope(&self.arrivals))
-        else {
+        let (Some((sent_slope, _)), Some((arrival_slope, arrival_error)), Some((_, delay_error))) = (
+            self.slope(&self.sent),
+            self.slope(&self.arrivals),
+            self.slope(&self.delays),
+        ) else {
             return Verdict::Unclear;
         };
+        // A full path spaces arrivals evenly however packets left. One that is not keeps the spacing they left with, even
+        // or not: then it is delays that lie on a line.
+        let error = arrival_error.min(delay_error);
         // Microseconds per byte. A burst that left or arrived all at once has no rate.
         let sent_bps = 8e6 / sent_slope.max(1e-3);
         let mut arrived_bps = 8e6 / arrival_slope.max(1e-3);

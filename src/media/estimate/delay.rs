@@ -44,8 +44,8 @@ const STANDING_BUCKETS: u32 = 8;
 /// Milliseconds per millisecond: it drains by itself.
 const DRAINS: f64 = -0.05;
 
-/// After so long, and so many cuts, a queue that is still there is not ours: another flow fills it again. It is ours again
-/// when it has been away.
+/// After so long, and so many cuts, a queue that is still there and has overflowed is not ours: a flow that heeds losses
+/// alone fills it again. Flows like ours make queues too, but seldom full ones. It is ours again when it has been away.
 const SHARED_AFTER_US: i64 = 3_000_000;
 const SHARED_CUTS: u32 = 3;
 const AWAY_US: i64 = 40_000;
@@ -86,6 +86,8 @@ pub(super) struct DelayDetector {
     /// Since when there has been a queue, and how often the rate was cut meanwhile.
     queued_since_us: Option<i64>,
     cuts: u32,
+    /// Whether packets were lost meanwhile.
+    overflowed: bool,
 }
 
 impl Default for DelayDetector {
@@ -100,6 +102,7 @@ impl Default for DelayDetector {
             probe_us: 0..0,
             queued_since_us: None,
             cuts: 0,
+            overflowed: false,
         }
     }
 }
@@ -107,7 +110,11 @@ impl Default for DelayDetector {
 impl DelayDetector {
     /// After a feedback was read into the window.
     pub(super) fn update(&mut self, now_us: i64, window: &Window) -> Trend {
+        let shared = self.is_shared();
         for point in window.points(QUEUE_BUCKETS, i64::MIN) {
+            if shared {
+                self.base.keep(point.at_us);
+            }
             self.base.record(point.at_us, point.delay_us);
         }
         let latest = window.points(QUEUE_BUCKETS, i64::MIN).map(|point| point.delay_us).min();
@@ -115,6 +122,7 @@ impl DelayDetector {
         if self.queue_us < AWAY_US {
             self.queued_since_us = None;
             self.cuts = 0;
+            self.overflowed = false;
         } else {
             self.queued_since_us.get_or_insert(now_us);
         }
@@ -170,10 +178,16 @@ impl DelayDetector {
 
     /// The queue is another's: it stays whatever we do, and we must not wait for it to go.
     pub(super) fn is_shared(&self) -> bool {
-        self.cuts >= SHARED_CUTS
+        self.overflowed
+            && self.cuts >= SHARED_CUTS
             && self
                 .queued_since_us
                 .is_some_and(|since| self.last_update_us - since > SHARED_AFTER_US)
+    }
+
+    /// Packets were lost just now that are not lost otherwise. If there is a long queue, it is full.
+    pub(super) fn lost(&mut self) {
+        self.overflowed |= self.queue_us > STANDING_US;
     }
 
     /// The quickest packets of the last `count` buckets that tell of the path as it is.
@@ -290,6 +304,9 @@ struct Base {
 
 const BASE_SPANS: usize = 6;
 const BASE_SPAN_US: i64 = 5_000_000;
+/// While another's queue stands, the path is not seen at its best for minutes: what was known holds, and so much more for
+/// each span, in which clocks drift by a millisecond.
+const BASE_KEPT_US: i64 = 3_000;
 
 impl Default for Base {
     fn default() -> Self {
@@ -301,6 +318,14 @@ impl Default for Base {
 }
 
 impl Base {
+    /// What was known holds for the time that begins, if one does.
+    fn keep(&mut self, at_us: i64) {
+        let known = self.least();
+        if at_us / BASE_SPAN_US > self.current && known != i64::MAX {
+            self.record(at_us, known.saturating_add(BASE_KEPT_US));
+        }
+    }
+
     fn record(&mut self, at_us: i64, delay_us: i64) {
         let span = at_us / BASE_SPAN_US;
         if span > self.current {
@@ -328,13 +353,14 @@ impl Base {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::media::estimate::sent::Before;
     use crate::media::estimate::window::Window;
 
     /// A packet every 5 ms whose delay is told by its time; feedback every 50 ms. When growth is seen.
     fn first_growth(millis: std::ops::Range<i64>, delay_ms: impl Fn(i64) -> i64) -> Option<i64> {
         let (mut window, mut detector) = (Window::default(), DelayDetector::default());
         for at in millis.step_by(5) {
-            window.arrived(at * 1000, (at + delay_ms(at)) * 1000, 1_200, false);
+            window.arrived(at * 1000, (at + delay_ms(at)) * 1000, 1_200, Before::Nothing);
             if at % 50 == 45 && detector.update(at * 1000, &window) == Trend::Growing {
                 return Some(at);
             }
@@ -391,7 +417,7 @@ mod tests {
         for at in (0..120_000).step_by(5) {
             // 200 ppm, and 80 ms more from one packet to the next.
             let delay_us = at / 5 + if at > 60_000 { 80_000 } else { 0 };
-            window.arrived(at * 1000, at * 1000 + delay_us, 1_200, false);
+            window.arrived(at * 1000, at * 1000 + delay_us, 1_200, Before::Nothing);
             if at % 50 == 45 {
                 detector.update(at * 1000, &window);
                 if at > 61_000 && at < 80_000 {

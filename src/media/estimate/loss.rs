@@ -26,14 +26,20 @@ const DEVIATIONS: f64 = 3.0;
 const RUNS_MIN: u32 = 3;
 /// Losses with a queue this long are taken to be the queue's.
 const QUEUE_US: i64 = 30_000;
-/// Losses that matter although little is sent, or although the queue is another's.
+/// Losses that matter although little is sent.
 const HEAVY: f64 = 0.15;
 /// How much likelier a capacity must be, as a natural logarithm: twenty times.
 const LIKELIER: f64 = 3.0;
+/// The least rate observed against the highest, for a capacity between them to be seen. An experiment makes as much.
+const CONTRAST: f64 = 0.93;
 /// A path that loses more than this, whatever is sent, is of no use for what was sent.
 const INHERENT_MAX: f64 = 0.3;
 /// No packet is lost or passes for certain.
 const CHANCE: std::ops::RangeInclusive<f64> = 0.001..=0.999;
+
+/// What losses leave of the rate while the queue is another's. CUBIC keeps 0.7 of its window (RFC 9438 section 4.6), and
+/// rises more quickly than we do.
+const SHARED_BACK_OFF: f64 = 0.8;
 
 /// What is tried, and what is kept, of what was delivered.
 const BELOW_DELIVERED: f64 = 0.95;
@@ -68,6 +74,8 @@ pub(super) struct Scene {
     pub bps: f64,
     pub queue_us: i64,
     pub application_limited: bool,
+    /// Cuts for a queue go no lower.
+    pub floor_bps: f64,
     /// The queue is another's.
     pub shared: bool,
     pub round_trip_us: i64,
@@ -197,12 +205,14 @@ impl LossControl {
     }
 
     fn with_queue(&mut self, scene: &Scene, losses: &Losses) -> Demand {
-        let excess = losses.share() - self.inherent;
-        if !is_beyond(losses, self.inherent) || (scene.shared && excess < HEAVY) {
+        if !is_beyond(losses, self.inherent) {
             return Demand::Nothing;
         }
+        if scene.shared {
+            return Demand::Cut((SHARED_BACK_OFF * scene.bps).max(scene.floor_bps));
+        }
         let delivered = losses.arrived_bps / (1.0 - self.inherent);
-        Demand::Cut((BELOW_DELIVERED * delivered).min(scene.bps))
+        Demand::Cut((BELOW_DELIVERED * delivered).max(scene.floor_bps).min(scene.bps))
     }
 
     /// Takes an observation in; the capacity, if one explains what was seen.
@@ -237,9 +247,10 @@ impl LossControl {
         }
         let without = self.likelihood(mean, None);
         let least = self.seen.iter().map(Losses::share).fold(mean, f64::min);
+        let contrast = self.has_contrast();
         let mut best = (without + LIKELIER, None);
         for inherent in [0.0, least, mean] {
-            let capacity = self.capacity_at(inherent);
+            let capacity = self.capacity_at(inherent).filter(|_| contrast);
             let likelihood = self.likelihood(inherent, capacity);
             if capacity.is_some() && likelihood > best.0 {
                 best = (likelihood, capacity);
@@ -257,6 +268,12 @@ impl LossControl {
             sum += f64::from(seen.told) * seen.arrived_bps / (1.0 - inherent);
         }
         (weight > 0.0).then(|| sum / weight)
+    }
+
+    /// Observations at one rate, give or take what media varies, are told apart by chance alone.
+    fn has_contrast(&self) -> bool {
+        let rates = || self.seen.iter().map(|seen| seen.sent_bps);
+        rates().fold(f64::INFINITY, f64::min) < CONTRAST * rates().fold(0.0, f64::max)
     }
 
     /// Logarithm of the likelihood of what was seen, losses in runs counted as so many fewer.

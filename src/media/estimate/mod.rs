@@ -19,7 +19,7 @@ use delay::{DelayDetector, Trend};
 use fallback::Fallback;
 use loss::{Demand, LossControl, Scene};
 use probe::{Chance, Prober};
-use rate::{Conditions, Move, RateControl};
+use rate::{CALL_BPS, Conditions, Move, RateControl};
 use window::{Heard, Rates, Window};
 
 /// Bounds of an estimate.
@@ -94,14 +94,17 @@ const RATE_BUCKETS_LATEST: u32 = 10;
 /// Losses are told over a second and a half.
 const LOSS_BUCKETS: u32 = 60;
 
+/// A queue overflows when so much more is lost than otherwise, in half a second.
+const OVERFLOW: f64 = 0.03;
+const OVERFLOW_PACKETS: f64 = 1.0;
+
 /// Queued packets drain somewhat faster than the estimate, or a burst of media would wait for the next.
 const PACING: f64 = 1.5;
 
 /// Feedback that stays away for so long, while something is sent, says that the path does not carry it; and again after
-/// each such time. What is sent then is less each time, but never less than the smallest layers need.
+/// each such time. What is sent then is less each time, but never less than a call needs.
 const SILENCE: Duration = Duration::from_secs(1);
 const SILENCE_BACK_OFF: f64 = 0.7;
-const SILENCE_BPS_MIN: f64 = 150_000.0;
 /// What is left of the estimate before, when feedback comes again.
 const AFTER_SILENCE: f64 = 0.5;
 
@@ -115,6 +118,8 @@ const WISH_GREW: f64 = 1.2;
 pub struct Estimator {
     config: EstimateConfig,
     clock: ReferenceClock,
+    /// Behind the newest packet that was told about.
+    next_told: Option<u16>,
     window: Window,
     delay: DelayDetector,
     rate: RateControl,
@@ -146,6 +151,7 @@ impl Estimator {
         Estimator {
             config,
             clock: ReferenceClock::default(),
+            next_told: None,
             window: Window::default(),
             delay: DelayDetector::default(),
             rate: RateControl::new(config.start_bps as f64),
@@ -176,7 +182,8 @@ impl Estimator {
         for (sequence, arrival_us) in feedback.arrivals() {
             let Some(arrival_us) = arrival_us else {
                 if let Some(told) = sent.missing(sequence) {
-                    self.window.missing(told.at_us, told.bytes);
+                    self.skip_to(sequence, sent);
+                    self.window.missing(told.at_us, told.bytes, told.before);
                     if told.probe != 0 {
                         self.probe.told(&told, None);
                     }
@@ -186,13 +193,10 @@ impl Estimator {
             let Some(told) = sent.arrived(sequence) else {
                 continue;
             };
+            self.skip_to(sequence, sent);
             let arrival_us = reference_us.saturating_add(arrival_us);
             latest_sent_us = latest_sent_us.max(Some(told.at_us));
-            if self
-                .window
-                .arrived(told.at_us, arrival_us, told.bytes, told.was_missing)
-                == Heard::ClockJumped
-            {
+            if self.window.arrived(told.at_us, arrival_us, told.bytes, told.before) == Heard::ClockJumped {
                 self.delay.forget();
             }
             if told.probe != 0 {
@@ -218,6 +222,23 @@ impl Estimator {
         self.decide(now, now_us);
     }
 
+    /// Feedback tells about this packet: what it has not told about of those before was skipped.
+    #[inline]
+    fn skip_to(&mut self, sequence: u16, sent: &mut SentLog) {
+        let mut next = self.next_told.unwrap_or(sequence);
+        // Late feedback tells about what is behind.
+        if (sequence.wrapping_sub(next) as i16) < 0 {
+            return;
+        }
+        while next != sequence {
+            if let Some(skipped) = sent.skipped(next) {
+                self.window.skipped(skipped.at_us, skipped.bytes);
+            }
+            next = next.wrapping_add(1);
+        }
+        self.next_told = Some(next.wrapping_add(1));
+    }
+
     fn decide(&mut self, now: Instant, now_us: i64) {
         self.trend = self.delay.update(now_us, &self.window);
         let (Some(rates), Some(latest)) = (self.window.rates(RATE_BUCKETS), self.window.rates(RATE_BUCKETS_LATEST))
@@ -225,6 +246,9 @@ impl Estimator {
             return;
         };
         self.rates = rates;
+        if f64::from(rates.lost) > OVERFLOW_PACKETS + (self.loss.inherent() + OVERFLOW) * f64::from(rates.told) {
+            self.delay.lost();
+        }
         let conditions = Conditions {
             trend: self.trend,
             queue_us: self.delay.queue_us(),
@@ -264,6 +288,7 @@ impl Estimator {
             bps: self.rate.bps(),
             queue_us: self.delay.queue_us(),
             application_limited: self.rate.is_application_limited(),
+            floor_bps: self.rate.floor_bps(),
             shared: self.delay.is_shared(),
             round_trip_us: self.round_trip.map_or(0, |trip| trip.as_micros() as i64),
         };
@@ -384,7 +409,7 @@ impl Estimator {
             if self.allocated_bps > 0.0 {
                 self.before_silence.get_or_insert(self.rate.bps());
                 self.limited_by = LimitedBy::Loss;
-                let lower = (self.rate.bps() * SILENCE_BACK_OFF).max(SILENCE_BPS_MIN);
+                let lower = (self.rate.bps() * SILENCE_BACK_OFF).max(CALL_BPS);
                 self.rate.set(lower.min(self.rate.bps()));
                 self.bound();
             }

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use super::Probe;
 use super::burst::{Burst, Verdict};
-use super::sent::{ProbeCluster, Told};
+use super::sent::{Before, ProbeCluster, Told};
 
 /// How long a burst is; longer when jitter hides what it shows (libwebrtc takes 15 ms).
 const LENGTH_US: f64 = 20_000.0;
@@ -227,7 +227,7 @@ impl Prober {
             return;
         }
         match arrival_us {
-            Some(_) if packet.was_missing => burst.late(packet.bytes),
+            Some(_) if packet.before == Before::Missing => burst.late(packet.bytes),
             Some(arrival_us) => burst.arrived(packet.at_us, arrival_us, packet.bytes),
             None => burst.missing(packet.bytes),
         }
@@ -304,7 +304,9 @@ impl Prober {
             .is_some_and(|at| now.saturating_duration_since(at) < GAIN_HOLDS);
         self.leap = soon && !in_vain;
         if in_vain {
+            // Flows that share a path take from each other what probes find: equal shares come by small steps between.
             self.fail(now);
+            self.next_at = self.next_at.max(Some(now + AFTER_CUT));
         } else {
             self.failures = 0;
             self.next_at = Some(now + if soon { AFTER_CUT_SOON } else { AFTER_CUT });

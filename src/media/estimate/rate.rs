@@ -3,6 +3,9 @@
 //! GCC's rate controller (draft-ietf-rmcat-gcc-02 section 5.5, libwebrtc `aimd_rate_control`), with two differences. Near
 //! the capacity remembered it rises by a rate that does not depend on the round trip, so that near and far subscribers of
 //! one bottleneck get alike; and while media does not fill the estimate it stands still, in both directions.
+//!
+//! A queue that another flow fills until it overflows (TCP's) stays whatever we do. While it is there, it is not heeded:
+//! the rate rises as if there were none, and losses cut it ([`super::loss`]), as they do the other flow's.
 
 use super::delay::Trend;
 use super::window::Rates;
@@ -13,9 +16,10 @@ const BACK_OFF: f64 = 0.85;
 const BACK_OFF_LONG: f64 = 0.7;
 /// Growth per second while the capacity is not known (GCC section 5.5).
 const RISE_FAR: f64 = 1.08;
-/// Growth per second near the capacity known, at 1 Mb/s; with the square root of the rate elsewhere. Growth that is less
-/// than proportional, cuts that are proportional: flows that share a bottleneck come to equal shares.
+/// Growth per second near the capacity known, at 1 Mb/s; elsewhere with a small power of the rate. Growth that hardly
+/// depends on the rate, cuts that are proportional: flows that share a bottleneck come to equal shares.
 const RISE_NEAR_BPS: f64 = 50_000.0;
+const RISE_NEAR_POWER: f64 = 0.15;
 /// Not further above what is sent than this, since nothing is known about there (GCC section 5.5).
 const ABOVE_SENT: f64 = 1.5;
 const ABOVE_SENT_BPS: f64 = 10_000.0;
@@ -23,6 +27,15 @@ const ABOVE_SENT_BPS: f64 = 10_000.0;
 const APPLICATION_LIMITED: f64 = 0.85;
 /// A queue longer than this does not let the estimate rise. Shorter ones are those of bursts.
 const QUEUE_QUIET_US: i64 = 60_000;
+
+/// The least a call needs: cuts go no lower before the path is shown to carry less. A queue that another flow fills, and
+/// that stays whatever we send, would take us to nothing.
+pub(super) const CALL_BPS: f64 = 150_000.0;
+/// It carries less when less than this share of what is sent has arrived for so long.
+const SHORT: f64 = 0.9;
+const SHORT_US: i64 = 4_000_000;
+/// While the queue is another's, arriving with less than this share is still a reason to cut.
+const SHORT_SHARED: f64 = 0.75;
 
 /// What the controller did.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,6 +70,10 @@ pub(super) struct RateControl {
     capacity: Capacity,
     last_update_us: Option<i64>,
     application_limited: bool,
+    /// Since when less arrives than is sent.
+    short_since_us: Option<i64>,
+    /// The path carries less than a call needs.
+    narrow: bool,
 }
 
 impl RateControl {
@@ -66,6 +83,8 @@ impl RateControl {
             capacity: Capacity::default(),
             last_update_us: None,
             application_limited: false,
+            short_since_us: None,
+            narrow: false,
         }
     }
 
@@ -76,6 +95,11 @@ impl RateControl {
     /// Less is sent than could be.
     pub(super) fn is_application_limited(&self) -> bool {
         self.application_limited
+    }
+
+    /// Cuts that queues ask for go no lower.
+    pub(super) fn floor_bps(&self) -> f64 {
+        if self.narrow { 0.0 } else { CALL_BPS.min(self.bps) }
     }
 
     /// Something else knows better.
@@ -105,10 +129,22 @@ impl RateControl {
             .map_or(0.0, |last| ((now_us - last) as f64 / 1e6).clamp(0.0, 0.5));
         self.last_update_us = Some(now_us);
         self.application_limited = conditions.rates.sent_bps < APPLICATION_LIMITED * self.bps;
+        let passed = conditions.rates.arrived_bps
+            / (1.0 - conditions.inherent_loss).max(0.1)
+            / conditions.rates.sent_bps.max(1.0);
+        if passed >= SHORT {
+            self.short_since_us = None;
+        } else {
+            let since = *self.short_since_us.get_or_insert(now_us);
+            self.narrow |= now_us - since > SHORT_US;
+        }
+        self.narrow &= conditions.rates.arrived_bps < CALL_BPS;
         match conditions.trend {
-            Trend::Growing | Trend::Standing => self.cut(conditions),
+            Trend::Growing | Trend::Standing if !conditions.shared || passed < SHORT_SHARED => self.cut(conditions),
+            // Full, and of no use to anybody.
+            Trend::Steady if conditions.shared && self.narrow && passed < SHORT => self.cut(conditions),
             Trend::Shrinking => Move::Held,
-            Trend::Unknown | Trend::Steady => {
+            Trend::Unknown | Trend::Steady | Trend::Growing | Trend::Standing => {
                 if self.application_limited || (conditions.queue_us > QUEUE_QUIET_US && !conditions.shared) {
                     return Move::Held;
                 }
@@ -123,7 +159,7 @@ impl RateControl {
         self.capacity.record(delivered);
         // A long queue is to be gone in a second or so.
         let drain = 1.0 - conditions.queue_us as f64 / 1e6;
-        let target = delivered * drain.clamp(BACK_OFF_LONG, BACK_OFF);
+        let target = (delivered * drain.clamp(BACK_OFF_LONG, BACK_OFF)).max(self.floor_bps());
         if target >= self.bps {
             return Move::Held;
         }
@@ -136,7 +172,7 @@ impl RateControl {
             self.capacity = Capacity::default();
         }
         let raised = if self.capacity.is_near(self.bps) {
-            self.bps + RISE_NEAR_BPS * (self.bps / 1e6).sqrt() * elapsed_s
+            self.bps + RISE_NEAR_BPS * (self.bps / 1e6).powf(RISE_NEAR_POWER) * elapsed_s
         } else {
             self.bps * RISE_FAR.powf(elapsed_s)
         };
@@ -266,6 +302,32 @@ mod tests {
         conditions.inherent_loss = 0.2;
         control.update(0, &conditions);
         assert!((849_999.0..850_001.0).contains(&control.bps()));
+    }
+
+    #[test]
+    fn a_cut_leaves_what_a_call_needs_until_the_path_is_shown_to_carry_less() {
+        let mut control = RateControl::new(3e5);
+        control.update(0, &delivering(3e5, 1e5, Trend::Growing));
+        assert_eq!(control.bps(), CALL_BPS);
+        let overflowing = |bps| delivering(bps, 1e5_f64.min(bps), Trend::Standing);
+        run(&mut control, 100, 3, overflowing);
+        assert_eq!(control.bps(), CALL_BPS);
+        run(&mut control, 3_100, 2, overflowing);
+        assert!(control.bps() < 1e5, "{}", control.bps());
+    }
+
+    #[test]
+    fn a_queue_of_anothers_that_grows_is_not_heeded_unless_little_arrives() {
+        let mut control = RateControl::new(1e6);
+        let shared = |bps, arrived| Conditions {
+            queue_us: 200_000,
+            shared: true,
+            ..delivering(bps, arrived, Trend::Growing)
+        };
+        run(&mut control, 0, 5, |bps| shared(bps, 0.95 * bps));
+        assert!(control.bps() > 1e6, "{}", control.bps());
+        run(&mut control, 5_000, 1, |_| shared(1e6, 5e5));
+        assert!(control.bps() < 5e5, "{}", control.bps());
     }
 
     #[test]

@@ -49,7 +49,18 @@ enum State {
     #[default]
     Empty,
     InFlight,
+    /// Feedback tells about later ones already, and not about it: that feedback was lost, or comes late.
+    Skipped,
     /// Feedback said that it had not arrived. A later one may know better: packets overtake each other.
+    Missing,
+}
+
+/// What feedback said of a packet before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Before {
+    Nothing,
+    /// It told about later ones.
+    Skipped,
     Missing,
 }
 
@@ -61,8 +72,7 @@ pub(super) struct Told {
     pub bytes: u16,
     /// 0 is none.
     pub probe: u16,
-    /// An earlier feedback called it missing.
-    pub was_missing: bool,
+    pub before: Before,
 }
 
 impl SentLog {
@@ -114,8 +124,17 @@ impl SentLog {
     #[inline]
     pub(super) fn missing(&mut self, sequence: u16) -> Option<Told> {
         let slot = self.slot(sequence)?;
-        let told = slot.told().filter(|told| !told.was_missing)?;
+        let told = slot.told().filter(|told| told.before != Before::Missing)?;
         slot.state = State::Missing;
+        Some(told)
+    }
+
+    /// Feedback tells about later packets and not about this one: what it was, told once. The others may still follow.
+    #[inline]
+    pub(super) fn skipped(&mut self, sequence: u16) -> Option<Told> {
+        let slot = self.slot(sequence)?;
+        let told = slot.told().filter(|told| told.before == Before::Nothing)?;
+        slot.state = State::Skipped;
         Some(told)
     }
 
@@ -154,11 +173,17 @@ impl SentLog {
 
 impl Slot {
     fn told(&self) -> Option<Told> {
-        (self.state != State::Empty).then_some(Told {
+        let before = match self.state {
+            State::Empty => return None,
+            State::InFlight => Before::Nothing,
+            State::Skipped => Before::Skipped,
+            State::Missing => Before::Missing,
+        };
+        Some(Told {
             at_us: self.at_us as i64,
             bytes: self.bytes,
             probe: self.probe,
-            was_missing: self.state == State::Missing,
+            before,
         })
     }
 }
@@ -206,10 +231,21 @@ mod tests {
     fn a_missing_packet_may_still_arrive_and_each_is_told_once() {
         let (mut log, now) = (SentLog::default(), Instant::now());
         log.record(7, packet(now, 100));
-        assert!(log.missing(7).is_some_and(|told| !told.was_missing));
+        assert!(log.missing(7).is_some_and(|told| told.before == Before::Nothing));
         assert_eq!(log.missing(7), None);
-        assert!(log.arrived(7).is_some_and(|told| told.was_missing));
+        assert!(log.arrived(7).is_some_and(|told| told.before == Before::Missing));
         assert_eq!(log.arrived(7), None);
         assert_eq!(log.missing(7), None);
+    }
+
+    #[test]
+    fn a_packet_whose_feedback_comes_late_is_skipped_once_and_told_once() {
+        let (mut log, now) = (SentLog::default(), Instant::now());
+        log.record(7, packet(now, 100));
+        assert!(log.skipped(7).is_some());
+        assert_eq!(log.skipped(7), None);
+        assert!(log.missing(7).is_some_and(|told| told.before == Before::Skipped));
+        assert_eq!(log.skipped(7), None);
+        assert!(log.arrived(7).is_some_and(|told| told.before == Before::Missing));
     }
 }

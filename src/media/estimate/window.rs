@@ -5,6 +5,8 @@
 //! queue lifts the quickest packet with all others. A packet that was called missing and arrives after all finds its
 //! bucket and is set right.
 
+use super::sent::Before;
+
 /// How long a bucket is, in microseconds. Two to four end between two reports of a browser (every 50 to 100 ms).
 pub(super) const BUCKET_US: i64 = 25_000;
 /// 1.6 s of them.
@@ -24,6 +26,8 @@ struct Bucket {
     /// Bytes that feedback told about, and those of them that arrived.
     told_bytes: u32,
     arrived_bytes: u32,
+    /// Bytes that feedback skipped: what became of them is not known.
+    skipped_bytes: u32,
     told: u16,
     arrived: u16,
     /// How many times packets began to be missing.
@@ -122,7 +126,7 @@ pub(super) enum Heard {
 impl Window {
     /// A packet that left at `at_us` arrived at `arrival_us` of the receiver's clock.
     #[inline]
-    pub(super) fn arrived(&mut self, at_us: i64, arrival_us: i64, bytes: u16, was_missing: bool) -> Heard {
+    pub(super) fn arrived(&mut self, at_us: i64, arrival_us: i64, bytes: u16, before: Before) -> Heard {
         let mut heard = Heard::Counted;
         self.in_run = false;
         let mut delay_us = arrival_us.saturating_sub(at_us).saturating_sub(self.origin_us);
@@ -148,7 +152,8 @@ impl Window {
         if bucket.arrived == 0 || last_arrival_us > bucket.last_arrival_us {
             bucket.last_arrival_us = last_arrival_us;
         }
-        if !was_missing {
+        bucket.unskip(bytes, before);
+        if before != Before::Missing {
             bucket.told = bucket.told.saturating_add(1);
             bucket.told_bytes = bucket.told_bytes.saturating_add(u32::from(bytes));
         }
@@ -159,16 +164,28 @@ impl Window {
 
     /// A packet that left at `at_us` has not arrived.
     #[inline]
-    pub(super) fn missing(&mut self, at_us: i64, bytes: u16) {
+    pub(super) fn missing(&mut self, at_us: i64, bytes: u16, before: Before) {
         // Before anything arrived there is no origin to count delays from.
         if self.newest == 0 {
             return;
         }
         let begins = !std::mem::replace(&mut self.in_run, true);
         if let Some(bucket) = self.bucket(at_us) {
+            bucket.unskip(bytes, before);
             bucket.told = bucket.told.saturating_add(1);
             bucket.told_bytes = bucket.told_bytes.saturating_add(u32::from(bytes));
             bucket.runs = bucket.runs.saturating_add(u16::from(begins));
+        }
+    }
+
+    /// Feedback tells about what left after this, and not about this.
+    #[inline]
+    pub(super) fn skipped(&mut self, at_us: i64, bytes: u16) {
+        if self.newest == 0 {
+            return;
+        }
+        if let Some(bucket) = self.bucket(at_us) {
+            bucket.skipped_bytes = bucket.skipped_bytes.saturating_add(u32::from(bytes));
         }
     }
 
@@ -229,12 +246,11 @@ impl Window {
             return None;
         }
         let mut rates = Rates::default();
-        let (mut told_bytes, mut arrived_bytes) = (0u64, 0u64);
+        let mut bytes = Bytes::default();
         let mut last_arrival = i64::MIN;
         let mut first_delay = None;
         for bucket in numbers.clone().filter_map(|number| self.get(number)) {
-            told_bytes += u64::from(bucket.told_bytes);
-            arrived_bytes += u64::from(bucket.arrived_bytes);
+            bytes.add(bucket);
             rates.told += u32::from(bucket.told);
             rates.lost += u32::from(bucket.told.saturating_sub(bucket.arrived));
             if bucket.arrived > 0 {
@@ -250,8 +266,8 @@ impl Window {
             Some(_) | None => (i64::from(numbers.start) - 1) * BUCKET_US + first_delay.unwrap_or_default(),
         };
         let span = send_span.max(last_arrival.saturating_sub(begin));
-        rates.sent_bps = per_second(told_bytes, send_span);
-        rates.arrived_bps = per_second(arrived_bytes, span);
+        rates.sent_bps = per_second(bytes.sent(), send_span);
+        rates.arrived_bps = per_second(bytes.arrived(), span);
         Some(rates)
     }
 
@@ -261,16 +277,26 @@ impl Window {
         let mut latest = None;
         let (mut earliest_us, mut bytes, mut pending, mut count) = (0, 0u64, 0u64, 0);
         for number in (self.complete(most + 1)).rev() {
-            // Nothing sent, or nothing arrived, breaks nothing: a queue may be longer than a pause.
-            let Some(bucket) = self.get(number).filter(|bucket| bucket.arrived > 0) else {
+            // Nothing sent, or nothing arrived, breaks nothing: a queue may be longer than a pause. What nothing is known
+            // of may have been anything.
+            let Some(bucket) = self.get(number) else {
                 continue;
             };
+            if bucket.arrived == 0 {
+                if bucket.skipped_bytes > 0 {
+                    break;
+                }
+                continue;
+            }
+            let mut arrived = Bytes::default();
+            arrived.add(bucket);
+            let arrived = arrived.arrived();
             let Some(latest_us) = latest else {
                 if i64::from(bucket.delay_us).saturating_sub(base_us) < wait_us {
                     return None;
                 }
                 latest = Some(bucket.last_arrival_us());
-                pending = u64::from(bucket.arrived_bytes);
+                pending = arrived;
                 continue;
             };
             // What arrived since the end of this one.
@@ -281,7 +307,7 @@ impl Window {
             if i64::from(bucket.delay_us).saturating_sub(base_us) < wait_us {
                 break;
             }
-            pending += u64::from(bucket.arrived_bytes);
+            pending += arrived;
         }
         (count >= least).then(|| per_second(bytes, latest.unwrap_or_default() - earliest_us))
     }
@@ -293,19 +319,18 @@ impl Window {
             .saturating_add(1);
         let from = since.max(self.oldest);
         let mut losses = Losses::default();
-        let (mut told_bytes, mut arrived_bytes) = (0u64, 0u64);
+        let mut bytes = Bytes::default();
         let until = self.newest.saturating_sub(SETTLED_BUCKETS);
         for bucket in (from..until).filter_map(|number| self.get(number)) {
             losses.told += u32::from(bucket.told);
             losses.lost += u32::from(bucket.told.saturating_sub(bucket.arrived));
             losses.runs += u32::from(bucket.runs);
-            told_bytes += u64::from(bucket.told_bytes);
-            arrived_bytes += u64::from(bucket.arrived_bytes);
+            bytes.add(bucket);
         }
         losses.runs = losses.runs.min(losses.lost);
         losses.span_us = i64::from(until.saturating_sub(from)) * BUCKET_US;
-        losses.sent_bps = per_second(told_bytes, losses.span_us);
-        losses.arrived_bps = per_second(arrived_bytes, losses.span_us);
+        losses.sent_bps = per_second(bytes.sent(), losses.span_us);
+        losses.arrived_bps = per_second(bytes.arrived(), losses.span_us);
         losses
     }
 
@@ -321,12 +346,44 @@ impl Window {
 }
 
 impl Bucket {
+    /// What was skipped before is told about.
+    fn unskip(&mut self, bytes: u16, before: Before) {
+        if before == Before::Skipped {
+            self.skipped_bytes = self.skipped_bytes.saturating_sub(u32::from(bytes));
+        }
+    }
+
     fn begin_us(&self) -> i64 {
         (i64::from(self.number) - 1) * BUCKET_US
     }
 
     fn last_arrival_us(&self) -> i64 {
         self.begin_us() + i64::from(self.last_arrival_us)
+    }
+}
+
+/// Bytes of some buckets. What feedback skipped is taken to have fared as the rest: half a second of which a tenth was
+/// told about is not a tenth of the rate.
+#[derive(Clone, Copy, Debug, Default)]
+struct Bytes {
+    told: u64,
+    arrived: u64,
+    skipped: u64,
+}
+
+impl Bytes {
+    fn add(&mut self, bucket: &Bucket) {
+        self.told += u64::from(bucket.told_bytes);
+        self.arrived += u64::from(bucket.arrived_bytes);
+        self.skipped += u64::from(bucket.skipped_bytes);
+    }
+
+    fn sent(&self) -> u64 {
+        self.told + self.skipped
+    }
+
+    fn arrived(&self) -> u64 {
+        self.arrived + self.arrived * self.skipped / self.told.max(1)
     }
 }
 
@@ -343,7 +400,10 @@ mod tests {
     fn fill(window: &mut Window, delay_us: impl Fn(i64) -> i64) {
         for number in 0..200 {
             let at = number * 5_000;
-            assert_eq!(window.arrived(at, at + delay_us(number), 1_000, false), Heard::Counted);
+            assert_eq!(
+                window.arrived(at, at + delay_us(number), 1_000, Before::Nothing),
+                Heard::Counted
+            );
         }
     }
 
@@ -394,23 +454,52 @@ mod tests {
     fn a_missing_packet_that_arrives_is_no_loss() {
         let mut window = Window::default();
         fill(&mut window, |_| 0);
-        window.missing(1_000_000, 1_000);
-        window.missing(1_001_000, 1_000);
-        window.arrived(1_001_000, 1_001_000, 1_000, true);
-        window.arrived(1_050_000, 1_050_000, 1_000, false);
+        window.missing(1_000_000, 1_000, Before::Nothing);
+        window.missing(1_001_000, 1_000, Before::Nothing);
+        window.arrived(1_001_000, 1_001_000, 1_000, Before::Missing);
+        window.arrived(1_050_000, 1_050_000, 1_000, Before::Nothing);
         let rates = window.rates(40).expect("a second");
         assert_eq!(rates.lost, 1);
+    }
+
+    #[test]
+    fn what_feedback_skips_is_neither_lost_nor_unsent() {
+        let mut window = Window::default();
+        for number in 0..200 {
+            let at = number * 5_000;
+            // Every second report is lost, and a queue stands.
+            if number / 10 % 2 == 0 {
+                window.arrived(at, at + number.min(20) * 1_000, 1_000, Before::Nothing);
+            } else {
+                window.skipped(at, 1_000);
+            }
+        }
+        window.arrived(1_000_000, 1_020_000, 1_000, Before::Nothing);
+        let rates = window.rates(40).expect("a second");
+        assert_eq!((rates.sent_bps, rates.lost), (1_600_000.0, 0));
+        assert!((rates.arrived_bps - 1_600_000.0).abs() < 80_000.0, "{rates:?}");
+        assert_eq!(window.busy_bps(0, 10_000, 4, 20), None);
+        // It was late.
+        window.missing(950_000, 1_000, Before::Skipped);
+        let rates = window.rates(40).expect("a second");
+        assert_eq!((rates.sent_bps, rates.lost), (1_600_000.0, 1));
     }
 
     #[test]
     fn what_is_older_than_the_window_is_late_and_a_clock_that_jumps_starts_anew() {
         let mut window = Window::default();
         fill(&mut window, |_| 0);
-        assert_eq!(window.arrived(9_000_000, 9_000_000, 1, false), Heard::Counted);
-        assert_eq!(window.arrived(0, 0, 1, false), Heard::Late);
-        assert_eq!(window.arrived(9_000_000, i64::MAX, 1, false), Heard::ClockJumped);
-        assert_eq!(window.arrived(9_010_000, i64::MIN, 1, false), Heard::ClockJumped);
-        window.missing(i64::MAX, 1);
+        assert_eq!(window.arrived(9_000_000, 9_000_000, 1, Before::Nothing), Heard::Counted);
+        assert_eq!(window.arrived(0, 0, 1, Before::Nothing), Heard::Late);
+        assert_eq!(
+            window.arrived(9_000_000, i64::MAX, 1, Before::Nothing),
+            Heard::ClockJumped
+        );
+        assert_eq!(
+            window.arrived(9_010_000, i64::MIN, 1, Before::Nothing),
+            Heard::ClockJumped
+        );
+        window.missing(i64::MAX, 1, Before::Nothing);
         assert!(window.rates(20).is_none());
     }
 }
