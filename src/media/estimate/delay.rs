@@ -55,6 +55,11 @@ const BUSY_US: i64 = 8_000;
 const BUSY_BUCKETS_MIN: u32 = 4;
 const BUSY_BUCKETS_MAX: u32 = 20;
 
+/// Delays that rise by so much from bucket to bucket, twice, from no more than the first of these: more than twice as much
+/// comes as leaves. Waiting for a line through half a second would fill the queue.
+const CLIFF_RISE_US: i64 = 30_000;
+const CLIFF_CALM_US: i64 = 40_000;
+
 /// A probe makes a queue of its own, which is gone so long after its last packet.
 const PROBE_QUEUE_US: i64 = 100_000;
 
@@ -83,6 +88,8 @@ pub(super) struct DelayDetector {
     last_update_us: i64,
     /// Send times of the packets of the last probe.
     probe_us: std::ops::Range<i64>,
+    /// What a path delivered that has just become narrow.
+    cliff_bps: Option<f64>,
     /// Since when there has been a queue, and how often the rate was cut meanwhile.
     queued_since_us: Option<i64>,
     cuts: u32,
@@ -100,6 +107,7 @@ impl Default for DelayDetector {
             growing_since_us: None,
             last_update_us: 0,
             probe_us: 0..0,
+            cliff_bps: None,
             queued_since_us: None,
             cuts: 0,
             overflowed: false,
@@ -129,6 +137,10 @@ impl DelayDetector {
 
         let elapsed_s = ((now_us - self.last_update_us) as f64 / 1e6).clamp(0.0, 0.1);
         self.last_update_us = now_us;
+        self.cliff_bps = self.cliff(window);
+        if self.cliff_bps.is_some() {
+            return Trend::Growing;
+        }
         let Some(line) = self.line(window, TREND_BUCKETS) else {
             self.growing_since_us = None;
             return Trend::Unknown;
@@ -161,6 +173,12 @@ impl DelayDetector {
         } else {
             Trend::Steady
         }
+    }
+
+    fn cliff(&self, window: &Window) -> Option<f64> {
+        let (began_us, bps) = window.cliff(self.base.least().saturating_add(CLIFF_CALM_US), CLIFF_RISE_US)?;
+        let probed = began_us <= self.probe_us.end + PROBE_QUEUE_US && !self.probe_us.is_empty();
+        (began_us >= self.since_us && !probed).then_some(bps)
     }
 
     fn stands(&self, window: &Window, line: &Line) -> bool {
@@ -231,7 +249,8 @@ impl DelayDetector {
 
     /// What the path delivered while it was full, lately and until now; `None` if it was not for as long as it takes to tell.
     pub(super) fn delivered_bps(&self, window: &Window) -> Option<f64> {
-        window.busy_bps(self.base.least(), BUSY_US, BUSY_BUCKETS_MIN, BUSY_BUCKETS_MAX)
+        let busy = || window.busy_bps(self.base.least(), BUSY_US, BUSY_BUCKETS_MIN, BUSY_BUCKETS_MAX);
+        self.cliff_bps.or_else(busy)
     }
 
     /// What the path costs now beyond its best, in microseconds.

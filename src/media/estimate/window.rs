@@ -12,6 +12,9 @@ pub(super) const BUCKET_US: i64 = 25_000;
 /// 1.6 s of them.
 const BUCKETS: usize = 64;
 
+/// A path that suddenly carries less is looked for in the last 125 ms.
+const CLIFF_BUCKETS: u32 = 4;
+
 /// A packet that is missing may have been overtaken, and come with the next feedback: it is lost when it is older than this.
 const SETTLED_BUCKETS: u32 = 6;
 
@@ -239,6 +242,25 @@ impl Window {
             .filter(move |point| point.at_us >= since_us)
     }
 
+    /// A queue that begins so fast that nothing else looks like it: each of the last two buckets waited longer than the one
+    /// before by `rise_us`, and the first of the three no longer than `calm_us`. Answers when it left, and the bits per second
+    /// at which the other two arrived.
+    pub(super) fn cliff(&self, calm_us: i64, rise_us: i64) -> Option<(i64, f64)> {
+        let mut latest = (self.newest.saturating_sub(CLIFF_BUCKETS).max(self.oldest)..=self.newest)
+            .rev()
+            .filter_map(|number| self.get(number))
+            .filter(|bucket| bucket.arrived > 0);
+        let (last, middle, first) = (latest.next()?, latest.next()?, latest.next()?);
+        let waits = |bucket: &Bucket| i64::from(bucket.delay_us);
+        let rises = |before: &Bucket, after: &Bucket| waits(after) - waits(before) >= rise_us;
+        if waits(first) > calm_us || !rises(first, middle) || !rises(middle, last) {
+            return None;
+        }
+        let bytes = u64::from(middle.arrived_bytes) + u64::from(last.arrived_bytes);
+        let span = last.last_arrival_us() - first.last_arrival_us();
+        (span > 0).then(|| (first.begin_us(), per_second(bytes, span)))
+    }
+
     /// Rates over the last `count` complete buckets. None before there are as many as two.
     pub(super) fn rates(&self, count: u32) -> Option<Rates> {
         let numbers = self.complete(count.min(BUCKETS as u32 - 2));
@@ -439,6 +461,39 @@ mod tests {
         let mut window = Window::default();
         fill(&mut window, |_| 5_000);
         assert_eq!(window.busy_bps(0, 20_000, 4, 20), None);
+    }
+
+    #[test]
+    fn a_path_that_falls_to_a_quarter_shows_it_after_three_buckets() {
+        let narrow_from = |from: i64| move |number: i64| 50_000 + (number - from).max(0) * 15_000;
+        let cliff = |from| {
+            let mut window = Window::default();
+            fill(&mut window, narrow_from(from));
+            window.cliff(40_000, 30_000)
+        };
+        // 200 packets were sent, five to a bucket. 5 ms of sending take 20 ms to arrive.
+        let (began_us, bps) = cliff(188).expect("a cliff");
+        assert_eq!(began_us, 925_000);
+        assert!((bps - 400_000.0).abs() < 40_000.0, "{bps}");
+        assert_eq!(cliff(193), None, "one step may be anything");
+        assert_eq!(cliff(150), None, "no news");
+        assert_eq!(cliff(200), None);
+    }
+
+    #[test]
+    fn a_path_that_stalls_is_no_cliff() {
+        for until in 180..=200 {
+            let mut window = Window::default();
+            // Nothing passes for 200 ms, then everything at once.
+            fill(&mut window, |number| {
+                if (number - until + 40) >= 0 {
+                    (until - number).max(0) * 5_000
+                } else {
+                    0
+                }
+            });
+            assert_eq!(window.cliff(40_000, 30_000), None);
+        }
     }
 
     #[test]
