@@ -197,3 +197,18 @@ impl ShardCounters {
             .map(|reason| (reason, self.dropped[reason as usize].get()))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::DoorReason;
+    use crate::media::DropReason;
+
+    #[test]
+    fn an_operator_finds_every_reason_explained() {
+        let manual = include_str!("../../docs/OPERATING.md");
+        let doors = DoorReason::ALL.into_iter().map(DoorReason::as_str);
+        for reason in doors.chain(DropReason::ALL.into_iter().map(DropReason::as_str)) {
+            assert!(manual.contains(&format!("`{reason}`")), "{reason} is not explained");
+        }
+    }
+}

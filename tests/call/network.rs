@@ -117,10 +117,6 @@ async fn a_path_that_narrows_costs_pictures_and_not_sound_and_nobody_else_anythi
         let heard = record.stream(sound).unwrap();
         let (first, last) = heard.range.unwrap();
         let lost = heard.missing.len() as f64 / (last - first) as f64;
-        println!(
-            "{lost:.3} of the sound was lost, longest pause {:?}",
-            heard.longest_pause
-        );
         assert!(lost < 0.12, "{lost} of the sound was lost");
         assert!(
             heard.longest_pause < Duration::from_secs(1),

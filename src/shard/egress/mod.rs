@@ -111,9 +111,7 @@ impl Egress {
     /// What waits of these SSRCs does not leave: nobody could use it any more. The numbers it had stay unused.
     pub fn forget(&mut self, slot: TransportSlot, ssrcs: &[u32], counters: &ShardCounters) {
         let gone = self.paths[slot.0 as usize].forget(ssrcs, self.arena.bytes());
-        for _ in 0..gone {
-            counters.turn_away(super::counters::DoorReason::Abandoned);
-        }
+        counters.turn_away_many(super::counters::DoorReason::Abandoned, gone as u64);
     }
 
     /// Bytes that wait for the pacer. When there are many, less should be sent.
