@@ -6,7 +6,7 @@
 use std::time::{Duration, Instant};
 
 use super::estimate::{Estimate, EstimateConfig, Estimator, Probe, ProbeCluster, SentLog};
-use super::{Allocator, Decision, EgressKey, SourceKey, Video};
+use super::{Allocator, Decision, EgressKey, Redundancy, SourceKey, Video};
 use crate::packet::rtcp::TransportCcFeedback;
 
 /// Between two decisions that nothing but a better estimate asks for.
@@ -23,6 +23,9 @@ const SMOOTHING: Duration = Duration::from_secs(1);
 const VOICE_BPS: u64 = 40_000;
 /// More goes out than this many times what there is for it: it is stopped at once, not when something else can take its place.
 const OVERLOAD: (u64, u64) = (5, 4);
+/// What a voice with one and with two redundant frames takes, headers included, and some more.
+const ONE_REDUNDANT_BPS: u64 = 80_000;
+const TWO_REDUNDANT_BPS: u64 = 120_000;
 /// Probing aims so much above what is asked for, in percent: steps up need that headroom.
 const WISH_PERCENT: u64 = 120;
 
@@ -303,6 +306,18 @@ impl Downlink {
         }
     }
 
+    /// The most redundancy that the path has room for while so many voices come. On a path that carries little more than sound,
+    /// redundancy is what it loses.
+    pub fn redundancy_max(&self, voices: u64) -> Redundancy {
+        let each = self.estimator.estimate().bps / voices.max(1);
+        match each {
+            _ if !self.is_estimated() => Redundancy::Two,
+            0..ONE_REDUNDANT_BPS => Redundancy::None,
+            ONE_REDUNDANT_BPS..TWO_REDUNDANT_BPS => Redundancy::One,
+            TWO_REDUNDANT_BPS.. => Redundancy::Two,
+        }
+    }
+
     /// Share of what was asked for that videos get; `None` where the path is not known, or nothing is asked for.
     pub fn video_served(&self) -> Option<f32> {
         (self.is_estimated() && self.wished_bps > 0).then(|| {
@@ -419,6 +434,16 @@ mod tests {
             layers,
             muted: false,
         }
+    }
+
+    #[test]
+    fn redundancy_is_for_paths_that_have_room_for_it() {
+        let of = |bps, voices| path(bps).redundancy_max(voices);
+        assert_eq!(of(1_000_000, 0), Redundancy::Two);
+        assert_eq!(of(100_000, 1), Redundancy::One);
+        assert_eq!(of(100_000, 2), Redundancy::None);
+        let unknown = Downlink::new(EstimateConfig::default());
+        assert_eq!(unknown.redundancy_max(50), Redundancy::Two, "nobody knows better");
     }
 
     fn encoding(decisions: &[Decision]) -> Option<u8> {

@@ -12,7 +12,7 @@ use super::transports::Seat;
 use super::{Shard, TICK, command};
 use crate::media::downlink::Downlink;
 use crate::media::redundancy::RedundancyNeed;
-use crate::media::{SourceKey, TransportSlot};
+use crate::media::{Redundancy, SourceKey, TransportSlot};
 use crate::packet::Kind;
 use crate::packet::rtcp::write;
 
@@ -97,7 +97,16 @@ impl Shard {
     /// Audio goes with as much redundancy as the path has come to need.
     fn set_redundancy(&mut self, slot: TransportSlot) {
         let entry = &mut self.transports[slot.0 as usize];
-        let redundancy = entry.path.redundancy.level();
+        let voices = entry.egresses.iter().filter(|egress| match egress.seat {
+            Seat::Empty(_) => false,
+            Seat::Taken(source) => {
+                let source = self.sources.get(source);
+                egress.kind == Kind::Audio && source.is_some_and(|entry| !entry.muted && !entry.source.is_held_back())
+            }
+        });
+        let voices = voices.count() as u64;
+        let most = entry.downlink.as_deref().map(|path| path.redundancy_max(voices));
+        let redundancy = entry.path.redundancy.level().min(most.unwrap_or(Redundancy::Two));
         for egress in entry.egresses.iter_mut().filter(|egress| egress.kind == Kind::Audio) {
             match &mut egress.seat {
                 Seat::Empty(forwarder) => forwarder.set_redundancy(redundancy),
