@@ -15,6 +15,7 @@ use super::signal::room_grant;
 use super::token::{Grant, TokenError};
 use crate::node::{Closed, Place};
 use crate::room::{HttpKey, HttpOffer, HttpPatch, HttpReply, Input};
+use crate::transport::ice::Credentials;
 use crate::transport::negotiation::credentials_of;
 use crate::transport::turn::TurnCredentials;
 use crate::wire::limits::SDP_BYTES_MAX;
@@ -232,8 +233,13 @@ fn ice_servers(api: &Api, grant: &Grant) -> Vec<String> {
         .duration_since(SystemTime::UNIX_EPOCH)
         .unwrap_or_default()
         .as_secs();
-    let user = grant.participant.as_ref().map_or("viewer", ParticipantId::as_str);
-    let TurnCredentials { username, credential } = turn.credentials(unix_secs, user);
+    // A TURN server may count by user: those without a name are not all the same one.
+    let nobody = || format!("viewer-{}", Credentials::random().ufrag);
+    let user = grant
+        .participant
+        .as_ref()
+        .map_or_else(nobody, |id| id.as_str().to_owned());
+    let TurnCredentials { username, credential } = turn.credentials(unix_secs, &user);
     let link = |url: &String| {
         format!(
             "<{url}>; rel=\"ice-server\"; username=\"{username}\"; credential=\"{credential}\"; credential-type=\"password\""

@@ -67,11 +67,13 @@ pub enum DoorReason {
     PacerFull,
     /// Of a picture that the path turned out not to carry, while it waited there.
     Abandoned,
+    /// Feedback about more packets than are ever in flight.
+    FeedbackTooLong,
 }
 
 impl DoorReason {
     /// Every reason, in the order of their counters.
-    pub const ALL: [DoorReason; 18] = [
+    pub const ALL: [DoorReason; 19] = [
         DoorReason::UnknownProtocol,
         DoorReason::StunRefused,
         DoorReason::UnknownAddress,
@@ -90,6 +92,7 @@ impl DoorReason {
         DoorReason::TooLarge,
         DoorReason::PacerFull,
         DoorReason::Abandoned,
+        DoorReason::FeedbackTooLong,
     ];
 
     /// The metric label.
@@ -113,6 +116,7 @@ impl DoorReason {
             DoorReason::TooLarge => "too_large",
             DoorReason::PacerFull => "pacer_full",
             DoorReason::Abandoned => "abandoned",
+            DoorReason::FeedbackTooLong => "feedback_too_long",
         }
     }
 }

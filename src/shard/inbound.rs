@@ -111,8 +111,10 @@ impl Shard {
                 if is_selected && before != Some(arrival) {
                     self.egress.set_address(slot, Some(arrival));
                 }
-                let is_another_way = is_selected && before.is_none_or(|before| !before.is_like(&arrival));
-                if retired_ufrag.is_some() || is_another_way {
+                let is_another_way = before.is_none_or(|before| !before.is_like(&arrival));
+                let entry = &mut self.transports[slot.0 as usize];
+                entry.restarted |= retired_ufrag.is_some();
+                if is_selected && (std::mem::take(&mut entry.restarted) | is_another_way) {
                     self.change_path(now, slot);
                 }
                 self.tell_if_connected(slot);

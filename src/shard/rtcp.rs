@@ -12,6 +12,23 @@ use crate::packet::rtcp::{self, ReportBlock, ReportBlocks, RtcpBlock, SenderInfo
 /// A NACK naming more than this is no repair any more; the rest is answered by a keyframe, if at all (T26).
 const NACKED_PER_BLOCK_MAX: usize = 256;
 
+/// Packets that the feedback in one datagram may tell about: no more than are remembered of a path. Forty bytes can claim to tell
+/// about 65 535 of them, and a datagram has room for many such claims (T16).
+const FEEDBACK_PACKETS_MAX: u16 = 1 << 14;
+
+/// The blocks of a compound, without those whose claims would take too long to look at.
+fn bounded_blocks(compound: &[u8]) -> impl Iterator<Item = Result<RtcpBlock<'_>, DoorReason>> {
+    let mut left = FEEDBACK_PACKETS_MAX;
+    rtcp::blocks(compound).map(move |block| {
+        if let RtcpBlock::TransportCc(feedback) = &block {
+            left = left
+                .checked_sub(feedback.status_count)
+                .ok_or(DoorReason::FeedbackTooLong)?;
+        }
+        Ok(block)
+    })
+}
+
 impl Shard {
     pub(super) fn handle_rtcp(
         &mut self,
@@ -22,8 +39,11 @@ impl Shard {
         let entry = &mut self.transports[slot.0 as usize];
         let opener = entry.opener.as_mut().ok_or(DoorReason::NoKeys)?;
         let len = opener.open_rtcp(datagram).map_err(|_| DoorReason::Unauthentic)?;
-        for block in rtcp::blocks(&datagram[..len]) {
-            self.handle_block(now, slot, block);
+        for block in bounded_blocks(&datagram[..len]) {
+            match block {
+                Ok(block) => self.handle_block(now, slot, block),
+                Err(reason) => self.counters.turn_away(reason),
+            }
         }
         Ok(())
     }
@@ -143,5 +163,42 @@ impl Shard {
             Seat::Taken(source) => Some((egress.key, source)),
             Seat::Empty(_) => None,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Feedback that claims to tell about this many packets, none of which arrived, in runs of up to 8191.
+    fn claim(count: u16) -> Vec<u8> {
+        let runs = count.div_ceil(8191);
+        let padding = usize::from(runs % 2) * 2;
+        let words = (20 + 2 * usize::from(runs) + padding) / 4 - 1;
+        let mut block = vec![0x8f, 205, 0, words as u8, 0, 0, 0, 1, 0, 0, 0, 2, 0, 9];
+        block.extend_from_slice(&count.to_be_bytes());
+        block.extend_from_slice(&[0, 0, 1, 0]);
+        for run in 0..runs {
+            block.extend_from_slice(&(count - run * 8191).min(8191).to_be_bytes());
+        }
+        block.resize(block.len() + padding, 0);
+        block
+    }
+
+    #[test]
+    fn a_datagram_full_of_claims_is_looked_at_no_longer_than_honest_feedback() {
+        let told = |compound: &[u8]| {
+            bounded_blocks(compound).fold((0, 0), |(told, refused), block| match block {
+                Ok(RtcpBlock::TransportCc(feedback)) => (told + feedback.arrivals().count(), refused),
+                Ok(_) => (told, refused),
+                Err(reason) => {
+                    assert_eq!(reason, DoorReason::FeedbackTooLong);
+                    (told, refused + 1)
+                }
+            })
+        };
+        assert_eq!(told(&claim(u16::MAX).repeat(30)), (0, 30));
+        assert_eq!(told(&claim(1_000).repeat(30)), (16_000, 14));
+        assert_eq!(told(&claim(1_000).repeat(10)), (10_000, 0));
     }
 }

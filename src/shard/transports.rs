@@ -38,6 +38,8 @@ pub(super) struct TransportEntry {
     pub(super) connected: bool,
     /// The room was told that the connection in use has ended, and of nothing since.
     pub(super) interrupted: bool,
+    /// ICE was restarted, and the client has not chosen its new way yet.
+    pub(super) restarted: bool,
     /// Our own SSRC in RTCP: any that is not a stream's will do.
     pub(super) rtcp_ssrc: u32,
     /// For publishers who have no transport-wide feedback.
@@ -63,6 +65,7 @@ impl TransportEntry {
             datagrams: None,
             connected: false,
             interrupted: false,
+            restarted: false,
             rtcp_ssrc: key.0 as u32 | 1,
             remb: Remb::new(REMB_BPS_MAX),
             path: PathStats::default(),

@@ -29,8 +29,9 @@ export class E2ee extends Emitter {
   #using = -1;
   /** @type {unknown} */
   #switching = null;
-  /** @type {Map<number, (counts: Counts) => void>} */
+  /** @type {Map<number, {resolve: (counts: Counts) => void, reject: (error: EnfiladeError) => void}>} */
   #asked = new Map();
+  #lastAsk = 0;
   /** @type {(() => void)[]} */
   #off;
 
@@ -99,9 +100,10 @@ export class E2ee extends Emitter {
 
   /** Frames so far, since the room was joined. @returns {Promise<Counts>} */
   counts() {
-    return new Promise((resolve) => {
-      const ask = this.#asked.size + 1;
-      this.#asked.set(ask, resolve);
+    return new Promise((resolve, reject) => {
+      if (!this.#encryption) return reject(new EnfiladeError('left', 'The room was left.'));
+      const ask = ++this.#lastAsk;
+      this.#asked.set(ask, { resolve, reject });
       this.#tell({ type: 'count', ask });
     });
   }
@@ -111,6 +113,8 @@ export class E2ee extends Emitter {
     for (const off of this.#off) off();
     this.#encryption?.worker.terminate();
     this.#encryption = null;
+    for (const { reject } of this.#asked.values()) reject(new EnfiladeError('left', 'The room was left.'));
+    this.#asked.clear();
     this.removeAllListeners();
   }
 
@@ -118,19 +122,20 @@ export class E2ee extends Emitter {
   #give(entry) {
     this.#tell({ type: 'key', ...entry });
     if (entry.participant !== null && entry.participant !== this.#self) return;
-    this.#platform.clearTimeout(this.#switching);
     const use = () => {
       this.#using = entry.index;
       this.#tell({ type: 'use', index: entry.index });
     };
-    if (this.#using < 0 || this.#using === entry.index) use();
-    else this.#switching = this.#platform.setTimeout(use, this.#keys.switchAfterMs);
+    // The key in use, given again, does not put off the switch to a newer one.
+    if (this.#using < 0 || this.#using === entry.index) return use();
+    this.#platform.clearTimeout(this.#switching);
+    this.#switching = this.#platform.setTimeout(use, this.#keys.switchAfterMs);
   }
 
   /** @param {FromWorker} message */
   #hear(message) {
     if (message.type === 'counts') {
-      this.#asked.get(message.ask)?.(message.counts);
+      this.#asked.get(message.ask)?.resolve(message.counts);
       this.#asked.delete(message.ask);
       return;
     }

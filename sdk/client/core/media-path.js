@@ -104,6 +104,7 @@ export class MediaPath extends Emitter {
   }
 
   close() {
+    this.#wanted = false;
     this.#disarm();
     this.#platform.clearTimeout(this.#audit);
     this.#platform.clearTimeout(this.#listening);
@@ -152,11 +153,11 @@ export class MediaPath extends Emitter {
    */
   #listen() {
     this.#listening = this.#platform.setTimeout(async () => {
-      this.#listening = null;
       const now = this.#platform.now();
       const source = newestSource(this.#pc);
       let bytes = this.#lastHeard.bytes;
       if (source === this.#lastHeard.source) bytes = (await this.#traffic())?.received ?? bytes;
+      this.#listening = null;
       if (this.#state !== 'connected') return;
       if (source !== this.#lastHeard.source || bytes !== this.#lastHeard.bytes) {
         this.#flowing = source !== this.#lastHeard.source;
@@ -219,6 +220,10 @@ export class MediaPath extends Emitter {
       try {
         await this.#signalling();
         if (!this.#wanted) break; // it was well again before we could ask
+      } catch {
+        break; // the session is over, and with it this path
+      }
+      try {
         this.#wanted = false;
         this.#inVain += 1;
         this.#restartedAt = this.#platform.now();

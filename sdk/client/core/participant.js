@@ -112,7 +112,7 @@ export class RemotePublication {
    * then asked for what fits the element (or the largest of several) and for nothing while it is out of sight; a size or a
    * pause given to `subscribe` goes before that.
    * @param {HTMLMediaElement} element
-   * @param {{adaptive?: boolean}} [options] adaptive: false for an element whose picture is used elsewhere; default true
+   * @param {{adaptive?: boolean}} [options] adaptive: false for an element whose picture is used elsewhere, and needed whole; default true
    */
   attach(element, { adaptive = true } = {}) {
     this.#elements.add(element);
@@ -123,7 +123,7 @@ export class RemotePublication {
       if (this.wanted) this.#hooks.subscribe(this).catch(() => {}); // said again at the next change, or after a fresh join
     });
     if (adaptive) this.#viewport.watch(element);
-    else this.#viewport.unwatch(element);
+    else this.#viewport.need(element);
   }
 
   /** @param {HTMLMediaElement} element no more of it there */

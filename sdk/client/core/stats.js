@@ -42,7 +42,7 @@ export class Stats {
    */
   async ofTrack(pc, track, { current = null, preferred = null } = {}) {
     /** @type {Map<string, Report>} */
-    const all = new Map(/** @type {any} */ (await pc.getStats(track)));
+    const all = new Map((await Promise.all(waysOf(pc, track).map(async (way) => [...(await way.getStats()).entries()]))).flat());
     const pair = activePair(all);
     const local = pair && all.get(pair.localCandidateId);
     const before = this.#before.get(track) ?? new Map();
@@ -75,6 +75,17 @@ export class Stats {
     this.#before.set(track, now);
     return list;
   }
+}
+
+/**
+ * What carries a track. `pc.getStats(track)` rejects where that is not exactly one: a backup is a second sender of the same track, and a
+ * track that nobody hears has none.
+ * @param {RTCPeerConnection} pc
+ * @param {MediaStreamTrack} track
+ */
+function waysOf(pc, track) {
+  const senders = pc.getSenders().filter((sender) => sender.track === track);
+  return senders.length > 0 ? senders : pc.getReceivers().filter((receiver) => receiver.track === track);
 }
 
 /**

@@ -25,6 +25,8 @@ export class Viewport {
   /** @type {unknown} */
   #timer = null;
   #due = Infinity;
+  /** Elements whose picture is used elsewhere, drawn or recorded, whatever can be seen of it. @type {Set<HTMLMediaElement>} */
+  #whole = new Set();
   /** How many need the whole picture, shown or not. */
   #needed = 0;
 
@@ -40,7 +42,8 @@ export class Viewport {
   /** @param {HTMLMediaElement} element */
   watch(element) {
     const watch = this.#platform.watchSize;
-    if (!watch || this.#elements.has(element)) return;
+    this.#whole.delete(element);
+    if (!watch || this.#elements.has(element)) return this.#look();
     /** @type {{size: Size | null | undefined, unwatch: () => void}} */
     const entry = { size: undefined, unwatch: () => {} };
     this.#elements.set(element, entry);
@@ -51,8 +54,16 @@ export class Viewport {
     this.#look();
   }
 
+  /** The whole picture is needed there, shown or not, until `unwatch`. @param {HTMLMediaElement} element */
+  need(element) {
+    this.unwatch(element);
+    this.#whole.add(element);
+    this.#look();
+  }
+
   /** @param {HTMLMediaElement} element */
   unwatch(element) {
+    if (this.#whole.delete(element)) this.#look();
     const entry = this.#elements.get(element);
     if (!entry) return;
     this.#elements.delete(element);
@@ -81,6 +92,7 @@ export class Viewport {
   close() {
     for (const { unwatch } of this.#elements.values()) unwatch();
     this.#elements.clear();
+    this.#whole.clear();
     this.#platform.clearTimeout(this.#timer);
     this.#timer = null;
     this.#due = Infinity;
@@ -89,7 +101,7 @@ export class Viewport {
 
   /** What fits the elements as they are. @returns {Limits} */
   #now() {
-    if (this.#needed > 0) return {};
+    if (this.#needed > 0 || this.#whole.size > 0) return {};
     const sizes = [...this.#elements.values()].map((entry) => entry.size);
     const seen = sizes.filter((size) => size !== undefined && size !== null);
     if (seen.length > 0) {

@@ -130,6 +130,16 @@ export class FakePeerConnection {
   async getStats() {
     return new Map(this.stats.map((report) => [report.id, report]));
   }
+  /** Each counts what the whole connection does, as long as a test says nothing else. */
+  #counting(ways) {
+    return ways.map(({ track }) => ({ track, getStats: () => this.getStats() }));
+  }
+  getSenders() {
+    return this.#counting(this.transceivers.map(({ sender }) => sender));
+  }
+  getReceivers() {
+    return this.#counting(this.transceivers.map(({ receiver }) => receiver));
+  }
   ice(state, connection = state) {
     this.iceConnectionState = state;
     this.connectionState = connection;

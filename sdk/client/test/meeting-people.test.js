@@ -1,6 +1,7 @@
 /** Participants and streams: what we receive, what moderators ask, pins, pictures, figures. */
 import assert from 'node:assert/strict';
 import test from 'node:test';
+import { Stats } from '../core/stats.js';
 import { camera, meetingScene, microphone, person, seated, settle } from './support.js';
 
 const screen = (id, more = {}) => ({ ...camera(id), source: 'screen', ...more });
@@ -265,6 +266,15 @@ test('figures of a stream: rates come with the second call', async () => {
     remoteCandidateType: 'host', protocol: 'udp', dtlsState: 'connected', srtpCipher: 'AEAD_AES_128_GCM',
   });
   assert.deepEqual([await s.bob.getShareStats(), await s.bob.getShareAudioStats()], [[], []]);
+});
+
+test('a track on two senders, or on none, has figures of both, or none', async () => {
+  const [twice, never] = [{}, {}];
+  const sender = (track, rid) => ({ track, getStats: async () => new Map([[rid, { id: rid, type: 'outbound-rtp', kind: 'video', timestamp: 1, bytesSent: 1, rid }]]) });
+  const pc = { getSenders: () => [sender(twice, 'q'), sender(twice, 'backup'), sender(null, 'x')], getReceivers: () => [] };
+  const stats = new Stats();
+  assert.deepEqual((await stats.ofTrack(pc, twice)).map(({ rid }) => rid), ['q', 'backup']);
+  assert.deepEqual(await stats.ofTrack(pc, never), []);
 });
 
 test('elements follow their streams; adaptive ones ask for what fits them', async () => {

@@ -46,10 +46,8 @@ test('an element that shows a picture asks for what fits it, and for nothing whi
 
 test('of several elements the largest in sight counts', async () => {
   const s = await withBob();
-  const [tile, stage, drawn] = [element(), element(), element()];
+  const [tile, stage] = [element(), element()];
   for (const one of [tile, stage]) s.bob.attach(one);
-  s.bob.attach(drawn, { adaptive: false });
-  assert.equal(drawn.seen, undefined);
   tile.seen({ width: 160, height: 96 });
   stage.seen({ width: 1280, height: 704 });
   await s.platform.advance(100);
@@ -58,6 +56,22 @@ test('of several elements the largest in sight counts', async () => {
   tile.seen(null);
   await s.platform.advance(1000);
   assert.deepEqual(s.asked().map(({ maxWidth, paused }) => maxWidth ?? paused), [1280, 160, true]);
+});
+
+test('an element whose picture is used elsewhere needs all of it, until it is detached', async () => {
+  const s = await withBob();
+  const [tile, drawn] = [element(), element()];
+  s.bob.attach(tile);
+  tile.seen({ width: 160, height: 96 });
+  await s.platform.advance(1000);
+  s.bob.attach(drawn, { adaptive: false });
+  assert.equal(drawn.seen, undefined);
+  await s.platform.advance(1000);
+  tile.seen(null);
+  await s.platform.advance(2000);
+  s.bob.detach(drawn);
+  await s.platform.advance(2000);
+  assert.deepEqual(s.asked().map(({ maxWidth, paused }) => maxWidth ?? paused), [160, undefined, true]);
 });
 
 test('a wobble of the window is one wish, and one that ends where it began is none', async () => {

@@ -212,6 +212,8 @@ impl Estimator {
         self.silence_at = Some(now + SILENCE);
         if let Some(before) = self.before_silence.take() {
             self.returned = true;
+            // Half of all numbers may have gone by, and then nobody can tell what was skipped.
+            self.next_told = None;
             // An outage is no narrow path. If it is narrow now, delays and losses will tell.
             self.rate.set(self.rate.bps().max(AFTER_SILENCE * before));
             // What was lost meanwhile says nothing of rates, and what was known before may hold again.

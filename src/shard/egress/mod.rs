@@ -219,9 +219,6 @@ impl Egress {
         if dirty.is_empty() {
             arena.clear();
         }
-        if waiting.is_empty() {
-            return;
-        }
         self.release_at = None;
         for at in (0..waiting.len()).rev() {
             let path = &mut paths[waiting[at].0 as usize];

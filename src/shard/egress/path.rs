@@ -71,7 +71,8 @@ impl Path {
     /// Until when the batch is held, if it ends within a frame.
     #[inline]
     pub(super) fn holds(&mut self, now: Instant) -> Option<Instant> {
-        if self.queue.is_some() || self.batch.last().is_none_or(|last| last.ends_frame) {
+        let sound = || self.batch.iter().any(|packet| packet.traffic == Traffic::Audio);
+        if self.queue.is_some() || self.batch.last().is_none_or(|last| last.ends_frame) || sound() {
             return None;
         }
         let until = *self.held_until.get_or_insert(now + HOLD);

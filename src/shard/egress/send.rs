@@ -59,7 +59,9 @@ impl Way {
     /// Seals and sends packets of a store, in their order.
     pub(super) fn send<W: Wire>(&mut self, now: Instant, store: &[u8], packets: &[Plain], out: &mut Out<'_, W>) {
         let (Some(to), Some(sealer)) = (self.to, self.sealer.as_ref()) else {
-            return;
+            return out
+                .counters
+                .turn_away_many(DoorReason::NotConnected, packets.len() as u64);
         };
         let overhead = sealer.rtp_overhead();
         let sealed_len = |packet: &Plain| (packet.len() + overhead) as u16;

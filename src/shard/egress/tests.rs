@@ -407,6 +407,27 @@ fn what_waits_of_an_abandoned_picture_does_not_leave_and_the_rest_does() {
 }
 
 #[test]
+fn nobody_is_woken_for_what_waited_on_a_path_that_is_gone() {
+    let mut desk = Desk::new(Profile::AeadAes128Gcm);
+    desk.egress.set_pacing(desk.start, SLOT, Some(300_000));
+    desk.put(Traffic::Video, &[1_100; 20]);
+    desk.flush(0);
+    assert!(desk.egress.poll_timeout().is_some());
+    desk.egress.reset(SLOT);
+    desk.flush(1);
+    assert_eq!(desk.egress.poll_timeout(), None);
+}
+
+#[test]
+fn sound_that_came_before_the_begin_of_a_frame_does_not_wait_for_its_end() {
+    let mut desk = Desk::new(Profile::AeadAes128Gcm);
+    desk.put(Traffic::Audio, &[100]);
+    desk.put_part(Traffic::Video, &[1_000], false);
+    desk.flush(0);
+    assert_eq!(desk.order(), [(0, 1), (1, 1)]);
+}
+
+#[test]
 fn what_exceeds_the_queue_is_turned_away_newest_first_and_audio_is_not() {
     let mut desk = Desk::new(Profile::AeadAes128Gcm);
     desk.egress.set_pacing(desk.start, SLOT, Some(300_000));

@@ -83,7 +83,12 @@ impl Shard {
             Forgotten::Spare => {}
             Forgotten::Selected { instead: None } => self.interrupt(slot),
             Forgotten::Selected { instead: Some(remote) } => {
-                self.egress.set_address(slot, Some(Arrival::from_remote(remote)));
+                let to = Arrival::from_remote(remote);
+                let before = self.egress.address(slot);
+                self.egress.set_address(slot, Some(to));
+                if before.is_none_or(|before| !before.is_like(&to)) {
+                    self.change_path(now, slot);
+                }
             }
         }
     }
