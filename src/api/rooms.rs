@@ -32,12 +32,12 @@ async fn ask(api: &Api, room: &str, headers: &HeaderMap) -> Result<Vec<Participa
     let reply = api.node.ask(&room, false, |request, _| Input::HttpStats { request });
     match reply.await? {
         HttpReply::Stats { participants } => Ok(participants),
+        HttpReply::Refused { code, message } => Err(Refusal::new(StatusCode::TOO_MANY_REQUESTS, code, message)),
         HttpReply::NotFound
         | HttpReply::Created { .. }
         | HttpReply::Restarted { .. }
         | HttpReply::Done
-        | HttpReply::OtherSession
-        | HttpReply::Refused { .. } => {
+        | HttpReply::OtherSession => {
             let sentence = "nobody is in the room";
             Err(Refusal::new(StatusCode::NOT_FOUND, ErrorCode::RoomNotFound, sentence))
         }

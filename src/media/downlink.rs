@@ -151,7 +151,7 @@ impl Downlink {
     /// holds no more, least of all that nothing passed; but a path that carried much is not taken for a bad one.
     pub fn change_path(&mut self) {
         let start_bps = self.config.start_bps.max(self.estimator.estimate().bps / 2);
-        self.estimator = Estimator::new(EstimateConfig {
+        self.estimator.begin_anew(EstimateConfig {
             start_bps,
             ..self.config
         });

@@ -22,6 +22,9 @@ use crate::{
 /// Questions that wait for a shard at a time. A shard answers within a turn, unless it has stopped.
 const PENDING_MAX: usize = 4_096;
 
+/// Questions about everybody at a time: each is one about every member.
+const GATHERS_MAX: usize = 2;
+
 /// Who waits for what.
 #[derive(Debug, Default)]
 pub(super) struct Explains {
@@ -83,6 +86,14 @@ impl Room {
 
     /// `GET /v1/rooms/{room}/stats`: of everybody.
     pub(super) fn handle_http_stats(&mut self, request: HttpKey) {
+        if self.explains.gathers.len() >= GATHERS_MAX {
+            let reply = HttpReply::Refused {
+                code: ErrorCode::RateLimited,
+                message: "others are asking the same; ask again in a moment".to_owned(),
+            };
+            self.outputs.push_back(Output::HttpReply { request, reply });
+            return;
+        }
         let members: Vec<MemberKey> = self.roster.keys();
         let gather = Gather {
             waiting: members.len(),

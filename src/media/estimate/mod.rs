@@ -173,6 +173,15 @@ impl Estimator {
         }
     }
 
+    /// Forgets the path. Probes go on being counted: feedback about one of before must not be taken for one of now.
+    pub fn begin_anew(&mut self, config: EstimateConfig) {
+        let probe = self.probe.begin_anew();
+        *self = Estimator {
+            probe,
+            ..Estimator::new(config)
+        };
+    }
+
     /// Feedback about packets that `sent` knows.
     pub fn handle_feedback(&mut self, now: Instant, feedback: &TransportCcFeedback<'_>, sent: &mut SentLog) {
         self.now = Some(now);

@@ -129,6 +129,14 @@ impl Prober {
         }
     }
 
+    /// One that knows nothing, and numbers its probes on from here.
+    pub(super) fn begin_anew(&self) -> Self {
+        Prober {
+            last_cluster: self.last_cluster,
+            ..Prober::new()
+        }
+    }
+
     /// Begins a probe if it is time for one.
     pub(super) fn consider(&mut self, now: Instant, chance: &Chance) {
         let elapsed = self

@@ -247,6 +247,17 @@ fn everybody_together_is_told_over_http_when_all_have_answered() {
         explained: None,
     });
     assert!(world.replies.contains_key(&HttpKey(10)));
+    // Only so many are asked for everybody at a time.
+    for request in 11..14 {
+        world.input(Input::HttpStats {
+            request: HttpKey(request),
+        });
+    }
+    assert!(!world.replies.contains_key(&HttpKey(12)));
+    let HttpReply::Refused { code, .. } = &world.replies[&HttpKey(13)] else {
+        panic!()
+    };
+    assert_eq!(*code, ErrorCode::RateLimited);
 }
 
 #[test]
