@@ -47,6 +47,7 @@ const DRAINS: f64 = -0.05;
 /// After so long, and so many cuts, a queue that is still there and has overflowed is not ours: a flow that heeds losses
 /// alone fills it again. Flows like ours make queues too, but seldom full ones. It is ours again when it has been away.
 const SHARED_AFTER_US: i64 = 3_000_000;
+const SHARED_SHORT_AFTER_US: i64 = 5_000_000;
 const SHARED_CUTS: u32 = 3;
 const AWAY_US: i64 = 40_000;
 
@@ -196,11 +197,16 @@ impl DelayDetector {
 
     /// The queue is another's: it stays whatever we do, and we must not wait for it to go.
     pub(super) fn is_shared(&self) -> bool {
-        self.overflowed
-            && self.cuts >= SHARED_CUTS
+        // Full queues lose packets. One that another flow keeps short of that gives itself away by staying longer.
+        let after_us = if self.overflowed {
+            SHARED_AFTER_US
+        } else {
+            SHARED_SHORT_AFTER_US
+        };
+        self.cuts >= SHARED_CUTS
             && self
                 .queued_since_us
-                .is_some_and(|since| self.last_update_us - since > SHARED_AFTER_US)
+                .is_some_and(|since| self.last_update_us - since > after_us)
     }
 
     /// Packets were lost just now that are not lost otherwise. If there is a long queue, it is full.
