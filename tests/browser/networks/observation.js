@@ -100,6 +100,18 @@ export class Observation {
     return step && step[1].at - moment;
   }
 
+  /** How often the picture that was decoded last had another height than the one before. */
+  get heightChanges() {
+    const heights = this.samples.map(({ height }) => height).filter((height) => height > 0);
+    return heights.filter((height, i) => i > 0 && height !== heights[i - 1]).length;
+  }
+
+  /** How long after this moment a picture of this height was there; undefined: none was. */
+  heightAfterMs(moment, height) {
+    const sample = this.samples.find((one) => one.at >= moment && one.height === height);
+    return sample && sample.at - moment;
+  }
+
   /** From each request for a keyframe (PLI) to the next keyframe decoded, in ms. */
   get keyframeWaitsMs() {
     const waits = [];

@@ -28,6 +28,14 @@ test('the longest freeze is told apart from all of them', () => {
   assert.equal(seen.freezes, 2);
 });
 
+test('another height is a change, and no height is none', () => {
+  const seen = new Observation(samples([{ height: 360 }, { height: 0 }, { height: 360 }, { height: 180 }, { height: 180 }, { height: 360 }]));
+  assert.equal(seen.heightChanges, 2);
+  assert.equal(seen.heightAfterMs(1060, 180), 90);
+  assert.equal(seen.heightAfterMs(1160, 360), 90);
+  assert.equal(seen.heightAfterMs(1010, 720), undefined);
+});
+
 test('what a browser does not count is no number, and misses its goal', () => {
   const seen = new Observation(samples([{ video: { freezeCount: undefined } }, {}]));
   assert.ok(Number.isNaN(seen.freezes) && Number.isNaN(seen.longestFreezeMs));
