@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import { LAUNCH, launchChromium } from '../support/browsers.js';
+import { LAUNCH } from '../support/browsers.js';
 import { Caller, until } from '../support/caller.js';
 import { median } from '../support/figures.js';
 import { startServer } from '../support/server.js';
@@ -25,7 +25,7 @@ const CAMERAS = {
   vp8: { width: 640, height: 360 },
   h264: { width: 640, height: 360 },
   vp9: { width: 640, height: 360 },
-  av1: { width: 480, height: 270 },
+  av1: { width: 480, height: 270, frameRate: 15 },
 };
 
 /** @typedef {keyof typeof CAMERAS} Codec */
@@ -35,6 +35,14 @@ const CAMERAS = {
 /** @param {Caller} caller @param {'RTCRtpSender' | 'RTCRtpReceiver'} side @param {Codec} codec */
 const knows = (caller, side, codec) =>
   caller.page.evaluate((of, name) => window[of].getCapabilities('video').codecs.some((c) => c.mimeType.toLowerCase() === `video/${name}`), side, codec);
+
+/** @param {import('puppeteer-core').Browser} browser @param {string} url @param {string} name */
+async function opened(browser, url, name) {
+  const caller = await Caller.open(browser, url, name);
+  await caller.page.addScriptTag({ type: 'module', content: measuring });
+  await caller.page.waitForFunction(() => 'measure' in window, { polling: 50 });
+  return caller;
+}
 
 /** Asks for the lowest and the best encoding in turn; the last wish has its time too. @param {Caller} bob @param {number} best height */
 async function switching(bob, best, ms) {
@@ -63,7 +71,7 @@ function waits(seen, wishes) {
  * lost on this machine: whatever freezes or cannot be decoded was switched wrongly.
  * @param {Figures} figures
  * @param {Codec} codec
- * @param {{ms: number, stillMs: number, log: (words: string) => void}} times stillMs: how long before they do not switch
+ * @param {{ms: number, stillMs: number, log: (words: string) => void}} times stillMs: how long they do not switch before
  */
 export async function soak(figures, codec, { ms, stillMs, log }) {
   /** @type {(() => Promise<unknown>)[]} */
@@ -71,22 +79,17 @@ export async function soak(figures, codec, { ms, stillMs, log }) {
   try {
     const server = await startServer();
     endings.push(() => server.stop());
-    const launched = async (/** @type {Browser} */ browser, launch = LAUNCH[browser]) => {
-      const running = await launch();
+    const launched = async (/** @type {Browser} */ browser) => {
+      const running = await LAUNCH[browser]();
       endings.push(() => running.close());
       return running;
     };
     // All of it starts before anybody calls: what starts beside a call disturbs it for long.
-    const publisher = await launched('chromium', launchChromium);
+    const publisher = await launched('chromium');
     const bobs = await Promise.all(
-      /** @type {Browser[]} */ (['chromium', 'firefox']).map(async (browser) => {
-        const bob = await Caller.open(await launched(browser), server.url, browser);
-        await bob.page.addScriptTag({ type: 'module', content: measuring });
-        await bob.page.waitForFunction(() => 'measure' in window, { polling: 50 });
-        return { browser, bob };
-      }),
+      /** @type {Browser[]} */ (['chromium', 'firefox']).map(async (browser) => ({ browser, bob: await opened(await launched(browser), server.url, browser) })),
     );
-    const ann = await Caller.open(publisher, server.url, 'Ann');
+    const ann = await opened(publisher, server.url, 'Ann');
     if (!(await knows(ann, 'RTCRtpSender', codec))) return log(`layers/${codec}: not supported by the publisher`);
     /** @type {typeof bobs} */
     const viewers = [];
@@ -107,6 +110,7 @@ export async function soak(figures, codec, { ms, stillMs, log }) {
     }
     await sleep(SETTLE_MS);
     const still = await Promise.all(viewers.map(({ bob }) => Observation.of(bob.page, stillMs, COARSE_MS)));
+    const sending = Observation.of(ann.page, ms, COARSE_MS);
     const switched = await Promise.all(
       viewers.map(async ({ bob }) => {
         const observed = Observation.of(bob.page, ms, COARSE_MS);
@@ -114,6 +118,8 @@ export async function soak(figures, codec, { ms, stillMs, log }) {
         return { seen: await observed, wishes };
       }),
     );
+    // A freeze beside a gap as long as this one is the machine's: nothing was sent.
+    figures.add(`${codec}/longest-gap-sent`, (await sending).longestGapSentMs, 'ms');
     for (const [i, { browser }] of viewers.entries()) {
       const name = `${codec}/${browser}`;
       const { seen, wishes } = switched[i];

@@ -80,15 +80,12 @@ export class Observation {
   /** The longest time without a new decoded picture or a new packet of sound, as exact as the samples are dense. */
   longestGapMs(kind, since = this.first.at) {
     const key = kind === 'video' ? 'framesDecoded' : 'packetsReceived';
-    let [most, seen] = [0, since];
-    for (const [before, after] of this.#steps()) {
-      if (after.at < since) continue;
-      if (after.connection === before.connection ? over(before, after, kind, key) > 0 : after[kind][key] > 0) {
-        most = Math.max(most, after.at - Math.max(seen, since));
-        seen = after.at;
-      }
-    }
-    return Math.max(most, this.last.at - seen);
+    return this.#longestGapMs((sample) => sample[kind][key], since);
+  }
+
+  /** The longest time without a new encoded picture, of who sends. */
+  get longestGapSentMs() {
+    return this.#longestGapMs((sample) => sample.sent.video.framesEncoded, this.first.at);
   }
 
   /** How long after this moment the next picture was decoded; undefined: none was. */
@@ -125,6 +122,19 @@ export class Observation {
     }
     if (asked !== null) waits.push(this.last.at - asked);
     return waits;
+  }
+
+  /** @param {(sample: any) => number} count @param {number} since */
+  #longestGapMs(count, since) {
+    let [most, seen] = [0, since];
+    for (const [before, after] of this.#steps()) {
+      if (after.at < since) continue;
+      if (after.connection === before.connection ? count(after) > (count(before) ?? 0) : count(after) > 0) {
+        most = Math.max(most, after.at - Math.max(seen, since));
+        seen = after.at;
+      }
+    }
+    return Math.max(most, this.last.at - seen);
   }
 
   #steps() {

@@ -16,6 +16,12 @@ test('a gap is the longest time without a picture, up to the end', () => {
   assert.equal(seen.longestGapMs('audio'), 300, 'nothing at all is a gap too');
 });
 
+test('a gap of the sender is the longest time in which it encoded nothing', () => {
+  const sent = (framesEncoded) => ({ sent: { video: { framesEncoded } } });
+  const seen = new Observation(samples([sent(3), sent(4), sent(4), sent(4), sent(6), sent(8)]));
+  assert.equal(seen.longestGapSentMs, 150);
+});
+
 test('a picture of a new connection counts, though its counters begin anew', () => {
   const seen = new Observation(samples([{ video: { framesDecoded: 90 } }, {}, { connection: 2, video: { framesDecoded: 0 } }, {}, { video: { framesDecoded: 1 } }]));
   assert.equal(seen.pictureAfterMs(1010), 190);
