@@ -14,6 +14,10 @@ const EVERY_MS = 2000;
 const SETTLE_MS = 8000;
 /** What getStats every 50 ms cannot see. */
 const COARSE_MS = 50;
+/** A receiver says of a picture that it stood still when the next one is there: it did so within this time. */
+const FREEZE_WITHIN_MS = 1000;
+/** Who has not encoded a picture for so long is itself what made the others' stand still. */
+const STALLED_MS = 200;
 /** Of the switches asked for, so many must show in the size of the picture: one that takes longer than the next is not seen. */
 const SEEN = 0.9;
 
@@ -118,8 +122,8 @@ export async function soak(figures, codec, { ms, stillMs, log }) {
         return { seen: await observed, wishes };
       }),
     );
-    // A freeze beside a gap as long as this one is the machine's: nothing was sent.
-    figures.add(`${codec}/longest-gap-sent`, (await sending).longestGapSentMs, 'ms');
+    const sent = await sending;
+    figures.add(`${codec}/longest-gap-sent`, sent.longestGapSentMs(), 'ms');
     for (const [i, { browser }] of viewers.entries()) {
       const name = `${codec}/${browser}`;
       const { seen, wishes } = switched[i];
@@ -128,6 +132,13 @@ export async function soak(figures, codec, { ms, stillMs, log }) {
       tell('freezes-without', still[i].freezes, '');
       tell('longest-gap-without', still[i].longestGapMs('video'), 'ms');
       tell('freezes', seen.freezes, '', exactly(0));
+      const gaps = seen.freezeMoments.map((at) => {
+        const gapMs = sent.longestGapSentMs({ before: at, ms: FREEZE_WITHIN_MS });
+        const wish = wishes.findLast((one) => one.at <= at);
+        log(`layers/${name}: a freeze ended ${wish ? at - wish.at : '?'} ms after the last wish, for ${wish?.height}; the sender had a gap of ${gapMs} ms`);
+        return gapMs;
+      });
+      tell('freezes-while-sent', gaps.filter((ms) => ms < STALLED_MS).length, '', exactly(0));
       // A decoder that cannot go on asks for a keyframe. The server asks for those of a switch itself, so there is nothing else to ask for.
       tell('decoder-errors', seen.video('pliCount'), '', exactly(0));
       tell('switches', seen.heightChanges, '', atLeast(Math.floor(SEEN * wishes.length)));

@@ -83,9 +83,16 @@ export class Observation {
     return this.#longestGapMs((sample) => sample[kind][key], since);
   }
 
-  /** The longest time without a new encoded picture, of who sends. */
-  get longestGapSentMs() {
-    return this.#longestGapMs((sample) => sample.sent.video.framesEncoded, this.first.at);
+  /** When it was noticed that a picture had stood still. */
+  get freezeMoments() {
+    return this.#steps().flatMap(([before, after]) => Array(over(before, after, 'video', 'freezeCount') || 0).fill(after.at));
+  }
+
+  /** The longest time without a new encoded picture, of who sends; or of the time before a moment. */
+  longestGapSentMs({ before = this.last.at, ms = Infinity } = {}) {
+    const samples = this.samples.filter(({ at }) => at <= before && at >= before - ms);
+    if (samples.length === 0) return NaN;
+    return new Observation(samples).#longestGapMs((sample) => sample.sent.video.framesEncoded, samples[0].at);
   }
 
   /** How long after this moment the next picture was decoded; undefined: none was. */

@@ -19,7 +19,8 @@ test('a gap is the longest time without a picture, up to the end', () => {
 test('a gap of the sender is the longest time in which it encoded nothing', () => {
   const sent = (framesEncoded) => ({ sent: { video: { framesEncoded } } });
   const seen = new Observation(samples([sent(3), sent(4), sent(4), sent(4), sent(6), sent(8)]));
-  assert.equal(seen.longestGapSentMs, 150);
+  assert.equal(seen.longestGapSentMs(), 150);
+  assert.equal(seen.longestGapSentMs({ before: 1100, ms: 100 }), 50);
 });
 
 test('a picture of a new connection counts, though its counters begin anew', () => {
@@ -32,6 +33,7 @@ test('the longest freeze is told apart from all of them', () => {
   const seen = new Observation(samples([{}, { video: { freezeCount: 1, totalFreezesDuration: 0.2 } }, {}, { video: { freezeCount: 2, totalFreezesDuration: 0.9 } }]));
   assert.equal(Math.round(seen.longestFreezeMs), 700);
   assert.equal(seen.freezes, 2);
+  assert.deepEqual(seen.freezeMoments, [1050, 1150]);
 });
 
 test('another height is a change, and no height is none', () => {
