@@ -23,7 +23,7 @@ const USAGE: &str = "\
 cargo xtask test                 install what is lacking and run every test
 cargo xtask test --only STEP     run one step; may be given several times
 cargo xtask test --list          list the steps
-cargo xtask networks             measure media over bad networks: all cases, about half an hour
+cargo xtask networks             measure media over bad networks: all cases, about an hour
 cargo xtask networks --short     a few central cases
 cargo xtask networks --only CASE one case in browsers (n1-down-5, or n1 for all of them); may be given several times
 cargo xtask networks --debug     with the build that cargo build makes instead of the optimised one

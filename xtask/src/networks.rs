@@ -20,7 +20,7 @@ pub(crate) const NEEDS: &[System] = &[NODE, NPM, CHROMIUM, FIREFOX, IP];
 /// Longest build.
 const LIMIT: Duration = Duration::from_secs(1500);
 /// Longest run of all cases in browsers.
-const LONG_LIMIT: Duration = Duration::from_secs(3600);
+const LONG_LIMIT: Duration = Duration::from_secs(5400);
 /// How the runner in browsers ends where there can be no wire, after a line that begins so and says why.
 const LACKING: &str = "LACKING: ";
 

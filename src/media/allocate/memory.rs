@@ -8,6 +8,8 @@ use crate::media::{EgressKey, SourceKey, Target};
 /// After a step down, before the next one up.
 const HOLD_MIN: Duration = Duration::from_secs(2);
 const HOLD_MAX: Duration = Duration::from_secs(64);
+/// After which a picture that is not shown at all is tried again: nothing is worse.
+const HOLD_PAUSED: Duration = Duration::from_secs(16);
 
 /// A step up that is taken back within this time, or within twice the wait before it, has failed. One that lasted longer was
 /// right when it was made.
@@ -41,7 +43,12 @@ impl Memory {
                 } else {
                     HOLD_MIN
                 };
-                self.held_until = Some(now + self.hold);
+                let hold = if target.paused {
+                    self.hold.min(HOLD_PAUSED)
+                } else {
+                    self.hold
+                };
+                self.held_until = Some(now + hold);
             }
         }
         self.held_until = self.held_until.filter(|until| *until > now);

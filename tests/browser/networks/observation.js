@@ -80,15 +80,19 @@ export class Observation {
   /** The longest time without a new decoded picture or a new packet of sound, as exact as the samples are dense. */
   longestGapMs(kind, since = this.first.at) {
     const key = kind === 'video' ? 'framesDecoded' : 'packetsReceived';
-    let [most, seen] = [0, since];
-    for (const [before, after] of this.#steps()) {
-      if (after.at < since) continue;
-      if (after.connection === before.connection ? over(before, after, kind, key) > 0 : after[kind][key] > 0) {
-        most = Math.max(most, after.at - Math.max(seen, since));
-        seen = after.at;
-      }
-    }
-    return Math.max(most, this.last.at - seen);
+    return this.#longestGapMs((sample) => sample[kind][key], since);
+  }
+
+  /** When it was noticed that a picture had stood still. */
+  get freezeMoments() {
+    return this.#steps().flatMap(([before, after]) => Array(over(before, after, 'video', 'freezeCount') || 0).fill(after.at));
+  }
+
+  /** The longest time without a new encoded picture, of who sends; or of the time before a moment. */
+  longestGapSentMs({ before = this.last.at, ms = Infinity } = {}) {
+    const samples = this.samples.filter(({ at }) => at <= before && at >= before - ms);
+    if (samples.length === 0) return NaN;
+    return new Observation(samples).#longestGapMs((sample) => sample.sent.video.framesEncoded, samples[0].at);
   }
 
   /** How long after this moment the next picture was decoded; undefined: none was. */
@@ -98,6 +102,18 @@ export class Observation {
         after.at >= moment && (after.connection === before.connection ? over(before, after, 'video', 'framesDecoded') > 0 : after.video.framesDecoded > 0),
     );
     return step && step[1].at - moment;
+  }
+
+  /** How often the picture that was decoded last had another height than the one before. */
+  get heightChanges() {
+    const heights = this.samples.map(({ height }) => height).filter((height) => height > 0);
+    return heights.filter((height, i) => i > 0 && height !== heights[i - 1]).length;
+  }
+
+  /** How long after this moment a picture of this height was there; undefined: none was. */
+  heightAfterMs(moment, height) {
+    const sample = this.samples.find((one) => one.at >= moment && one.height === height);
+    return sample && sample.at - moment;
   }
 
   /** From each request for a keyframe (PLI) to the next keyframe decoded, in ms. */
@@ -113,6 +129,19 @@ export class Observation {
     }
     if (asked !== null) waits.push(this.last.at - asked);
     return waits;
+  }
+
+  /** @param {(sample: any) => number} count @param {number} since */
+  #longestGapMs(count, since) {
+    let [most, seen] = [0, since];
+    for (const [before, after] of this.#steps()) {
+      if (after.at < since) continue;
+      if (after.connection === before.connection ? count(after) > (count(before) ?? 0) : count(after) > 0) {
+        most = Math.max(most, after.at - Math.max(seen, since));
+        seen = after.at;
+      }
+    }
+    return Math.max(most, this.last.at - seen);
   }
 
   #steps() {

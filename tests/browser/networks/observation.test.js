@@ -16,6 +16,13 @@ test('a gap is the longest time without a picture, up to the end', () => {
   assert.equal(seen.longestGapMs('audio'), 300, 'nothing at all is a gap too');
 });
 
+test('a gap of the sender is the longest time in which it encoded nothing', () => {
+  const sent = (framesEncoded) => ({ sent: { video: { framesEncoded } } });
+  const seen = new Observation(samples([sent(3), sent(4), sent(4), sent(4), sent(6), sent(8)]));
+  assert.equal(seen.longestGapSentMs(), 150);
+  assert.equal(seen.longestGapSentMs({ before: 1100, ms: 100 }), 50);
+});
+
 test('a picture of a new connection counts, though its counters begin anew', () => {
   const seen = new Observation(samples([{ video: { framesDecoded: 90 } }, {}, { connection: 2, video: { framesDecoded: 0 } }, {}, { video: { framesDecoded: 1 } }]));
   assert.equal(seen.pictureAfterMs(1010), 190);
@@ -26,6 +33,15 @@ test('the longest freeze is told apart from all of them', () => {
   const seen = new Observation(samples([{}, { video: { freezeCount: 1, totalFreezesDuration: 0.2 } }, {}, { video: { freezeCount: 2, totalFreezesDuration: 0.9 } }]));
   assert.equal(Math.round(seen.longestFreezeMs), 700);
   assert.equal(seen.freezes, 2);
+  assert.deepEqual(seen.freezeMoments, [1050, 1150]);
+});
+
+test('another height is a change, and no height is none', () => {
+  const seen = new Observation(samples([{ height: 360 }, { height: 0 }, { height: 360 }, { height: 180 }, { height: 180 }, { height: 360 }]));
+  assert.equal(seen.heightChanges, 2);
+  assert.equal(seen.heightAfterMs(1060, 180), 90);
+  assert.equal(seen.heightAfterMs(1160, 360), 90);
+  assert.equal(seen.heightAfterMs(1010, 720), undefined);
 });
 
 test('what a browser does not count is no number, and misses its goal', () => {

@@ -5,6 +5,7 @@
 import { cases as bursts } from './bursts.js';
 import { cases as capacity } from './capacity.js';
 import { Figures, atMost } from './figures.js';
+import { cases as layers } from './layers.js';
 import { cases as loss } from './loss.js';
 import { cases as paths } from './paths.js';
 import { cases as rfc8867 } from './rfc8867.js';
@@ -34,7 +35,7 @@ while (words.length > 0) {
   else if (word === '--seed') options.seed = Number(words.shift());
   else if (word !== '--list') throw new Error(`${word} is not known`);
 }
-const all = [...loss, ...capacity, ...paths, ...rfc8867, ...bursts];
+const all = [...loss, ...capacity, ...paths, ...rfc8867, ...bursts, ...layers];
 if (process.argv.includes('--list')) {
   for (const { id, what, short } of all) console.log(`${id.padEnd(14)} ${what}${short ? ' (in the short form)' : ''}`);
   process.exit();
@@ -47,7 +48,7 @@ if (why) {
 const named = ({ id }) => options.only.length === 0 || options.only.some((only) => id === only || id.startsWith(`${only}-`));
 // The short form is Chromium's; in the long one Firefox has its cases too.
 const far = options.far.length ? options.far : options.short || options.only.length ? ['chromium'] : ['chromium', 'firefox'];
-const chosen = (browser) => all.filter((one) => named(one) && (options.only.length || one.short || (browser === 'firefox' ? one.firefox : !options.short)));
+const chosen = (browser) => all.filter((one) => named(one) && (options.only.length || (browser === 'firefox' ? (one.firefox ?? one.short) : one.short || !options.short)));
 
 const log = (words) => console.error(words);
 const counts = { cases: 0, failed: 0, missed: 0 };
