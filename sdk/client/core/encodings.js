@@ -27,7 +27,7 @@ export function bitrateFor(pixels, source) {
   if (pixels >= 1280 * 720) return 2_000_000;
   if (pixels >= 960 * 540) return 1_200_000;
   if (pixels >= 640 * 360) return 700_000;
-  if (pixels >= 320 * 180) return 250_000;
+  if (pixels >= 320 * 180) return 160_000;
   return 120_000;
 }
 
@@ -53,8 +53,9 @@ export function encodingsFor(source, size, { simulcast = true, layers: most = 3,
       ...(layers > 1 ? { rid: RIDS[i] } : {}),
       scaleResolutionDownBy,
       maxBitrate: best && maxBitrate ? maxBitrate : bitrate,
-      // Without a mode Chromium takes several VP9 encodings for spatial layers of one.
-      ...(codec === 'vp9' || codec === 'av1' ? { scalabilityMode: 'L1T3' } : {}),
+      // Without a mode Chromium takes several VP9 encodings for spatial layers of one. Frames that can be left out are steps between
+      // encodings, for paths that do not carry the next one whole.
+      ...(codec === 'vp9' || codec === 'av1' || (source === 'camera' && codec !== 'h264') ? { scalabilityMode: 'L1T3' } : {}),
     });
   });
 }

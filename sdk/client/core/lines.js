@@ -34,11 +34,18 @@ export class SendLines {
    */
   add(publication) {
     const { source, kind, track, options, only } = publication;
-    const transceiver = this.#pc.addTransceiver(track ?? kind, {
-      direction: 'sendonly',
-      sendEncodings: encodingsFor(source, publication.size, options),
-      streams: track ? [this.#platform.createStream([track])] : [],
-    });
+    const add = (/** @type {RTCRtpEncodingParameters[]} */ sendEncodings) =>
+      this.#pc.addTransceiver(track ?? kind, { direction: 'sendonly', sendEncodings, streams: track ? [this.#platform.createStream([track])] : [] });
+    const encodings = encodingsFor(source, publication.size, options);
+    let transceiver;
+    try {
+      transceiver = add(encodings);
+    } catch (error) {
+      // Browsers that have no such mode for any codec refuse it.
+      if (!encodings.some((encoding) => 'scalabilityMode' in encoding)) throw error;
+      for (const encoding of /** @type {{scalabilityMode?: string}[]} */ (encodings)) delete encoding.scalabilityMode;
+      transceiver = add(encodings);
+    }
     this.#e2ee?.attach(transceiver.sender, kind);
     const all = this.#platform.receiveCapabilities(kind);
     const capabilities = this.#e2ee ? encryptable(all) : all;

@@ -28,6 +28,9 @@ use memory::{Decided, Memories};
 /// trembles by 10.5 % between its ends.
 const HEADROOM_PERCENT: u64 = 15;
 
+/// By which part of the budget the lowest layers of what is shown may exceed it.
+const OVERDRAFT: u64 = 4;
+
 /// What is there already is worth so much more than the same thing elsewhere: equals do not displace each other.
 const KEPT_WORTH: (u64, u64) = (5, 4);
 
@@ -134,6 +137,15 @@ impl Purse {
 
     fn left(self) -> u64 {
         self.budget.saturating_sub(self.spent)
+    }
+
+    /// Takes so much if it is there, or nearly: a picture that is shown in its lowest layer is not given up for the little by
+    /// which an estimate lies below what the path delivered when it was cut.
+    fn take_lowest(&mut self, bps: u64, is_shown: bool) -> bool {
+        let most = self.budget + if is_shown { self.budget / OVERDRAFT } else { 0 };
+        let there = self.spent + bps <= most;
+        self.spent += if there { bps } else { 0 };
+        there
     }
 
     /// Takes so much if it is there.
@@ -267,7 +279,10 @@ impl Scratch {
         }
         let bps = step_bps(&self.rungs, plan, plan.taken);
         let known = plan.is_known(plan.taken);
-        let fits = purse.take(bps, !known);
+        let fits = match plan.taken {
+            0 => purse.take_lowest(bps, plan.kept > 0),
+            _ => purse.take(bps, !known),
+        };
         let held = plan.held_until.filter(|until| *until > now && !known);
         match held {
             // Paid for all the same: or others would have it for the time being.
@@ -300,7 +315,7 @@ impl Scratch {
                 }
             }
             (Some(Refused::Budget), None) => Reason::PausedNoBudget {
-                needed_bps: purse.needed(step_bps(&self.rungs, plan, 0), !plan.is_known(0)),
+                needed_bps: step_bps(&self.rungs, plan, 0),
                 left_bps: purse.left(),
             },
             (None, Some(rung)) if !rung.live => Reason::NotLive,

@@ -178,9 +178,24 @@ fn what_was_paused_and_is_therefore_not_sent_any_more_stays_so_until_it_fits() {
     assert_eq!(at(0, &camera, 1_000_000), Some(1));
     assert_eq!(at(100, &camera, 100_000), None);
     assert_eq!(at(5_000, &stopped, 100_000), None);
-    assert_eq!(at(6_000, &stopped, 160_000), None, "without headroom");
-    assert_eq!(at(7_000, &stopped, 180_000), Some(0));
+    assert_eq!(at(6_000, &stopped, 149_999), None);
+    assert_eq!(at(7_000, &stopped, 150_000), Some(0), "a picture needs no headroom");
     assert_eq!(at(8_000, &stopped, 100_000), Some(0), "until it comes it costs nothing");
+}
+
+#[test]
+fn a_picture_is_not_given_up_for_a_little() {
+    let camera = simulcast(&CAMERA);
+    let mut allocator = Allocator::default();
+    let start = Instant::now();
+    let mut at = |time, budget| {
+        encoding(&allocator.allocate(start + ms(time), Some(budget), &[video(1, Limits::default(), &camera)])[0])
+    };
+    assert_eq!(at(0, 1_000_000), Some(1));
+    assert_eq!(at(100, 121_000), Some(0));
+    assert_eq!(at(200, 119_000), None);
+    assert_eq!(at(3_000, 149_000), None, "it was given up, and has to fit now");
+    assert_eq!(at(3_100, 151_000), Some(0));
 }
 
 #[test]
@@ -412,7 +427,8 @@ proptest! {
         for (budget, pause) in history {
             now += ms(pause);
             let decisions = allocator.allocate(now, Some(budget), &videos);
-            prop_assert!(total(decisions) <= budget);
+            // Lowest layers that are shown may exceed it by a quarter.
+            prop_assert!(total(decisions) <= budget + budget / OVERDRAFT);
             for (decision, video) in decisions.iter().zip(&videos) {
                 let Target { encoding, paused, .. } = decision.target;
                 prop_assert!(paused || encoding <= video.limits.max_encoding);
