@@ -1,6 +1,7 @@
 //! The codecs Enfilade forwards, the two kinds of media, and the one door to what a payload says.
 
 use super::av1::DependencyDescriptorReader;
+use super::frame::Picture;
 use super::{Extensions, FrameInfo, Malformed, av1, h264, vp8, vp9};
 
 /// Audio or video.
@@ -63,7 +64,7 @@ impl Codec {
 }
 
 /// What a packet says about its frame. `payload` is decrypted and without padding; `descriptors` belongs to the packet's
-/// stream, and only AV1 keeps anything in it. Each packet of audio is a frame of its own.
+/// stream: who sends dependency descriptors (AV1, VP8 of some browsers) says only once what they mean. Each packet of audio is a frame of its own.
 ///
 /// # Errors
 /// When payload or descriptor cannot be read. The packet may be forwarded for all that: encrypted end to end, or of an
@@ -82,7 +83,19 @@ pub fn frame_info(
             keyframe: true,
             ..Default::default()
         }),
-        Codec::Vp8 => vp8::frame_info(payload, marker),
+        Codec::Vp8 => {
+            let mut frame = vp8::frame_info(payload, marker)?;
+            // Beside a dependency descriptor browsers leave out of VP8's own what the other says.
+            if let Some(descriptor) = extensions.dependency_descriptor
+                && let Ok(descriptor) = descriptors.read(descriptor)
+                && frame.picture == Picture::None
+            {
+                frame.temporal = descriptor.temporal;
+                frame.switch_up = frame.keyframe || descriptor.switch_up;
+                frame.discardable |= descriptor.discardable();
+            }
+            Ok(frame)
+        }
         Codec::Vp9 => vp9::frame_info(payload),
         Codec::H264 => h264::frame_info(payload, marker),
         Codec::Av1 => av1::frame_info(payload, marker, extensions.dependency_descriptor, descriptors),

@@ -1,6 +1,7 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::packet::{Codec, Extensions, codec};
 
 /// Writes what `Bits` reads.
 #[derive(Default)]
@@ -203,6 +204,43 @@ fn a_stream_of_three_temporal_layers_tells_where_to_step_up() {
         );
         assert!(!found.keyframe);
     }
+}
+
+/// As Chromium sends it: nothing but the first octet of VP8's own descriptor.
+#[test]
+fn temporal_layers_of_vp8_are_read_from_the_descriptor_beside_it() {
+    let structure = l1t3();
+    let mut reader = DependencyDescriptorReader::default();
+    let mut read = |payload: &[u8], descriptor: &[u8]| {
+        let extensions = Extensions {
+            dependency_descriptor: Some(descriptor),
+            ..Extensions::default()
+        };
+        codec::frame_info(Codec::Vp8, payload, true, &extensions, &mut reader).unwrap()
+    };
+    let lost = read(&[0x10, 0x01], &structure.frame(8, 2, false));
+    assert_eq!(
+        (lost.temporal, lost.starts_frame),
+        (0, true),
+        "nobody has said yet what it means"
+    );
+    let key = read(&[0x10, 0x00], &structure.frame(9, 0, true));
+    assert!(key.keyframe && key.switch_up && key.temporal == 0 && key.picture == Picture::None);
+    let upper = read(&[0x30, 0x01], &structure.frame(10, 3, false));
+    assert_eq!(
+        (upper.temporal, upper.switch_up, upper.discardable, upper.keyframe),
+        (2, true, true, false)
+    );
+    let middle = read(&[0x10, 0x01], &structure.frame(11, 2, false));
+    assert_eq!(
+        (middle.temporal, middle.switch_up, middle.discardable),
+        (1, true, false)
+    );
+    // Where VP8 says it itself, it is believed.
+    let own = read(&[0x90, 0x20, 0x40, 0x01], &structure.frame(12, 4, false));
+    assert_eq!((own.temporal, own.switch_up), (1, false));
+    let own = read(&[0x90, 0xe0, 0x01, 0x02, 0x40, 0x01], &structure.frame(13, 4, false));
+    assert_eq!(own.temporal, 1);
 }
 
 #[test]
