@@ -554,7 +554,7 @@ mod tests {
     #[test]
     fn what_bandwidth_takes_and_gives_back_is_told_once_a_second_at_most() {
         let (narrow, wide) = (simulcast(&CAMERA), simulcast(&[150_000, 300_000, 400_000]));
-        let dear = simulcast(&[700_000, 800_000, 900_000]);
+        let dear = simulcast(&[800_000, 850_000, 900_000]);
         let (mut downlink, start) = (path(600_000), Instant::now());
         let mut told = |at: u64, layers: &Layers| {
             downlink.allocate(start + ms(at), CALM, &[video(layers)]);
