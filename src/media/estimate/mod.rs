@@ -105,6 +105,8 @@ const PACING: f64 = 1.5;
 /// each such time. What is sent then is less each time, but never less than a call needs.
 const SILENCE: Duration = Duration::from_secs(1);
 const SILENCE_BACK_OFF: f64 = 0.7;
+/// An outage has lost at least so many packets.
+const OUTAGE_PACKETS: u32 = 5;
 /// What is left of the estimate before, when feedback comes again.
 const AFTER_SILENCE: f64 = 0.5;
 
@@ -187,12 +189,13 @@ impl Estimator {
         self.now = Some(now);
         let now_us = sent.micros(now);
         let reference_us = self.clock.unwrap_us(feedback.reference_time);
-        let mut latest_sent_us = None;
+        let (mut latest_sent_us, mut lost) = (None, 0u32);
         for (sequence, arrival_us) in feedback.arrivals() {
             let Some(arrival_us) = arrival_us else {
                 if let Some(told) = sent.missing(sequence) {
-                    self.skip_to(sequence, sent);
+                    lost += self.skip_to(sequence, sent);
                     self.window.missing(told.at_us, told.bytes, told.before);
+                    lost += 1;
                     if told.probe != 0 {
                         self.probe.told(&told, None);
                     }
@@ -202,7 +205,7 @@ impl Estimator {
             let Some(told) = sent.arrived(sequence) else {
                 continue;
             };
-            self.skip_to(sequence, sent);
+            lost += self.skip_to(sequence, sent);
             let arrival_us = reference_us.saturating_add(arrival_us);
             latest_sent_us = latest_sent_us.max(Some(told.at_us));
             if self.window.arrived(told.at_us, arrival_us, told.bytes, told.before) == Heard::ClockJumped {
@@ -220,7 +223,8 @@ impl Estimator {
         self.heard_at = Some(now);
         self.silence_at = Some(now + SILENCE);
         if let Some(before) = self.before_silence.take() {
-            self.returned = true;
+            // Where little was sent, little can be silence.
+            self.returned |= lost >= OUTAGE_PACKETS;
             // Half of all numbers may have gone by, and then nobody can tell what was skipped.
             self.next_told = None;
             // An outage is no narrow path. If it is narrow now, delays and losses will tell.
@@ -233,21 +237,24 @@ impl Estimator {
         self.decide(now, now_us);
     }
 
-    /// Feedback tells about this packet: what it has not told about of those before was skipped.
+    /// Feedback tells about this packet: what it has not told about of those before was skipped. How many that were.
     #[inline]
-    fn skip_to(&mut self, sequence: u16, sent: &mut SentLog) {
+    fn skip_to(&mut self, sequence: u16, sent: &mut SentLog) -> u32 {
+        let mut count = 0;
         let mut next = self.next_told.unwrap_or(sequence);
         // Late feedback tells about what is behind.
         if (sequence.wrapping_sub(next) as i16) < 0 {
-            return;
+            return 0;
         }
         while next != sequence {
             if let Some(skipped) = sent.skipped(next) {
                 self.window.skipped(skipped.at_us, skipped.bytes);
+                count += 1;
             }
             next = next.wrapping_add(1);
         }
         self.next_told = Some(next.wrapping_add(1));
+        count
     }
 
     fn decide(&mut self, now: Instant, now_us: i64) {

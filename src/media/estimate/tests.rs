@@ -166,6 +166,29 @@ fn a_receiver_that_lies_moves_its_own_estimate_within_its_bounds() {
 }
 
 #[test]
+fn an_outage_has_lost_packets_and_a_pause_of_media_has_not() {
+    for outage in [true, false] {
+        let mut path = Path::new(honest());
+        path.estimator.set_demand(path.now, 1_000_000, 1_000_000);
+        let mut begin_us = 0;
+        path.second(&mut begin_us, |at| Some(at + 40_000));
+        let before = path.estimator.estimate().bps;
+        for _ in 0..100 {
+            path.pass(30);
+            begin_us += 30_000;
+            if outage {
+                path.send(625, None);
+            }
+        }
+        assert!(!path.estimator.take_returned());
+        path.second(&mut begin_us, |at| Some(at + 40_000));
+        assert_eq!(path.estimator.take_returned(), outage);
+        assert!(!path.estimator.take_returned(), "told once");
+        assert!(path.estimator.estimate().bps >= before / 2);
+    }
+}
+
+#[test]
 fn a_receivers_own_estimate_is_a_limit_within_the_bounds_and_wears_off() {
     let mut path = Path::new(honest());
     let mut begin_us = 0;
