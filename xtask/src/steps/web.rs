@@ -11,7 +11,7 @@ use crate::process::{cargo, command, run};
 use crate::report::{Outcome, node_totals, pytest_totals};
 
 /// Longest run of one step.
-const LIMIT: Duration = Duration::from_secs(900);
+const LIMIT: Duration = Duration::from_secs(1800);
 
 pub(super) fn types(context: &Context) -> Outcome {
     needing(&[NODE, NPM], || {
