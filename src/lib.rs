@@ -1,7 +1,7 @@
 //! Enfilade: a media SFU whose rooms open onto each other.
 //!
 //! The modules stand in reading order, and a module imports only from modules above it in this list
-//! (held by `tests/architecture.rs`). `ARCHITECTURE.md` is the map, `docs/LIFE_OF_A_PACKET.md` the tour.
+//! (held by `tests/architecture/main.rs`). `ARCHITECTURE.md` is the map, `docs/LIFE_OF_A_PACKET.md` the tour.
 
 pub mod packet;
 

@@ -499,12 +499,12 @@ impl Forwarder {
 
     /// The path cannot carry what is forwarded any more, not even until the keyframe of what shall be. When nothing goes out
     /// until then, answers with the SSRCs whose packets need not leave either; nothing of it is sent again.
-    pub(super) fn abandon(&mut self) -> Option<(u32, Option<u32>)> {
+    pub(super) fn abandon(&mut self) -> Option<[u32; 2]> {
         if !self.selector.abandon() {
             return None;
         }
         self.cold.runs.clear();
-        Some((self.ssrc, self.cold.config.rtx_ssrc))
+        Some([self.ssrc, self.cold.config.rtx_ssrc.unwrap_or(self.ssrc)])
     }
 
     /// The stream of this encoding begins anew: nothing of it continues, nothing of it can be resent.

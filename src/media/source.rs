@@ -386,15 +386,15 @@ impl Source {
     }
 
     /// A subscriber's path cannot carry what goes there, not even until the keyframe of a lower encoding comes. When nothing goes
-    /// there until then, answers with the SSRCs (media, and RTX) whose packets need not leave either.
-    pub fn abandon(&mut self, key: EgressKey) -> Option<(u32, Option<u32>)> {
+    /// there until then, answers with the SSRCs (media and RTX, or media twice) whose packets need not leave either.
+    pub fn abandon(&mut self, key: EgressKey) -> Option<[u32; 2]> {
         let &place = self.places.get(&key)?;
         self.forwarders[place].abandon()
     }
 
     /// A subscriber has missed too much to go on: its picture begins anew, with a keyframe, and until then nothing goes there.
-    /// Answers with the SSRCs (media, and RTX) whose packets need not leave either.
-    pub fn begin_anew(&mut self, now: Instant, key: EgressKey) -> Option<(u32, Option<u32>)> {
+    /// Answers with the SSRCs (media and RTX, or media twice) whose packets need not leave either.
+    pub fn begin_anew(&mut self, now: Instant, key: EgressKey) -> Option<[u32; 2]> {
         let &place = self.places.get(&key)?;
         if self.config.kind != Kind::Video {
             return None;

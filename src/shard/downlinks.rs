@@ -90,8 +90,7 @@ impl Shard {
             let Some(from) = self.sources.get_mut(key) else {
                 continue;
             };
-            if let Some((ssrc, rtx_ssrc)) = from.source.begin_anew(now, seat.key) {
-                let ssrcs = [ssrc, rtx_ssrc.unwrap_or(ssrc)];
+            if let Some(ssrcs) = from.source.begin_anew(now, seat.key) {
                 self.egress.forget(slot, &ssrcs, &self.counters);
                 self.keyframes_due.push(key);
             }
@@ -365,9 +364,9 @@ impl Shard {
                 keyframes_due.push(key);
                 if downlink.is_overloaded()
                     && !is_better(decision.target, before)
-                    && let Some((ssrc, rtx_ssrc)) = from.source.abandon(seat.key)
+                    && let Some(ssrcs) = from.source.abandon(seat.key)
                 {
-                    egress.forget(slot, &[ssrc, rtx_ssrc.unwrap_or(ssrc)], counters);
+                    egress.forget(slot, &ssrcs, counters);
                 }
             }
         }

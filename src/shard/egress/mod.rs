@@ -18,7 +18,7 @@ mod tests;
 use std::io;
 use std::time::Instant;
 
-use super::counters::ShardCounters;
+use super::counters::{DoorReason, ShardCounters};
 use super::socket::Arrival;
 use crate::media::TransportSlot;
 use crate::media::estimate::{ProbeCluster, SentLog};
@@ -111,7 +111,7 @@ impl Egress {
     /// What waits of these SSRCs does not leave: nobody could use it any more. The numbers it had stay unused.
     pub fn forget(&mut self, slot: TransportSlot, ssrcs: &[u32], counters: &ShardCounters) {
         let gone = self.paths[slot.0 as usize].forget(ssrcs, self.arena.bytes());
-        counters.turn_away_many(super::counters::DoorReason::Abandoned, gone as u64);
+        counters.turn_away_many(DoorReason::Abandoned, gone as u64);
     }
 
     /// Bytes that wait for the pacer. When there are many, less should be sent.
