@@ -270,7 +270,7 @@ impl Downlink {
         self.video_bps = decisions.iter().map(|decision| decision.bps).sum();
         self.wished_bps = decisions.iter().map(|decision| decision.wished_bps).sum();
         self.is_limited = decisions.iter().any(|decision| decision.reason.is_bandwidth());
-        let beside = self.audio_bps + self.resent_bps.bps();
+        let beside = self.beside_bps();
         let wished = beside + self.wished_bps * WISH_PERCENT / 100;
         self.estimator.set_demand(now, beside + self.video_bps, wished);
         self.note_news(now, videos);
@@ -332,9 +332,14 @@ impl Downlink {
 
     /// What is left for videos: sound goes first, and what was lost goes out twice.
     fn budget(&self) -> Option<u64> {
-        let beside = self.audio_bps + self.resent_bps.bps();
         self.is_estimated()
-            .then(|| self.estimator.estimate().bps.saturating_sub(beside))
+            .then(|| self.estimator.estimate().bps.saturating_sub(self.beside_bps()))
+    }
+
+    /// What goes out beside videos. Resent packets are a quarter of media, a fifth of everything, in the long run: more is a
+    /// burst (all that an outage has lost), which is over when anything could be decided about it.
+    fn beside_bps(&self) -> u64 {
+        self.audio_bps + self.resent_bps.bps().min(self.estimator.estimate().bps / 5)
     }
 
     fn count(&mut self, now: Instant, load: Load) {
@@ -535,6 +540,21 @@ mod tests {
             (downlink.stats().sent_bps, downlink.stats().resent_bps),
             (640_000, 160_000)
         );
+    }
+
+    #[test]
+    fn a_burst_of_resent_packets_takes_no_picture_away() {
+        let layers = simulcast(&CAMERA);
+        let (mut downlink, start) = (path(700_000), Instant::now());
+        assert_eq!(encoding(downlink.allocate(start, CALM, &[video(&layers)])), Some(1));
+        let load = Load {
+            sent_bytes: 150_000,
+            resent_bytes: 64_000,
+            ..CALM
+        };
+        downlink.allocate(start + ms(500), load, &[video(&layers)]);
+        assert!(downlink.stats().resent_bps > 400_000, "{:?}", downlink.stats());
+        assert_eq!(encoding(downlink.decisions()), Some(1));
     }
 
     #[test]

@@ -85,6 +85,32 @@ async fn layer_comes(person: &mut Participant, ssrc: u32, wanted: u8) {
     );
 }
 
+/// Waits until the estimate has found what the path carries. Before, the best layer may come and go again while its own rate
+/// is still being learnt.
+async fn path_is_known(person: &mut Participant, bps: u64) {
+    let mut told = Value::Null;
+    for _ in 0..50 {
+        told = stats(person).await;
+        if told["down"]["estimateBps"].as_u64() > Some(bps) {
+            return;
+        }
+        packets_more(person).await;
+    }
+    panic!("{} is never told of {bps} b/s; {told}", person.id);
+}
+
+/// Waits until some more comes in.
+async fn packets_more(person: &Participant) {
+    let count = || -> u64 {
+        let record = person.endpoint.record();
+        record.streams().map(|(_, note)| note.packets).sum()
+    };
+    let before = count();
+    eventually("a few packets more", || (count() > before + 40).then_some(()))
+        .await
+        .unwrap();
+}
+
 async fn stats(person: &mut Participant) -> Value {
     person.signal.request("stats", json!({})).await.unwrap()
 }
@@ -98,6 +124,8 @@ async fn a_path_that_narrows_costs_pictures_and_not_sound_and_nobody_else_anythi
     let bobs = bob.seated("ann", &["audio", "video"]).await.unwrap();
     let cats = cat.seated("ann", &["audio", "video"]).await.unwrap();
     let (picture, sound) = (bobs.video_ssrc.unwrap(), bobs.audio_ssrc);
+    path_is_known(&mut bob, 1_400_000).await;
+    path_is_known(&mut cat, 1_400_000).await;
     layer_comes(&mut bob, picture, 2).await;
     layer_comes(&mut cat, cats.video_ssrc.unwrap(), 2).await;
     cat.endpoint.record().forget();

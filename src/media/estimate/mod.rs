@@ -105,7 +105,7 @@ const PACING: f64 = 1.5;
 /// each such time. What is sent then is less each time, but never less than a call needs.
 const SILENCE: Duration = Duration::from_secs(1);
 const SILENCE_BACK_OFF: f64 = 0.7;
-/// An outage has lost at least so many packets.
+/// An outage has lost at least so many packets; where little was sent, a silence means little.
 const OUTAGE_PACKETS: u32 = 5;
 /// What is left of the estimate before, when feedback comes again.
 const AFTER_SILENCE: f64 = 0.5;
@@ -139,7 +139,9 @@ pub struct Estimator {
     silence_at: Option<Instant>,
     /// The estimate when feedback began to stay away, while it does.
     before_silence: Option<f64>,
-    /// Feedback came again, and nobody has asked yet.
+    /// When feedback came again after a silence, and how many packets turned out lost since: for a moment.
+    back: Option<(Instant, u32)>,
+    /// The path was out and is back, and nobody has asked yet.
     returned: bool,
     /// Losses allow no more.
     limited: bool,
@@ -169,6 +171,7 @@ impl Estimator {
             heard_at: None,
             silence_at: None,
             before_silence: None,
+            back: None,
             returned: false,
             limited: false,
             now: None,
@@ -223,8 +226,7 @@ impl Estimator {
         self.heard_at = Some(now);
         self.silence_at = Some(now + SILENCE);
         if let Some(before) = self.before_silence.take() {
-            // Where little was sent, little can be silence.
-            self.returned |= lost >= OUTAGE_PACKETS;
+            self.back = Some((now, 0));
             // Half of all numbers may have gone by, and then nobody can tell what was skipped.
             self.next_told = None;
             // An outage is no narrow path. If it is narrow now, delays and losses will tell.
@@ -234,7 +236,18 @@ impl Estimator {
             self.delay.restart(now_us);
             self.probe.anew(now);
         }
+        self.look_back(now, lost);
         self.decide(now, now_us);
+    }
+
+    /// Whether the silence was an outage: then packets are missing. The first feedback after it may tell of some from before.
+    fn look_back(&mut self, now: Instant, lost: u32) {
+        self.back = self.back.and_then(|(at, before)| {
+            let lost = before.saturating_add(lost);
+            self.returned |= lost >= OUTAGE_PACKETS;
+            let over = self.returned || now.saturating_duration_since(at) > SILENCE / 2;
+            (!over).then_some((at, lost))
+        });
     }
 
     /// Feedback tells about this packet: what it has not told about of those before was skipped. How many that were.
