@@ -104,7 +104,7 @@ struct Enfilade {
 impl Enfilade {
     fn new(subscribers: usize, len: usize, batch: usize) -> Self {
         let now = Instant::now();
-        let mut egress = Egress::new(true);
+        let (mut egress, counters) = (Egress::new(true), ShardCounters::default());
         let mut source = Source::new(SourceConfig {
             key: SourceKey(1),
             kind: Kind::Video,
@@ -113,9 +113,9 @@ impl Enfilade {
         });
         for at in 0..subscribers {
             let slot = TransportSlot(at as u32);
-            egress.reset(slot);
+            egress.reset(slot, &counters);
             egress.set_address(slot, Some(Arrival::udp(([127, 0, 0, 1], 9).into())));
-            egress.set_sealer(slot, Some(Sealer::new(&keys(at as u8))));
+            egress.set_sealer(slot, Some(Sealer::new(&keys(at as u8))), &counters);
             egress.set_extensions(slot, extensions());
             let mut payload_types = PayloadTypes::default();
             payload_types.add(Codec::Vp8, 96, Some(97));
@@ -135,7 +135,7 @@ impl Enfilade {
         let publisher = keys(200);
         let client = Sealer::new(&publisher.mirrored());
         let mut this = Self {
-            counters: ShardCounters::default(),
+            counters,
             egress,
             source,
             client,

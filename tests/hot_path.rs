@@ -175,16 +175,16 @@ impl Wire for Scale {
 
 /// Paths to so many subscribers. Every other one is so slow that the end of each frame waits.
 fn paths(subscribers: u32, now: Instant) -> Egress {
-    let mut egress = Egress::new(true);
+    let (mut egress, counters) = (Egress::new(true), ShardCounters::default());
     let mut extensions = ExtensionMap::default();
     extensions.set(ExtensionKind::TransportCc, 3);
     let profile = Profile::AeadAes128Gcm;
     let keys = KeyingMaterial::from_exporter(profile, &vec![7; profile.exporter_len()]).expect("the length it wants");
     for slot in 0..=subscribers {
         let slot = TransportSlot(slot);
-        egress.reset(slot);
+        egress.reset(slot, &counters);
         egress.set_address(slot, Some(Arrival::udp(([127, 0, 0, 1], 9).into())));
-        egress.set_sealer(slot, Some(Sealer::new(&keys)));
+        egress.set_sealer(slot, Some(Sealer::new(&keys)), &counters);
         egress.set_extensions(slot, extensions);
         egress.set_pacing(now, slot, slot.0.is_multiple_of(2).then_some(1_100_000));
     }

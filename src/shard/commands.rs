@@ -54,7 +54,7 @@ impl Shard {
                 self.remove_transport(now, transport);
                 let ice = IceLite::new(ice).with_consent_timeout(self.consent_timeout);
                 let slot = TransportSlot(self.transports.insert(TransportEntry::new(transport, ice)) as u32);
-                self.egress.reset(slot);
+                self.egress.reset(slot, &self.counters);
                 self.table.insert(transport, &ufrag, slot);
                 self.counters.transports.set(self.transports.len() as u64);
             }
@@ -248,7 +248,7 @@ impl Shard {
             .is_some();
         // What was sealed with the old keys leaves before the new ones count from 0 again.
         self.flush();
-        self.egress.set_sealer(slot, Some(Sealer::new(keys)));
+        self.egress.set_sealer(slot, Some(Sealer::new(keys)), &self.counters);
         if renewed {
             self.rekey(now, slot);
         }
@@ -372,7 +372,7 @@ impl Shard {
         for ufrag in entry.ice.ufrags() {
             self.table.forget_ufrag(ufrag);
         }
-        self.egress.reset(slot);
+        self.egress.reset(slot, &self.counters);
         self.counters.transports.set(self.transports.len() as u64);
     }
 

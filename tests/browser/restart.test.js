@@ -12,16 +12,24 @@ async function handshakes(server) {
   return Number(/^enfilade_dtls_handshake_seconds_count (\d+)/m.exec(text)?.[1]);
 }
 
-/** Ann has an honest way, Bob one through the relay; both are seen. */
-async function call({ caller, server }, url = server.url) {
-  const relay = await startRelay(server.media);
-  const ann = await (await caller('Ann')).join({ room: 'r', camera: SMALL, microphone: true });
-  const bob = await (await caller('Bob', { url })).join({ room: 'r', camera: SMALL, microphone: true, ways: { udp: relay.port } });
+/** Ann has an honest way. */
+const honest = async ({ caller }) => (await caller('Ann')).join({ room: 'r', camera: SMALL, microphone: true });
+
+/** Somebody joins whose media goes through the relay; both are seen. */
+async function relayed({ caller }, relay, ann, name, how) {
+  const who = await (await caller(name, how)).join({ room: 'r', camera: SMALL, microphone: true, ways: { udp: relay.port } });
   // After a break a sender is careful for a while, and may send the smallest encoding alone.
-  await until('Ann knows the camera of Bob', () => ann.ask('stats', 'Bob', 'camera'), (s) => s?.framesDecoded > 0);
-  await ann.subscribe('Bob', 'camera', { quality: 'low' });
-  await Promise.all([ann.sees('Bob'), bob.sees('Ann')]);
-  return { relay, ann, bob };
+  await until(`Ann knows the camera of ${name}`, () => ann.ask('stats', name, 'camera'), (s) => s?.framesDecoded > 0);
+  await ann.subscribe(name, 'camera', { quality: 'low' });
+  await Promise.all([ann.sees(name), who.sees('Ann')]);
+  return who;
+}
+
+/** Ann, and Bob through a relay. */
+async function call(stage, url = stage.server.url) {
+  const relay = await startRelay(stage.server.media);
+  const ann = await honest(stage);
+  return { relay, ann, bob: await relayed(stage, relay, ann, 'Bob', { url }) };
 }
 
 const frames = (who, of) => who.ask('stats', of, 'camera').then((s) => s?.framesDecoded ?? 0);
@@ -69,30 +77,6 @@ for (const browser of /** @type {const} */ (['chromium', 'firefox'])) {
     }
   });
 
-  for (const seconds of [1, 5, 15, 35]) {
-    scene(`${browser}: an outage of ${seconds} s is got over`, { browsers: [browser], proxy: true, env: ONE_SHARD }, async (stage) => {
-      const { relay, ann, bob } = await call(stage, stage.proxy.url);
-      try {
-        const keys = await handshakes(stage.server);
-        relay.pass(false);
-        stage.proxy.stall(true);
-        await new Promise((resolve) => setTimeout(resolve, seconds * 1000));
-        relay.pass(true);
-        stage.proxy.stall(false);
-        const begun = Date.now();
-        const [down, up] = await Promise.all([picture(bob, 'Ann', begun), picture(ann, 'Bob', begun)]);
-        tell(`after an outage of ${seconds} s media came after ${down} ms, and went after ${up} ms`);
-        await until('Bob is in the room', () => bob.state(), (s) => s === 'connected');
-        // After half a minute the server may have given the session up; then Bob joined anew, under the same name.
-        if (seconds <= 15) assert.equal(await handshakes(stage.server), keys, 'no new keys');
-        assert.equal(await ann.page.evaluate(() => window.call.room.participants.size), 1, 'and no ghost of him is left');
-        if (seconds <= 15) assert.deepEqual(await ann.page.evaluate(() => window.call.events.filter((e) => e.includes('left'))), [], 'nobody saw him leave');
-      } finally {
-        relay.close();
-      }
-    });
-  }
-
   scene(`${browser}: signalling and media broken at once: first the one resumes, then the other restarts`, { browsers: [browser], proxy: true, env: ONE_SHARD }, async (stage) => {
     const { relay, ann, bob } = await call(stage, stage.proxy.url);
     try {
@@ -108,3 +92,36 @@ for (const browser of /** @type {const} */ (['chromium', 'firefox'])) {
     }
   });
 }
+
+scene('outages are got over, in Chromium and in Firefox', { browsers: ['chromium', 'firefox'], proxy: true, env: ONE_SHARD, timeout: 240_000 }, async (stage) => {
+  const { server, proxy } = stage;
+  const ann = await honest(stage);
+  const everybody = [];
+  for (const browser of ['chromium', 'firefox']) {
+    const relay = await startRelay(server.media);
+    everybody.push({ browser, relay, who: await relayed(stage, relay, ann, browser, { browser, url: proxy.url }) });
+  }
+  try {
+    for (const seconds of [1, 5, 15, 35]) {
+      const keys = await handshakes(server);
+      for (const { relay } of everybody) relay.pass(false);
+      proxy.stall(true);
+      await new Promise((resolve) => setTimeout(resolve, seconds * 1000));
+      for (const { relay } of everybody) relay.pass(true);
+      proxy.stall(false);
+      const begun = Date.now();
+      await Promise.all(everybody.map(async ({ browser, who }) => {
+        const [down, up] = await Promise.all([picture(who, 'Ann', begun), picture(ann, browser, begun)]);
+        console.log(`${browser}: after an outage of ${seconds} s media came after ${down} ms, and went after ${up} ms`);
+        await until(`${browser} is in the room`, () => who.state(), (s) => s === 'connected');
+      }));
+      assert.equal(await ann.page.evaluate(() => window.call.room.participants.size), 2, 'and no ghost of anybody is left');
+      // After half a minute the server may have given a session up; then somebody joined anew, under the same name.
+      if (seconds > 15) continue;
+      assert.equal(await handshakes(server), keys, 'no new keys');
+      assert.deepEqual(await ann.page.evaluate(() => window.call.events.filter((e) => e.includes('left'))), [], 'nobody saw anybody leave');
+    }
+  } finally {
+    for (const { relay } of everybody) relay.close();
+  }
+});

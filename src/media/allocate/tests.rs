@@ -258,6 +258,27 @@ fn each_failure_to_go_up_doubles_the_wait_and_success_forgets_it() {
 }
 
 #[test]
+fn a_picture_that_is_paused_is_tried_again_sooner_than_one_that_could_be_better() {
+    let camera = simulcast(&CAMERA);
+    let videos = [video(1, Limits::default(), &camera)];
+    let mut allocator = Allocator::default();
+    let mut now = Instant::now();
+    let waits: Vec<u64> = (0..7)
+        .map(|_| {
+            let begun = now;
+            while encoding(&allocator.allocate(now, Some(200_000), &videos)[0]).is_none() {
+                now += ms(100);
+            }
+            let waited = now.saturating_duration_since(begun);
+            now += ms(500);
+            assert_eq!(encoding(&allocator.allocate(now, Some(50_000), &videos)[0]), None);
+            waited.as_secs()
+        })
+        .collect();
+    assert_eq!(waits, [0, 2, 4, 8, 16, 16, 16]);
+}
+
+#[test]
 fn bandwidth_that_one_waits_for_is_not_given_to_another() {
     let camera = simulcast(&CAMERA);
     let videos = [

@@ -77,12 +77,13 @@ impl Egress {
     }
 
     /// Makes the slot an empty path.
-    pub fn reset(&mut self, slot: TransportSlot) {
+    pub fn reset(&mut self, slot: TransportSlot, counters: &ShardCounters) {
         let index = slot.0 as usize;
         if index >= self.paths.len() {
             self.paths.resize_with(index + 1, Path::default);
         }
-        self.paths[index] = Path::default();
+        let gone = std::mem::take(&mut self.paths[index]).clear();
+        counters.turn_away_many(DoorReason::NotConnected, gone as u64);
         self.dirty.retain(|dirty| *dirty != slot);
         self.waiting.retain(|waiting| *waiting != slot);
     }
@@ -93,10 +94,11 @@ impl Egress {
     }
 
     /// With which keys. What has not left yet belongs to the old ones, and is forgotten with them: its numbers may come again.
-    pub fn set_sealer(&mut self, slot: TransportSlot, sealer: Option<Sealer>) {
+    pub fn set_sealer(&mut self, slot: TransportSlot, sealer: Option<Sealer>, counters: &ShardCounters) {
         let path = &mut self.paths[slot.0 as usize];
-        path.clear();
+        let gone = path.clear();
         path.way.sealer = sealer;
+        counters.turn_away_many(DoorReason::NotConnected, gone as u64);
     }
 
     /// At which rate packets leave, in bits per second, when there are more than a short burst; `None`, as at first: all at

@@ -111,14 +111,16 @@ impl Path {
         before - self.batch.len() + queued
     }
 
-    /// Forgets what has not left.
-    pub(super) fn clear(&mut self) {
+    /// Forgets what has not left, and says how many packets that was.
+    pub(super) fn clear(&mut self) -> usize {
+        let gone = self.batch.len() + self.queue.as_ref().map_or(0, |queue| queue.packets());
         self.batch.clear();
         self.held_until = None;
         self.release_at = None;
         if let Some(queue) = &mut self.queue {
             queue.clear();
         }
+        gone
     }
 
     /// Lets so many bytes leave at once at the next departure.

@@ -151,6 +151,11 @@ impl Queue {
         resent + video
     }
 
+    /// Packets that wait.
+    pub(super) fn packets(&self) -> usize {
+        self.resent.packets.len() + self.video.packets.len()
+    }
+
     /// Forgets everything.
     pub(super) fn clear(&mut self) {
         self.resent.clear();

@@ -62,14 +62,15 @@ impl Desk {
         let mut egress = Egress::new(true);
         let mut map = ExtensionMap::default();
         map.set(ExtensionKind::TransportCc, 3);
-        egress.reset(SLOT);
-        egress.set_sealer(SLOT, Some(Sealer::new(&keys)));
+        let counters = ShardCounters::default();
+        egress.reset(SLOT, &counters);
+        egress.set_sealer(SLOT, Some(Sealer::new(&keys)), &counters);
         egress.set_extensions(SLOT, map);
         egress.set_address(SLOT, Some(Arrival::udp("127.0.0.1:9".parse().unwrap())));
         Desk {
             egress,
             wire: Tape::default(),
-            counters: ShardCounters::default(),
+            counters,
             opener: Opener::new(&keys.mirrored()),
             map,
             start: Instant::now(),
@@ -413,7 +414,9 @@ fn nobody_is_woken_for_what_waited_on_a_path_that_is_gone() {
     desk.put(Traffic::Video, &[1_100; 20]);
     desk.flush(0);
     assert!(desk.egress.poll_timeout().is_some());
-    desk.egress.reset(SLOT);
+    let left = desk.packets().len() as u64;
+    desk.egress.reset(SLOT, &desk.counters);
+    assert_eq!(desk.turned_away(DoorReason::NotConnected), 20 - left);
     desk.flush(1);
     assert_eq!(desk.egress.poll_timeout(), None);
 }
@@ -466,11 +469,12 @@ fn what_waits_for_old_keys_never_leaves_under_new_ones() {
     desk.egress.set_pacing(desk.start, SLOT, Some(300_000));
     desk.put(Traffic::Video, &[1_100; 60]);
     desk.flush(0);
-    desk.sends();
+    let left = desk.packets().len() as u64;
     desk.put(Traffic::Video, &[1_100; 2]);
     let profile = Profile::AeadAes128Gcm;
     let keys = KeyingMaterial::from_exporter(profile, &vec![8; profile.exporter_len()]).unwrap();
-    desk.egress.set_sealer(SLOT, Some(Sealer::new(&keys)));
+    desk.egress.set_sealer(SLOT, Some(Sealer::new(&keys)), &desk.counters);
+    assert_eq!(desk.turned_away(DoorReason::NotConnected), 62 - left);
     desk.opener = Opener::new(&keys.mirrored());
     desk.flush(1_000);
     desk.flush(2_000);
