@@ -10,11 +10,14 @@ use super::report::compact;
 use super::timeline::ticks;
 
 /// A missing packet is given this long to turn up by itself; grows with the reordering that is seen.
-const REORDER_WAIT_MIN: Duration = Duration::from_millis(10);
+const REORDER_WAIT_MIN: Duration = Duration::from_millis(2);
 const REORDER_WAIT_MAX: Duration = Duration::from_millis(100);
 
 /// Between two NACKs for one packet, where the round trip is shorter or unknown.
 const RETRY_MIN: Duration = Duration::from_millis(20);
+
+/// More than the round trip, at least.
+const RETRY_MARGIN: Duration = Duration::from_millis(8);
 
 /// While nobody knows the round trip (who only publishes never reports on anything of ours) the pauses double, so that the
 /// tries last for a path of a second, and the first answer tells.
@@ -177,8 +180,10 @@ impl Stream {
         if self.nack_due.is_none_or(|due| due > now) {
             return;
         }
-        // An eighth more, for an answer on its way is no lost one.
-        let round_trip = round_trip.or(self.answer).map(|trip| trip + trip / 8);
+        // An answer on its way is no lost one; and a browser does not answer again within 5 ms more than what it takes the round
+        // trip for (libwebrtc `RtpPacketHistory`), so who asks too early has asked in vain.
+        let round_trip = round_trip.or(self.answer);
+        let round_trip = round_trip.map(|trip| trip + (trip / 8).max(RETRY_MARGIN));
         let wait_max = WAIT_MAX + round_trip.unwrap_or_default();
         let mut next = None;
         let mut given_up = false;
@@ -343,13 +348,13 @@ mod tests {
         stream.receive(start, 65_534, 0);
         stream.receive(start, 65_538, 0);
         assert!(nacks(&mut stream, start).is_empty());
-        assert_eq!(stream.poll_timeout(), Some(start + ms(10)));
-        assert_eq!(nacks(&mut stream, start + ms(10)), [65_535, 0, 1]);
-        assert!(nacks(&mut stream, start + ms(40)).is_empty());
+        assert_eq!(stream.poll_timeout(), Some(start + ms(2)));
+        assert_eq!(nacks(&mut stream, start + ms(2)), [65_535, 0, 1]);
+        assert!(nacks(&mut stream, start + ms(59)).is_empty());
         assert_eq!(stream.receive(start + ms(45), 65_536, 0), Arrival::Late);
         assert_eq!(stream.repair(start + ms(50), 65_535), Some(65_535));
         assert_eq!(stream.repair(start + ms(50), 65_535), None);
-        assert_eq!(nacks(&mut stream, start + ms(67)), [1]);
+        assert_eq!(nacks(&mut stream, start + ms(60)), [1]);
         assert_eq!(stream.receive(start + ms(68), 65_536, 0), Arrival::Useless);
     }
 

@@ -152,9 +152,11 @@ impl Shard {
         let source = line.source.ok_or(DoorReason::UnknownStream)?;
         let format = format_on(&line.line, header.payload_type).ok_or(DoorReason::UnknownPayloadType)?;
         let payload_len = payload_len_without_padding(&header, packet).map_err(|_| DoorReason::Malformed)?;
-        let arrival = entry.receive.streams[at]
-            .stream
-            .receive(now, opened.index, header.timestamp);
+        let received = &mut entry.receive.streams[at].stream;
+        let arrival = received.receive(now, opened.index, header.timestamp);
+        if let Some(due) = received.poll_timeout() {
+            self.nacks_at = Some(self.nacks_at.map_or(due, |at| at.min(due)));
+        }
         entry.remb.receive(packet.len());
         self.counters.packets_in.add(1);
         let mut run = entry.receive.streams[at].run;

@@ -115,6 +115,8 @@ struct Shard {
     probing: Vec<TransportSlot>,
     next_tick: Instant,
     ticks: u64,
+    /// When a packet that is missing has to be asked for, not later than in truth.
+    nacks_at: Option<Instant>,
     /// Scratch for STUN answers and RTCP compounds.
     scratch: Vec<u8>,
     /// Scratch for NACKs.
@@ -136,7 +138,7 @@ impl Shard {
             let wait = if readable || mail == MailLeft::Some || self.ways.tcp().is_busy() {
                 Duration::ZERO
             } else {
-                [self.egress.poll_timeout(), self.next_probe()]
+                [self.egress.poll_timeout(), self.next_probe(), self.nacks_at]
                     .into_iter()
                     .flatten()
                     .fold(self.next_tick, Instant::min)
@@ -159,6 +161,7 @@ impl Shard {
                 return Ok(());
             }
             self.run_ticks(now);
+            self.run_nacks(now);
             self.run_probes(now);
             self.share_out(now);
             self.request_keyframes(now);

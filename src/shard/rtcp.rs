@@ -2,12 +2,16 @@
 
 use std::time::Instant;
 
+use arrayvec::ArrayVec;
+
 use super::Shard;
 use super::counters::DoorReason;
 use super::downlinks::Reported;
 use super::transports::Seat;
 use crate::media::{EgressKey, KeyframeRequest, SourceKey, TransportSlot, report};
-use crate::packet::rtcp::{self, ReportBlock, ReportBlocks, RtcpBlock, SenderInfo};
+use crate::packet::rtcp::{
+    self, DelaySinceRr, ReportBlock, ReportBlocks, RtcpBlock, SenderInfo, XrBlock, XrBlocks, write,
+};
 
 /// A NACK naming more than this is no repair any more; the rest is answered by a keyframe, if at all (T26).
 const NACKED_PER_BLOCK_MAX: usize = 256;
@@ -15,6 +19,9 @@ const NACKED_PER_BLOCK_MAX: usize = 256;
 /// Packets that the feedback in one datagram may tell about: no more than are remembered of a path. Forty bytes can claim to tell
 /// about 65 535 of them, and a datagram has room for many such claims (T16).
 const FEEDBACK_PACKETS_MAX: u16 = 1 << 14;
+
+/// Reference times of one datagram that are answered. A browser has one for each seat, in datagrams of their own.
+const REFERENCE_TIMES_MAX: usize = 8;
 
 /// The blocks of a compound, without those whose claims would take too long to look at.
 fn bounded_blocks(compound: &[u8]) -> impl Iterator<Item = Result<RtcpBlock<'_>, DoorReason>> {
@@ -29,6 +36,20 @@ fn bounded_blocks(compound: &[u8]) -> impl Iterator<Item = Result<RtcpBlock<'_>,
     })
 }
 
+/// What is asked by reference times (RFC 3611 section 4.4), with the answers.
+fn note_reference_times(ssrc: u32, blocks: XrBlocks<'_>, asked: &mut ArrayVec<DelaySinceRr, REFERENCE_TIMES_MAX>) {
+    for block in blocks {
+        if let XrBlock::ReceiverReferenceTime { ntp } = block {
+            // More than there is room for are nobody's.
+            let _ = asked.try_push(DelaySinceRr {
+                ssrc,
+                last_rr: (ntp >> 16) as u32,
+                delay: 0,
+            });
+        }
+    }
+}
+
 impl Shard {
     pub(super) fn handle_rtcp(
         &mut self,
@@ -39,13 +60,29 @@ impl Shard {
         let entry = &mut self.transports[slot.0 as usize];
         let opener = entry.opener.as_mut().ok_or(DoorReason::NoKeys)?;
         let len = opener.open_rtcp(datagram).map_err(|_| DoorReason::Unauthentic)?;
+        let mut asked = ArrayVec::new();
         for block in bounded_blocks(&datagram[..len]) {
             match block {
+                Ok(RtcpBlock::Xr { ssrc, blocks }) => note_reference_times(ssrc, blocks, &mut asked),
                 Ok(block) => self.handle_block(now, slot, block),
                 Err(reason) => self.counters.turn_away(reason),
             }
         }
+        self.answer_reference_times(slot, &asked);
         Ok(())
+    }
+
+    /// Who only receives has no other way to learn the round trip, and without it waits too long before it asks again for a packet
+    /// whose second copy was lost as well. Answered at once, so there is no delay to tell.
+    fn answer_reference_times(&mut self, slot: TransportSlot, asked: &[DelaySinceRr]) {
+        if asked.is_empty() {
+            return;
+        }
+        let mut compound = std::mem::take(&mut self.scratch);
+        compound.clear();
+        write::xr_delay_since_rr(&mut compound, self.transports[slot.0 as usize].rtcp_ssrc, asked);
+        self.egress.send_rtcp(slot, &mut compound, &self.ways, &self.counters);
+        self.scratch = compound;
     }
 
     fn handle_block(&mut self, now: Instant, slot: TransportSlot, block: RtcpBlock<'_>) {

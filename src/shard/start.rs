@@ -134,6 +134,7 @@ pub(super) fn assemble(config: &ShardConfig) -> io::Result<(Vec<ShardHandle>, Ve
             probing: Vec::new(),
             next_tick: now + TICK,
             ticks: 0,
+            nacks_at: None,
             scratch: Vec::with_capacity(1_500),
             lost: Vec::new(),
             tcp_buffer: Vec::new(),

@@ -18,6 +18,7 @@ use crate::transport::srtp::{KeyingMaterial, Opener, Profile, Sealer};
 mod consent;
 mod large;
 mod probe;
+mod repair;
 
 const SOURCE: SourceKey = SourceKey(1 << 32 | 1);
 const EGRESS: EgressKey = EgressKey(1 << 32 | 1);

@@ -18,6 +18,8 @@ use crate::packet::rtcp::write;
 
 /// Receiver reports, statistics and consent: every 25 ticks of 20 ms, half a second.
 const SLOW_TICKS: u64 = 25;
+/// Packets that are missing are asked for in steps of this, so that losses of many publishers do not keep everybody busy.
+const NACK_STEP: Duration = Duration::from_millis(5);
 /// Audio levels: every 12 ticks, about four times a second.
 const LEVEL_TICKS: u64 = 12;
 /// Statistics go to the room with every fourth slow tick: two seconds.
@@ -51,21 +53,47 @@ impl Shard {
         self.post.retry();
     }
 
-    /// NACKs and transport-wide feedback towards a publisher.
-    fn repair(&mut self, now: Instant, slot: TransportSlot) {
-        let ssrc = self.transports[slot.0 as usize].rtcp_ssrc;
-        let entry = &mut self.transports[slot.0 as usize];
-        if entry.receive.streams.is_empty() {
+    /// Asks for packets again that are due between two ticks: where more than one copy is lost, each wait for a tick adds to a
+    /// picture that stands still.
+    pub(super) fn run_nacks(&mut self, now: Instant) {
+        if self.nacks_at.is_none_or(|at| at > now) {
             return;
         }
+        let slots: Vec<usize> = self.transports.iter().map(|(slot, _)| slot).collect();
+        for slot in slots {
+            let slot = TransportSlot(slot as u32);
+            let mut compound = std::mem::take(&mut self.scratch);
+            compound.clear();
+            self.ask_again(now, slot, &mut compound);
+            self.send_compound(slot, compound);
+        }
+        let streams = self.transports.iter().flat_map(|(_, entry)| &entry.receive.streams);
+        let next = streams.filter_map(|received| received.stream.poll_timeout()).min();
+        self.nacks_at = next.map(|at| at.max(now + NACK_STEP));
+    }
+
+    /// NACKs and transport-wide feedback towards a publisher.
+    fn repair(&mut self, now: Instant, slot: TransportSlot) {
         let mut compound = std::mem::take(&mut self.scratch);
         compound.clear();
+        self.ask_again(now, slot, &mut compound);
+        let entry = &mut self.transports[slot.0 as usize];
+        if let Some(recorder) = entry.transport_cc.as_mut() {
+            recorder.poll(now, entry.rtcp_ssrc, &mut compound);
+        }
+        self.send_compound(slot, compound);
+    }
+
+    /// NACKs that are due, and keyframes for what was asked for in vain.
+    fn ask_again(&mut self, now: Instant, slot: TransportSlot, compound: &mut Vec<u8>) {
+        let entry = &mut self.transports[slot.0 as usize];
+        let ssrc = entry.rtcp_ssrc;
         for received in &mut entry.receive.streams {
             self.lost.clear();
             received.stream.poll_nack(now, entry.path.round_trip, &mut self.lost);
             if !self.lost.is_empty() && compound.len() < COMPOUND_BYTES_MAX {
                 self.counters.nacks_out.add(self.lost.len() as u64);
-                write::nack(&mut compound, ssrc, received.ssrc, self.lost.iter().copied());
+                write::nack(compound, ssrc, received.ssrc, self.lost.iter().copied());
             }
             if received.stream.take_keyframe_needed()
                 && let Some(source) = entry.receive.lines[received.place.line].source
@@ -76,10 +104,6 @@ impl Shard {
                 self.keyframes_due.push(source);
             }
         }
-        if let Some(recorder) = entry.transport_cc.as_mut() {
-            recorder.poll(now, ssrc, &mut compound);
-        }
-        self.send_compound(slot, compound);
     }
 
     fn slow_tick(&mut self, now: Instant, slot: TransportSlot) {

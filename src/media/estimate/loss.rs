@@ -162,7 +162,10 @@ impl LossControl {
         let capacity = self.learn(losses);
         let excess = losses.share() > self.inherent + EXCESS;
         let most = BELOW_DELIVERED * losses.arrived_bps / (1.0 - self.inherent);
-        if let Some(capacity) = capacity.filter(|capacity| *capacity < losses.sent_bps && excess) {
+        // Media varies by itself, and where much more was allowed than it took, its highs and lows are no experiment: a layer is not
+        // given up for a loss that repair is cheaper for.
+        let spared = scene.application_limited && self.trial.is_none() && losses.share() < self.inherent + HEAVY;
+        if let Some(capacity) = capacity.filter(|capacity| *capacity < losses.sent_bps && excess && !spared) {
             self.trial = None;
             return self.keep_to(scene, capacity);
         }
@@ -331,4 +334,63 @@ fn is_beyond(losses: &Losses, expected: f64) -> bool {
 fn is_below(losses: &Losses, expected: f64) -> bool {
     losses.share() < expected - EXCESS
         && f64::from(losses.lost) < expected * f64::from(losses.told) - DEVIATIONS * deviation(losses, expected)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn observed(sent_bps: f64, loss: f64) -> Losses {
+        let told = 200;
+        let lost = (loss * f64::from(told)) as u32;
+        Losses {
+            told,
+            lost,
+            runs: lost,
+            sent_bps,
+            arrived_bps: sent_bps * (1.0 - loss),
+            span_us: WATCH_US,
+        }
+    }
+
+    /// What is asked for when losses begin just as media becomes more.
+    fn asked(allowed_bps: f64, loss: f64) -> Demand {
+        let mut control = LossControl::default();
+        let mut demand = Demand::Nothing;
+        for second in 0..6 {
+            let losses = if second < 3 {
+                observed(8e5, 0.0)
+            } else {
+                observed(1.2e6, loss)
+            };
+            let scene = Scene {
+                now_us: second * WATCH_US,
+                settled_us: second * WATCH_US,
+                bps: allowed_bps,
+                queue_us: 0,
+                application_limited: allowed_bps > 1.5e6,
+                floor_bps: 0.0,
+                shared: false,
+                round_trip_us: 50_000,
+            };
+            demand = control.update(&scene, &losses);
+            if demand != Demand::Nothing {
+                break;
+            }
+        }
+        demand
+    }
+
+    #[test]
+    fn light_losses_cost_nothing_while_much_more_is_allowed_than_is_sent() {
+        assert_eq!(asked(3e6, 0.06), Demand::Nothing);
+        assert!(
+            matches!(asked(1.2e6, 0.06), Demand::Cut(_) | Demand::Try(_)),
+            "filled, it may be the rate"
+        );
+        assert!(
+            matches!(asked(3e6, 0.25), Demand::Cut(_) | Demand::Try(_)),
+            "heavy ones are looked into"
+        );
+    }
 }

@@ -163,6 +163,9 @@ fn rtp_line(negotiation: &Negotiation, offered: &OfferedLine, line: &RtpLine) ->
     if offered.rtcp_rsize {
         flag(attributes, "rtcp-rsize");
     }
+    if offered.receiver_round_trip {
+        put(attributes, "rtcp-xr", "rcvr-rtt=all");
+    }
     if offered.mixed_extensions {
         flag(attributes, "extmap-allow-mixed");
     }

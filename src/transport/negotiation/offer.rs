@@ -166,6 +166,8 @@ pub(super) struct OfferedLine {
     pub(super) path: Path,
     pub(super) rtcp_mux: bool,
     pub(super) rtcp_rsize: bool,
+    /// Who only receives would learn the round trip (RFC 3611 section 5.1).
+    pub(super) receiver_round_trip: bool,
     pub(super) mixed_extensions: bool,
     pub(super) extmaps: Vec<Extmap>,
     pub(super) by_payload_type: BTreeMap<u8, Format>,
@@ -277,6 +279,7 @@ fn read_line(media: &MediaDescription, direction: Direction) -> Result<OfferedLi
         path: Path::default(),
         rtcp_mux: false,
         rtcp_rsize: false,
+        receiver_round_trip: false,
         mixed_extensions: false,
         extmaps: Vec::new(),
         by_payload_type: BTreeMap::new(),
@@ -296,6 +299,10 @@ fn read_line(media: &MediaDescription, direction: Direction) -> Result<OfferedLi
             "mid" if line.mid.is_none() => line.mid = Some(value.to_owned()),
             "rtcp-mux" => line.rtcp_mux = true,
             "rtcp-rsize" => line.rtcp_rsize = true,
+            "rtcp-xr" => {
+                let mut formats = value.split_whitespace();
+                line.receiver_round_trip = formats.any(|format| format.starts_with("rcvr-rtt=all"));
+            }
             "extmap-allow-mixed" => line.mixed_extensions = true,
             "extmap" if line.extmaps.len() < limits::EXTMAPS => line.extmaps.extend(extmap(value)),
             "rtpmap" => line.format(value, |format, rest| format.rtpmap = rest.to_owned()),
