@@ -44,7 +44,7 @@ impl LagMeter {
 }
 
 /// A generator whose own tasks are later than this in one case of a hundred has measured itself.
-const LAG_MAX: Duration = Duration::from_millis(2);
+pub(crate) const LAG_MAX: Duration = Duration::from_millis(2);
 
 /// Every lag measured, sorted.
 pub(crate) struct Lag(Vec<Duration>);
@@ -69,40 +69,39 @@ impl Lag {
 /// Processor time of a process, from `/proc`.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct ServerClock {
-    ticks: u64,
+    run_ns: u64,
     resident_kib: u64,
 }
 
-/// Ticks per second of `/proc/<pid>/stat`: USER_HZ, which is 100 on every Linux that Rust supports.
-const TICKS_PER_SECOND: f64 = 100.0;
-
 impl ServerClock {
     pub(crate) fn read(process_id: u32) -> anyhow::Result<Self> {
-        let stat = std::fs::read_to_string(format!("/proc/{process_id}/stat"))
+        let tasks = std::fs::read_dir(format!("/proc/{process_id}/task"))
             .with_context(|| format!("no process {process_id}"))?;
-        // The name in parentheses may hold anything; the fields after it are numbers, utime and stime the 12th and 13th.
-        let fields: Vec<&str> = stat
-            .rsplit_once(')')
-            .map(|(_, rest)| rest.split_whitespace().collect())
-            .unwrap_or_default();
-        let field =
-            |at: usize| -> anyhow::Result<u64> { Ok(fields.get(at).context("a short /proc stat line")?.parse()?) };
+        let mut run_ns = 0;
+        for task in tasks {
+            // A thread may end meanwhile. Of those that stay, the first number is nanoseconds on a processor.
+            let Ok(text) = std::fs::read_to_string(task?.path().join("schedstat")) else {
+                continue;
+            };
+            let field = text
+                .split_whitespace()
+                .next()
+                .and_then(|field| field.parse::<u64>().ok());
+            run_ns += field.context("a kernel without schedstat")?;
+        }
         let status = std::fs::read_to_string(format!("/proc/{process_id}/status"))?;
         let resident_kib = status
             .lines()
             .find_map(|line| line.strip_prefix("VmRSS:"))
             .and_then(|rest| rest.trim().trim_end_matches("kB").trim().parse().ok())
             .unwrap_or(0);
-        Ok(ServerClock {
-            ticks: field(11)? + field(12)?,
-            resident_kib,
-        })
+        Ok(ServerClock { run_ns, resident_kib })
     }
 
     /// Seconds of processor time since an earlier reading, and resident memory now.
     pub(crate) fn since(self, earlier: ServerClock) -> ProcessTime {
         ProcessTime {
-            cpu_seconds: self.ticks.saturating_sub(earlier.ticks) as f64 / TICKS_PER_SECOND,
+            cpu_seconds: self.run_ns.saturating_sub(earlier.run_ns) as f64 / 1e9,
             resident_mib: self.resident_kib as f64 / 1024.0,
         }
     }
