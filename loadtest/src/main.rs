@@ -1,6 +1,7 @@
 //! The load generator: many clients of one running node, and one JSON report of what it did for them.
 
 mod engine;
+mod floor;
 mod links_chat;
 mod links_many;
 mod measure;
@@ -30,6 +31,8 @@ struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Scenario {
+    /// Forwards as cheaply as this machine can, for comparison: `--protocol floor` plays to it.
+    Floor(floor::Floor),
     /// Chat across links, without media: how long it takes, and how much of it there is.
     LinksChat(links_chat::LinksChat),
     /// Many linked rooms, without media: what a link costs a join, the memory and the processor.
@@ -42,6 +45,10 @@ type Outcome = (serde_json::Value, bool);
 async fn run(arguments: Arguments) -> anyhow::Result<Outcome> {
     match arguments.scenario {
         None => media::run(arguments.media).await,
+        Some(Scenario::Floor(floor)) => {
+            tokio::task::spawn_blocking(move || floor::run(floor)).await??;
+            anyhow::bail!("it runs until it is killed")
+        }
         Some(Scenario::LinksChat(scenario)) => links_chat::run(scenario).await,
         Some(Scenario::LinksMany(scenario)) => links_many::run(scenario).await,
     }

@@ -27,7 +27,7 @@ use slab::Slab;
 use tokio::sync::oneshot;
 
 pub(crate) use ice::Credentials;
-pub(crate) use peer::{PeerConfig, Receiving};
+pub(crate) use peer::{PLAIN_HELLO, PeerConfig, Receiving, Security};
 pub(crate) use sending::{Pace, Shape, StreamConfig};
 pub(crate) use tally::Tally;
 

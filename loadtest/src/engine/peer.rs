@@ -25,15 +25,23 @@ const CONSENT_INTERVAL: Duration = Duration::from_millis(2_500);
 const REPORT_INTERVAL: Duration = Duration::from_secs(1);
 /// Longest time from the first check to keys.
 const PATIENCE: Duration = Duration::from_secs(20);
+/// What tells a floor program where to send: it is no RTP.
+pub(crate) const PLAIN_HELLO: [u8; 1] = [0];
 /// Room in the kernel for what comes between two ticks.
 const KERNEL_BUFFER: usize = 1 << 20;
+
+/// What makes a path secure, as offer and answer had it.
+pub(crate) struct Security {
+    pub(crate) own: Credentials,
+    pub(crate) server: Credentials,
+    pub(crate) fingerprint: Fingerprint,
+}
 
 /// Everything an answer said.
 pub(crate) struct PeerConfig {
     pub(crate) remote: SocketAddr,
-    pub(crate) own: Credentials,
-    pub(crate) server: Credentials,
-    pub(crate) fingerprint: Fingerprint,
+    /// Without it packets go out in the clear, to what is no WebRTC server.
+    pub(crate) security: Option<Security>,
     pub(crate) streams: Vec<StreamConfig>,
     pub(crate) receiving: Receiving,
 }
@@ -43,6 +51,8 @@ enum Path {
     Checking,
     Handshaking(Box<Handshake>),
     Open(Box<Keys>),
+    /// Without keys.
+    Plain,
     Failed,
 }
 
@@ -56,9 +66,9 @@ type Reply = oneshot::Sender<anyhow::Result<PeerId>>;
 pub(super) struct Peer {
     socket: UdpSocket,
     remote: SocketAddr,
-    ice: Ice,
+    ice: Option<Ice>,
     path: Path,
-    expected: Fingerprint,
+    expected: Option<Fingerprint>,
     identity: std::sync::Arc<Identity>,
     waiting: Option<(PeerId, Reply)>,
     give_up_at: Instant,
@@ -98,9 +108,15 @@ impl Peer {
         Ok(Self {
             socket: socket.into(),
             remote: config.remote,
-            ice: Ice::new(&config.own, &config.server),
-            path: Path::Checking,
-            expected: config.fingerprint,
+            path: if config.security.is_some() {
+                Path::Checking
+            } else {
+                Path::Plain
+            },
+            expected: config.security.as_ref().map(|security| security.fingerprint),
+            ice: config
+                .security
+                .map(|security| Ice::new(&security.own, &security.server)),
             identity: identity.clone(),
             waiting: None,
             give_up_at: now + PATIENCE,
@@ -132,7 +148,11 @@ impl Peer {
     }
 
     pub(super) fn await_connection(&mut self, id: PeerId, reply: Reply) {
-        self.waiting = Some((id, reply));
+        if matches!(self.path, Path::Plain) {
+            let _gone = reply.send(Ok(id));
+        } else {
+            self.waiting = Some((id, reply));
+        }
     }
 
     pub(super) fn set_rate(&mut self, factor: f64) {
@@ -164,7 +184,7 @@ impl Peer {
                 let times = [Some(self.check_at), Some(self.give_up_at), handshake.poll_timeout()];
                 times.into_iter().flatten().min()
             }
-            Path::Open(_) => {
+            Path::Open(_) | Path::Plain => {
                 let streams = self.streams.iter().map(Stream::due);
                 let times = [Some(self.check_at), Some(self.report_at), self.feedback_at];
                 times.into_iter().flatten().chain(streams).min()
@@ -175,20 +195,21 @@ impl Peer {
     /// Does what is due.
     pub(super) fn run(&mut self, now: Instant, buffer: &mut [u8]) {
         let _ = buffer;
-        if !matches!(self.path, Path::Open(_)) && now >= self.give_up_at {
+        if !matches!(self.path, Path::Open(_) | Path::Plain) && now >= self.give_up_at {
             return self.fail(anyhow!("no keys within {PATIENCE:?}"));
         }
         if self.check_at <= now {
-            match self.ice.check() {
+            let check = match &self.ice {
+                Some(ice) => ice.check(),
+                None if self.streams.is_empty() => Ok(PLAIN_HELLO.to_vec()),
+                None => Ok(Vec::new()),
+            };
+            match check {
                 Ok(check) => self.send(&check),
                 Err(error) => return self.fail(error),
             }
-            let interval = if self.ice.is_answered() {
-                CONSENT_INTERVAL
-            } else {
-                CHECK_INTERVAL
-            };
-            self.check_at = now + interval;
+            let answered = self.ice.as_ref().is_none_or(Ice::is_answered);
+            self.check_at = now + if answered { CONSENT_INTERVAL } else { CHECK_INTERVAL };
         }
         match &mut self.path {
             Path::Checking | Path::Failed => {}
@@ -200,21 +221,28 @@ impl Peer {
                     self.transmit();
                 }
             }
-            Path::Open(_) => self.run_media(now),
+            Path::Open(_) | Path::Plain => self.run_media(now),
         }
     }
 
     fn run_media(&mut self, now: Instant) {
-        let Path::Open(keys) = &mut self.path else { return };
+        let sealer = match &self.path {
+            Path::Open(keys) => Some(&keys.sealer),
+            Path::Checking | Path::Handshaking(_) | Path::Plain | Path::Failed => None,
+        };
         let (socket, refused) = (&self.socket, &mut self.refused);
         for stream in &mut self.streams {
-            let sent = stream.send(now, self.epoch, &keys.sealer, &mut self.number, |packet| {
+            let sent = stream.send(now, self.epoch, sealer, &mut self.number, |packet| {
                 *refused += u64::from(socket.send(packet).is_err());
             });
             self.sent += sent;
         }
-        if self.report_at <= now {
+        let reports = self.report_at <= now;
+        if reports {
             self.report_at = now + REPORT_INTERVAL;
+        }
+        let Path::Open(keys) = &mut self.path else { return };
+        if reports {
             for stream in &self.streams {
                 stream.report(now, self.epoch, &mut self.scratch);
                 seal_and_send(&self.socket, &mut keys.sealer, &mut self.scratch);
@@ -252,7 +280,11 @@ impl Peer {
 
     fn take(&mut self, now: Instant, datagram: &mut [u8], tally: &mut Tally) {
         match datagram {
-            [0..=3, ..] => match self.ice.read(self.remote, datagram) {
+            [0..=3, ..] => match self
+                .ice
+                .as_mut()
+                .map_or(Heard::Nothing, |ice| ice.read(self.remote, datagram))
+            {
                 Heard::Answer => self.begin_handshake(now),
                 Heard::Check(answer) => self.send(&answer),
                 Heard::Nothing => {}
@@ -269,7 +301,8 @@ impl Peer {
             return;
         }
         self.check_at = now + CONSENT_INTERVAL;
-        match Handshake::begin(&self.identity, self.expected, now) {
+        let Some(expected) = self.expected else { return };
+        match Handshake::begin(&self.identity, expected, now) {
             Ok(handshake) => {
                 self.path = Path::Handshaking(Box::new(handshake));
                 self.transmit();

@@ -167,7 +167,7 @@ impl Stream {
         &mut self,
         now: Instant,
         epoch: Instant,
-        sealer: &Sealer,
+        sealer: Option<&Sealer>,
         number: &mut u16,
         mut out: impl FnMut(&[u8]),
     ) -> u64 {
@@ -189,7 +189,7 @@ impl Stream {
         sent
     }
 
-    fn next(&mut self, now: Instant, epoch: Instant, sealer: &Sealer, number: &mut u16) -> &[u8] {
+    fn next(&mut self, now: Instant, epoch: Instant, sealer: Option<&Sealer>, number: &mut u16) -> &[u8] {
         if self.in_frame == 0 {
             let old = self.keyframe_at.is_none_or(|at| at + KEYFRAME_EVERY <= now);
             self.is_keyframe = std::mem::take(&mut self.keyframe_wanted) || old;
@@ -230,6 +230,9 @@ impl Stream {
         }
         self.packets = self.packets.wrapping_add(1);
         self.octets = self.octets.wrapping_add((self.plain_len - self.header_len) as u32);
+        let Some(sealer) = sealer else {
+            return &self.packet[..self.plain_len];
+        };
         let rollover = (self.sequence >> 16) as u32;
         let len = sealer.seal_rtp(&mut self.packet, self.header_len, self.plain_len, rollover);
         &self.packet[..len]

@@ -1,6 +1,7 @@
 //! Ways into servers: each turns an offer into an answer.
 
 mod enfilade;
+mod floor;
 mod whip;
 
 use std::net::IpAddr;
@@ -9,7 +10,7 @@ use ::enfilade::packet::{ExtensionKind, Kind};
 use clap::ValueEnum;
 use testkit::Signal;
 
-use crate::engine::{Credentials, Engine, PeerConfig, PeerId, Receiving, Shape, StreamConfig};
+use crate::engine::{Credentials, Engine, PeerConfig, PeerId, Receiving, Security, Shape, StreamConfig};
 use crate::sdp::{self, Answer, Direction, Line, Wishes};
 
 /// How endpoints get in.
@@ -20,6 +21,8 @@ pub(crate) enum Protocol {
     Signal,
     /// WHIP for who sends, WHEP for who receives: one publisher each.
     Whip,
+    /// Not a server but `loadtest floor`, at `--url udp://ADDRESS:PORT`.
+    Floor,
 }
 
 /// A server under load.
@@ -62,6 +65,8 @@ pub(crate) enum Stay {
     Signalling(Box<Signal>),
     /// Ended by `DELETE`.
     Resource(String),
+    /// Nobody knows.
+    Nothing,
 }
 
 /// Somebody who is in.
@@ -112,6 +117,7 @@ impl Target {
         let (sdp, stay) = match self.protocol {
             Protocol::Signal => enfilade::exchange(self, person, &lines, &offer).await?,
             Protocol::Whip => whip::exchange(self, person, &offer).await?,
+            Protocol::Floor => return floor::join(self, engine, person).await,
         };
         let answer = Answer::read(&sdp, self.near())?;
         let streams = streams(person, &lines, &answer);
@@ -133,9 +139,11 @@ impl Target {
         };
         let config = PeerConfig {
             remote: answer.remote,
-            own,
-            server: answer.server,
-            fingerprint: answer.fingerprint,
+            security: Some(Security {
+                own,
+                server: answer.server,
+                fingerprint: answer.fingerprint,
+            }),
             streams,
             receiving,
         };
@@ -156,6 +164,7 @@ impl Target {
                 // The report stands whether or not the goodbye arrives.
                 let _answer = signal.request("leave", serde_json::json!({})).await;
             }
+            Stay::Nothing => {}
             Stay::Resource(url) => {
                 let _answer = whip::delete(&url).await;
             }
