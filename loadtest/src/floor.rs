@@ -2,7 +2,7 @@
 //! everybody, and sends. No ICE, no DTLS, no RTCP, no retransmission, no layers. What a server costs is measured against it, in
 //! the same run.
 
-use std::io::IoSliceMut;
+use std::io::{IoSliceMut, Write};
 use std::net::SocketAddr;
 
 use anyhow::Context;
@@ -51,6 +51,7 @@ pub(crate) fn run(floor: Floor) -> anyhow::Result<()> {
     poll.registry()
         .register(&mut mio::unix::SourceFd(&raw), mio::Token(0), readable)?;
     let mut events = mio::Events::with_capacity(1);
+    writeln!(std::io::stdout(), "listening on {}", floor.listen)?;
     let mut buffers = vec![0; DATAGRAM_BYTES * BATCH_SIZE];
     let mut metas = [RecvMeta::default(); BATCH_SIZE];
     let mut subscribers: Vec<Subscriber> = Vec::new();

@@ -98,6 +98,11 @@ impl ServerClock {
         Ok(ServerClock { run_ns, resident_kib })
     }
 
+    /// Resident memory that came since an earlier reading, in kB.
+    pub(crate) fn grown_kb(self, earlier: ServerClock) -> f64 {
+        (self.resident_kib as f64 - earlier.resident_kib as f64) * 1.024
+    }
+
     /// Seconds of processor time since an earlier reading, and resident memory now.
     pub(crate) fn since(self, earlier: ServerClock) -> ProcessTime {
         ProcessTime {

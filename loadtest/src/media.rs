@@ -103,12 +103,13 @@ struct Stage {
     next_subscriber: u32,
     joined_in: Vec<Duration>,
     first_media_in: Vec<Duration>,
+    /// The server before the first subscriber came, and when all of them had media.
+    filled: Option<(ServerClock, ServerClock)>,
 }
 
 pub(crate) async fn run(arguments: MediaArguments) -> anyhow::Result<Outcome> {
     let mut stage = Stage::set(arguments)?;
     stage.gather().await?;
-    stage.everybody_has_media().await?;
     tokio::time::sleep(Duration::from_secs_f64(stage.arguments.warm_up)).await;
     let outcome = if stage.arguments.ramp {
         stage.ramp().await
@@ -163,6 +164,7 @@ impl Stage {
             next_subscriber: 0,
             joined_in: Vec::new(),
             first_media_in: Vec::new(),
+            filled: None,
             arguments,
         })
     }
@@ -185,9 +187,12 @@ impl Stage {
             .collect();
         self.next_subscriber = count;
         self.tell(format_args!("{count} who only receive come in"));
+        let before = self.arguments.node.clock()?;
         let guests = self.join_all(people).await?;
         self.joined_in.extend(guests.iter().map(|guest| guest.joined_in));
         self.subscribers = guests.into();
+        self.everybody_has_media().await?;
+        self.filled = before.zip(self.arguments.node.clock()?);
         Ok(())
     }
 
@@ -321,6 +326,11 @@ impl Stage {
     }
 
     fn add_context(&self, report: &mut Value) {
+        let joins = f64::from(self.scenario.rooms * self.scenario.subscribers);
+        if let Some((before, after)) = self.filled.filter(|_| joins > 0.0) {
+            report["server"]["residentKilobytesPerSubscriber"] = json!(after.grown_kb(before) / joins);
+            report["server"]["cpuMillisecondsPerJoin"] = json!(after.since(before).cpu_seconds * 1e3 / joins);
+        }
         report["scenario"] = json!(self.arguments.scenario);
         report["rooms"] = json!(self.scenario.rooms);
         report["publishersPerRoom"] = json!(self.scenario.publishers);

@@ -3,6 +3,8 @@
 
 #![allow(clippy::print_stdout, reason = "what it says is what it is for")]
 
+mod bench;
+mod figures;
 mod install;
 mod networks;
 mod process;
@@ -27,9 +29,11 @@ cargo xtask networks             measure media over bad networks: all cases, abo
 cargo xtask networks --short     a few central cases
 cargo xtask networks --only CASE one case in browsers (n1-down-5, or n1 for all of them); may be given several times
 cargo xtask networks --debug     with the build that cargo build makes instead of the optimised one
+cargo xtask bench                what forwarding costs, beside the least it can cost on this machine: about a quarter of an hour
+cargo xtask bench --only FIGURE  those that begin so; may be given several times
 cargo xtask interop              seven engines as publishers and subscribers, each to each
 
-networks prints a table and writes target/networks.json; it fails where a figure misses its goal.
+networks and bench print a table and write target/networks.json and target/bench.json; they fail where a figure misses its goal.
 
 With CI=true in the environment a skipped test counts as a failure, but for the one of documents that may be absent.";
 
@@ -53,6 +57,9 @@ fn main() -> ExitCode {
     };
     if let ["networks", rest @ ..] = arguments.as_slice() {
         return measure_networks(&context, rest);
+    }
+    if let ["bench", rest @ ..] = arguments.as_slice() {
+        return measure_costs(&context, rest);
     }
     let chosen = match chosen_steps(&arguments) {
         Ok(Some(chosen)) => chosen,
@@ -92,6 +99,24 @@ fn measure_networks(context: &Context, arguments: &[&str]) -> ExitCode {
         }
         Err(why) => {
             eprintln!("{why}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn measure_costs(context: &Context, arguments: &[&str]) -> ExitCode {
+    let measured = bench::choice(arguments).and_then(|only| bench::measure(context, &only));
+    match measured {
+        Ok(figures) => {
+            print!("{}", figures::table(&figures, std::iter::empty()));
+            if figures.iter().all(|figure| figure.ok) {
+                ExitCode::SUCCESS
+            } else {
+                ExitCode::FAILURE
+            }
+        }
+        Err(error) => {
+            eprintln!("{error}\n\n{USAGE}");
             ExitCode::FAILURE
         }
     }

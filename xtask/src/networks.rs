@@ -1,15 +1,14 @@
 //! `cargo xtask networks`: media over bad networks, in process and between real browsers, measured against its goals.
 
-use std::fmt::Write;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
 use anyhow::bail;
-use serde::{Deserialize, Serialize};
 
 use crate::Context;
+use crate::figures::{self, Figure};
 use crate::install::{self, CHROMIUM, FIREFOX, IP, NODE, NPM, System};
 use crate::process::{Finished, cargo, command, run};
 use crate::report::Outcome;
@@ -108,19 +107,6 @@ impl Choice {
     }
 }
 
-/// One measured result: a line of what `NETWORKS_FIGURES` names.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub(crate) struct Figure {
-    /// experiment/what
-    figure: String,
-    /// Absent where it could not be measured.
-    value: Option<f64>,
-    unit: String,
-    /// "none" where it is told for comparison.
-    goal: String,
-    ok: bool,
-}
-
 /// What was measured, and what went wrong besides.
 #[derive(Debug, Default)]
 pub(crate) struct Measured {
@@ -164,18 +150,8 @@ impl Measured {
 
     /// For people.
     pub(crate) fn table(&self) -> String {
-        let mut table =
-            String::from("\nfigure                                            value  unit           goal\n");
-        for figure in &self.figures {
-            // Writing to a String cannot fail.
-            let _ = writeln!(table, "{}", figure.line());
-        }
-        for note in self.skipped.iter().chain(&self.faults) {
-            let _ = writeln!(table, "{note}");
-        }
-        let missed = self.figures.iter().filter(|figure| !figure.ok).count();
-        let _ = writeln!(table, "{} figures, {missed} miss their goal", self.figures.len());
-        table
+        let notes = self.skipped.iter().chain(&self.faults);
+        figures::table(&self.figures, notes.map(String::as_str))
     }
 
     fn read(&mut self, file: &Path) {
@@ -186,21 +162,6 @@ impl Measured {
                 Err(error) => self.faults.push(format!("not a figure: {line}: {error}")),
             }
         }
-    }
-}
-
-impl Figure {
-    fn line(&self) -> String {
-        let value = self.value.map_or_else(|| "-".to_owned(), |value| format!("{value}"));
-        let goal = if self.goal == "none" { "" } else { &self.goal };
-        let verdict = match (self.ok, goal.is_empty()) {
-            (false, _) => "MISSED",
-            (true, false) => "ok",
-            (true, true) => "",
-        };
-        format!("{:44} {value:>10}  {:14} {goal:16} {verdict}", self.figure, self.unit)
-            .trim_end()
-            .to_owned()
     }
 }
 
@@ -221,9 +182,7 @@ pub(crate) fn measure(context: &Context, choice: &Choice) -> Result<Measured, St
         None => in_browsers(context, choice, &target, &file, &mut measured)?,
     }
     measured.read(&file);
-    let json = serde_json::to_string_pretty(&measured.figures).map_err(|error| error.to_string())?;
-    let report = target.join("networks.json");
-    fs::write(&report, json + "\n").map_err(|error| format!("{}: {error}", report.display()))?;
+    figures::write(&measured.figures, &target.join("networks.json"))?;
     Ok(measured)
 }
 

@@ -1,0 +1,472 @@
+//! `cargo xtask bench`: what forwarding costs the server, beside the least that it can cost on this machine in the same run.
+//!
+//! The server (or the floor program) is pinned to one core and the generator to the other. Rounds alternate, and medians
+//! count, so that other work on the machine hits both alike.
+
+use std::io::{BufRead, BufReader};
+use std::net::{SocketAddr, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, bail, ensure};
+use serde_json::Value;
+
+use crate::Context;
+use crate::figures::{self, Figure};
+use crate::process::{cargo, run};
+
+const BUILD_LIMIT: Duration = Duration::from_secs(1500);
+const BENCH_LIMIT: Duration = Duration::from_secs(300);
+/// How long a program may take until it can be played to.
+const START_LIMIT: Duration = Duration::from_secs(10);
+const ROUNDS: usize = 3;
+const HTTP: &str = "127.0.0.1:7979";
+const FLOOR: &str = "127.0.0.1:7978";
+const MEDIA_PORT: u16 = 7_977;
+
+/// Names, or beginnings of names, of the figures that are wanted; none: all.
+pub(crate) fn choice(arguments: &[&str]) -> anyhow::Result<Vec<String>> {
+    let mut only = Vec::new();
+    for pair in arguments.chunks(2) {
+        match pair {
+            ["--only", name] => only.push((*name).to_owned()),
+            _ => bail!("{} is not known, or lacks what should follow it", pair[0]),
+        }
+    }
+    Ok(only)
+}
+
+/// Measures everything; the results are also in `target/bench.json`.
+pub(crate) fn measure(context: &Context, only: &[String]) -> anyhow::Result<Vec<Figure>> {
+    let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| context.root.join("target"), PathBuf::from);
+    let target = context.root.join(target);
+    let programs = [
+        "build",
+        "--locked",
+        "--release",
+        "--package",
+        "enfilade",
+        "--package",
+        "loadtest",
+    ];
+    ensure!(
+        run(cargo(&programs, &context.root), BUILD_LIMIT).success,
+        "server and generator could not be built"
+    );
+    let mut bench = Bench {
+        context,
+        programs: target.join("release"),
+        figures: Vec::new(),
+        only: only.to_vec(),
+    };
+    bench.in_memory()?;
+    bench.beside_floor("even", &["--pace", "even", "--packets-per-frame", "1"], false, 1.2)?;
+    bench.beside_floor(
+        "frames-of-4",
+        &["--pace", "frames", "--packets-per-frame", "4"],
+        true,
+        1.3,
+    )?;
+    bench.beside_floor(
+        "frames-of-10",
+        &["--pace", "frames", "--packets-per-frame", "10"],
+        true,
+        1.3,
+    )?;
+    bench.small_rooms()?;
+    bench.growth()?;
+    bench.latency()?;
+    bench.participants()?;
+    bench.capacity(
+        "even",
+        &["--pace", "even", "--packets-per-frame", "1"],
+        false,
+        280_000.0,
+    )?;
+    bench.capacity(
+        "frames-of-10",
+        &["--pace", "frames", "--packets-per-frame", "10"],
+        true,
+        500_000.0,
+    )?;
+    figures::write(&bench.figures, &target.join("bench.json")).map_err(anyhow::Error::msg)?;
+    Ok(bench.figures)
+}
+
+struct Bench<'a> {
+    context: &'a Context,
+    programs: PathBuf,
+    figures: Vec<Figure>,
+    only: Vec<String>,
+}
+
+/// What plays the server, on a core of its own.
+struct Running {
+    child: Child,
+    url: String,
+    floor: bool,
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // It may have ended by itself.
+        let _ended = self.child.kill().and_then(|()| self.child.wait());
+    }
+}
+
+/// A goal.
+#[derive(Clone, Copy)]
+enum Goal {
+    AtMost(f64),
+    AtLeast(f64),
+    None,
+}
+
+impl Bench<'_> {
+    fn wants(&self, name: &str) -> bool {
+        self.only.is_empty() || self.only.iter().any(|only| name.starts_with(only.as_str()))
+    }
+
+    fn add(&mut self, figure: impl Into<String>, value: f64, unit: &str, goal: Goal) {
+        let (goal, ok) = match goal {
+            Goal::AtMost(most) => (format!("<= {most}"), value <= most),
+            Goal::AtLeast(least) => (format!(">= {least}"), value >= least),
+            Goal::None => ("none".to_owned(), true),
+        };
+        let figure = Figure {
+            figure: figure.into(),
+            value: Some((value * 1_000.0).round() / 1_000.0),
+            unit: unit.to_owned(),
+            goal,
+            ok,
+        };
+        eprintln!("{}", figure.line());
+        self.figures.push(figure);
+    }
+
+    fn server(&self, settings: &[&str]) -> anyhow::Result<Running> {
+        let mut command = pinned(0, &self.programs.join("enfilade"));
+        command.args(["--http-listen", HTTP, "--set", "media.shards=1"]);
+        command.args(["--set", &format!("media.first_port={MEDIA_PORT}")]);
+        for setting in settings {
+            command.args(["--set", setting]);
+        }
+        let child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn()?;
+        let running = Running {
+            child,
+            url: format!("http://{HTTP}"),
+            floor: false,
+        };
+        let address: SocketAddr = HTTP.parse()?;
+        let begun = Instant::now();
+        while TcpStream::connect(address).is_err() {
+            ensure!(begun.elapsed() < START_LIMIT, "the server does not start");
+            thread::sleep(Duration::from_millis(20));
+        }
+        Ok(running)
+    }
+
+    fn floor(&self, gso: bool) -> anyhow::Result<Running> {
+        let mut command = pinned(0, &self.programs.join("loadtest"));
+        command.args(["floor", "--listen", FLOOR]);
+        if gso {
+            command.arg("--gso");
+        }
+        let mut child = command.stdout(Stdio::piped()).spawn()?;
+        // It says so when it listens.
+        let mut line = String::new();
+        let said = child.stdout.take().context("the floor says nothing")?;
+        BufReader::new(said).read_line(&mut line)?;
+        Ok(Running {
+            child,
+            url: format!("udp://{FLOOR}"),
+            floor: true,
+        })
+    }
+
+    /// One run of the generator.
+    fn play(&self, against: &Running, arguments: &[&str]) -> anyhow::Result<Value> {
+        let mut command = pinned(1, &self.programs.join("loadtest"));
+        let pid = against.child.id().to_string();
+        command.args(["--url", &against.url, "--pid", &pid]);
+        if against.floor {
+            command.args(["--protocol", "floor"]);
+        }
+        let output = command.args(arguments).stderr(Stdio::inherit()).output()?;
+        let report: Value = serde_json::from_slice(&output.stdout)
+            .with_context(|| format!("no report of loadtest {}", arguments.join(" ")))?;
+        if report["valid"] != true {
+            eprintln!("void: the generator was late in {}", arguments.join(" "));
+        }
+        Ok(report)
+    }
+
+    /// The benchmark of everything but the system call.
+    fn in_memory(&mut self) -> anyhow::Result<()> {
+        if !self.wants("memory") {
+            return Ok(());
+        }
+        let bench = run(
+            cargo(&["bench", "--locked", "--bench", "forward"], &self.context.root),
+            BUILD_LIMIT,
+        );
+        ensure!(bench.success, "the benchmark in memory failed");
+        for line in bench.text.lines() {
+            let fields: Vec<f64> = line.split_whitespace().filter_map(|field| field.parse().ok()).collect();
+            if let [subscribers, bytes, together, _, _, ratio] = fields[..] {
+                let goal = if bytes > 1_000.0 && together == 1.0 {
+                    Goal::AtMost(1.2)
+                } else {
+                    Goal::None
+                };
+                let name = format!("memory/1-to-{subscribers}/{bytes}-bytes/{together}-together");
+                self.add(name, ratio, "of the floor", goal);
+            }
+        }
+        Ok(())
+    }
+
+    /// Cost per packet beside that of the floor, at two fan-outs.
+    fn beside_floor(&mut self, name: &str, shape: &[&str], gso: bool, goal: f64) -> anyhow::Result<()> {
+        for subscribers in ["50", "200"] {
+            let figure = format!("cost/{name}/fan-out-{subscribers}");
+            if !self.wants(&figure) {
+                continue;
+            }
+            let arguments = [&["--mute", "--subscribers", subscribers, "--seconds", "3"], shape].concat();
+            let (mut ours, mut floors) = (Vec::new(), Vec::new());
+            for _ in 0..ROUNDS {
+                let floor = self.floor(gso)?;
+                floors.push(cost(&self.play(&floor, &arguments)?)?);
+                drop(floor);
+                let server = self.server(&[])?;
+                ours.push(cost(&self.play(&server, &arguments)?)?);
+            }
+            let (ours, floor) = (median(ours), median(floors));
+            self.add(format!("{figure}/floor"), floor, "us", Goal::None);
+            self.add(format!("{figure}/enfilade"), ours, "us", Goal::None);
+            self.add(figure, ours / floor, "of the floor", Goal::AtMost(goal));
+        }
+        Ok(())
+    }
+
+    /// Many small rooms, with and without what makes packets leave together.
+    fn small_rooms(&mut self) -> anyhow::Result<()> {
+        if !self.wants("small-rooms") {
+            return Ok(());
+        }
+        let arguments = ["--scenario", "small-rooms", "--seconds", "3"];
+        let (mut with, mut without) = (Vec::new(), Vec::new());
+        for _ in 0..ROUNDS {
+            let server = self.server(&["media.gso=false"])?;
+            without.push(cost(&self.play(&server, &arguments)?)?);
+            drop(server);
+            let server = self.server(&[])?;
+            with.push(cost(&self.play(&server, &arguments)?)?);
+        }
+        let (with, without) = (median(with), median(without));
+        self.add("small-rooms/one-by-one", without, "us", Goal::None);
+        self.add("small-rooms/enfilade", with, "us", Goal::None);
+        self.add("small-rooms", with / without, "of one by one", Goal::AtMost(0.5));
+        Ok(())
+    }
+
+    /// Cost per packet for 50 and for 1 000 subscribers.
+    fn growth(&mut self) -> anyhow::Result<()> {
+        if !self.wants("growth") {
+            return Ok(());
+        }
+        let mut costs = Vec::new();
+        for (subscribers, rate) in [("50", "4"), ("200", "1"), ("1000", "0.2")] {
+            let arguments = [
+                "--mute",
+                "--subscribers",
+                subscribers,
+                "--rate",
+                rate,
+                "--seconds",
+                "3",
+                "--joining",
+                "16",
+            ];
+            let mut rounds = Vec::new();
+            for _ in 0..ROUNDS {
+                let server = self.server(&[])?;
+                rounds.push(cost(&self.play(&server, &arguments)?)?);
+            }
+            let each = median(rounds);
+            self.add(format!("growth/{subscribers}-subscribers"), each, "us", Goal::None);
+            costs.push(each);
+        }
+        self.add("growth", costs[2] / costs[0], "of 50", Goal::AtMost(1.15));
+        Ok(())
+    }
+
+    /// From the sender's socket to the reader's.
+    fn latency(&mut self) -> anyhow::Result<()> {
+        if !self.wants("latency") {
+            return Ok(());
+        }
+        let server = self.server(&[])?;
+        let idle = self.play(
+            &server,
+            &[
+                "--mute",
+                "--subscribers",
+                "5",
+                "--pace",
+                "even",
+                "--packets-per-frame",
+                "1",
+                "--rate",
+                "0.2",
+                "--spin",
+            ],
+        )?;
+        self.add(
+            "latency/idle/p50",
+            number(&idle["latencyMilliseconds"]["p50"])?,
+            "ms",
+            Goal::AtMost(0.3),
+        );
+        self.add(
+            "latency/idle/p99",
+            number(&idle["latencyMilliseconds"]["p99"])?,
+            "ms",
+            Goal::AtMost(2.0),
+        );
+        let half = self.play(
+            &server,
+            &[
+                "--mute",
+                "--subscribers",
+                "200",
+                "--pace",
+                "even",
+                "--packets-per-frame",
+                "1",
+                "--rate",
+                "2.8",
+                "--spin",
+            ],
+        )?;
+        self.add(
+            "latency/half/load",
+            number(&half["server"]["cores"])?,
+            "cores",
+            Goal::None,
+        );
+        self.add(
+            "latency/half/p50",
+            number(&half["latencyMilliseconds"]["p50"])?,
+            "ms",
+            Goal::None,
+        );
+        self.add(
+            "latency/half/p99",
+            number(&half["latencyMilliseconds"]["p99"])?,
+            "ms",
+            Goal::AtMost(5.0),
+        );
+        Ok(())
+    }
+
+    /// What people cost beside their packets.
+    fn participants(&mut self) -> anyhow::Result<()> {
+        if !self.wants("participant") {
+            return Ok(());
+        }
+        let bench = run(
+            cargo(&["bench", "--locked", "--bench", "participant"], &self.context.root),
+            BENCH_LIMIT,
+        );
+        ensure!(bench.success, "the benchmark of a participant failed");
+        let heap = bench
+            .text
+            .split_whitespace()
+            .collect::<Vec<_>>()
+            .windows(2)
+            .find_map(|pair| {
+                if pair[1] == "bytes" {
+                    pair[0].parse::<f64>().ok()
+                } else {
+                    None
+                }
+            })
+            .context("no heap in the report")?;
+        self.add("participant/heap-idle", heap / 1e3, "kB", Goal::AtMost(40.0));
+        let server = self.server(&[])?;
+        let report = self.play(
+            &server,
+            &["--mute", "--subscribers", "200", "--rate", "0.2", "--seconds", "3"],
+        )?;
+        self.add(
+            "participant/resident",
+            number(&report["server"]["residentKilobytesPerSubscriber"])?,
+            "kB",
+            Goal::AtMost(60.0),
+        );
+        self.add(
+            "participant/join-cpu",
+            number(&report["server"]["cpuMillisecondsPerJoin"])?,
+            "ms",
+            Goal::AtMost(0.5),
+        );
+        Ok(())
+    }
+
+    /// Most packets a second on one core with less than 1 % lost.
+    fn capacity(&mut self, name: &str, shape: &[&str], gso: bool, goal: f64) -> anyhow::Result<()> {
+        let figure = format!("capacity/{name}");
+        if !self.wants(&figure) {
+            return Ok(());
+        }
+        let arguments = [
+            &[
+                "--mute",
+                "--subscribers",
+                "200",
+                "--seconds",
+                "1",
+                "--ramp",
+                "--rate",
+                "2",
+            ],
+            shape,
+        ]
+        .concat();
+        let floor = self.floor(gso)?;
+        let least = number(&self.play(&floor, &arguments)?["packetsReceivedPerSecond"])?;
+        drop(floor);
+        let server = self.server(&[])?;
+        let ours = number(&self.play(&server, &arguments)?["packetsReceivedPerSecond"])?;
+        self.add(format!("{figure}/floor"), least, "packets/s", Goal::None);
+        self.add(figure, ours, "packets/s", Goal::AtLeast(goal));
+        Ok(())
+    }
+}
+
+fn pinned(core: usize, program: &Path) -> Command {
+    let mut command = Command::new("taskset");
+    command
+        .arg("-c")
+        .arg(core.to_string())
+        .arg(program)
+        .stdin(Stdio::null());
+    command
+}
+
+fn number(value: &Value) -> anyhow::Result<f64> {
+    value.as_f64().context("a figure that is missing in the report")
+}
+
+fn cost(report: &Value) -> anyhow::Result<f64> {
+    number(&report["server"]["cpuMicrosecondsPerForwardedPacket"])
+}
+
+fn median(mut values: Vec<f64>) -> f64 {
+    values.sort_by(f64::total_cmp);
+    values[values.len() / 2]
+}
