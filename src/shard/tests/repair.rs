@@ -37,14 +37,16 @@ fn who_asks_for_the_round_trip_is_answered_at_once() {
     bob.sealer.seal_rtcp(&mut compound).unwrap();
     let arrival = Arrival::udp(bob.socket.local_addr().unwrap());
     shard.shard.handle_datagram(Instant::now(), arrival, &mut compound);
-    let told = bob.heard(|block| match block {
-        RtcpBlock::Xr { blocks, .. } => blocks
+    let told = bob.heard(|block| {
+        let RtcpBlock::Xr { blocks, .. } = block else {
+            return Vec::new();
+        };
+        blocks
             .flat_map(|block| match block {
                 XrBlock::DelaySinceLastRr(delays) => delays.collect(),
                 XrBlock::ReceiverReferenceTime { .. } | XrBlock::Other { .. } => Vec::new(),
             })
-            .collect(),
-        _ => Vec::new(),
+            .collect()
     });
     let answer = |ssrc, last_rr| DelaySinceRr {
         ssrc,
@@ -61,9 +63,12 @@ fn a_packet_that_is_missing_is_asked_for_without_waiting_for_a_tick() {
     let shard = &mut shards[0];
     let mut ann = Client::connect(shard, 1);
     ann.publish(shard, Kind::Video);
-    let nacks = |block: RtcpBlock<'_>| match block {
-        RtcpBlock::Nack { lost, .. } => lost.collect(),
-        _ => Vec::new(),
+    let nacks = |block: RtcpBlock<'_>| {
+        if let RtcpBlock::Nack { lost, .. } = block {
+            lost.collect()
+        } else {
+            Vec::new()
+        }
     };
     for index in [10, 11, 14] {
         ann.send(shard, Kind::Video, 5, index, &[0x10, 1]);
