@@ -130,6 +130,45 @@ fn write_line(
     Ok(())
 }
 
+/// Answers an offer to send: everything is taken, with the header extensions that endpoints know.
+pub(crate) fn answer(offer: &str, own: &Credentials, fingerprint: Fingerprint) -> String {
+    let mut sdp = String::from("v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nt=0 0\r\n");
+    for line in offer.lines().map(str::trim) {
+        let known = [
+            "a=group:",
+            "m=",
+            "a=mid:",
+            "a=rtpmap:",
+            "a=fmtp:",
+            "a=rtcp-fb:",
+            "a=rtcp-mux",
+        ];
+        let stamp = line.starts_with("a=extmap:") && line.contains(ExtensionKind::PlayoutDelay.uri());
+        if stamp || known.iter().any(|prefix| line.starts_with(prefix)) {
+            sdp.push_str(line);
+            sdp.push_str("\r\n");
+        }
+        if line.starts_with("m=") {
+            let Credentials { ufrag, pwd } = own;
+            // Writing to a string cannot fail.
+            let _written = write!(
+                sdp,
+                "c=IN IP4 0.0.0.0\r\na=ice-ufrag:{ufrag}\r\na=ice-pwd:{pwd}\r\na=fingerprint:{fingerprint}\r\n\
+                 a=setup:active\r\na=recvonly\r\na=end-of-candidates\r\n"
+            );
+        }
+    }
+    sdp
+}
+
+/// The payload type of retransmissions.
+pub(crate) fn rtx_of(sdp: &str) -> Option<u8> {
+    let line = sdp
+        .lines()
+        .find(|line| line.starts_with("a=rtpmap:") && line.contains(" rtx/"))?;
+    line.strip_prefix("a=rtpmap:")?.split(' ').next()?.parse().ok()
+}
+
 /// What an answer says of the server.
 #[derive(Clone, Debug)]
 pub(crate) struct Answer {

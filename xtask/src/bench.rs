@@ -3,6 +3,7 @@
 //! The server (or the floor program) is pinned to one core and the generator to the other. Rounds alternate, and medians
 //! count, so that other work on the machine hits both alike.
 
+use std::fs;
 use std::io::{BufRead, BufReader};
 use std::net::{SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
@@ -15,6 +16,7 @@ use serde_json::Value;
 
 use crate::Context;
 use crate::figures::{self, Figure};
+use crate::install::{self, System};
 use crate::process::{cargo, run};
 
 const BUILD_LIMIT: Duration = Duration::from_secs(1500);
@@ -26,20 +28,48 @@ const HTTP: &str = "127.0.0.1:7979";
 const FLOOR: &str = "127.0.0.1:7978";
 const MEDIA_PORT: u16 = 7_977;
 
-/// Names, or beginnings of names, of the figures that are wanted; none: all.
-pub(crate) fn choice(arguments: &[&str]) -> anyhow::Result<Vec<String>> {
-    let mut only = Vec::new();
-    for pair in arguments.chunks(2) {
-        match pair {
-            ["--only", name] => only.push((*name).to_owned()),
-            _ => bail!("{} is not known, or lacks what should follow it", pair[0]),
+const JANUS_PORT: u16 = 7_976;
+const JANUS: System = System::new(("janus", "--version"), "janus");
+/// One event loop, as suits one core, and nothing loaded but what is played to.
+const JANUS_CONFIG: &str = r#"general: { session_timeout = 0; event_loops = 1; debug_level = 2 }
+nat: { ice_lite = true }
+plugins: { disable = "libjanus_audiobridge.so,libjanus_echotest.so,libjanus_nosip.so,libjanus_recordplay.so,libjanus_sip.so,libjanus_streaming.so,libjanus_textroom.so,libjanus_videocall.so,libjanus_voicemail.so,libjanus_duktape.so,libjanus_lua.so" }
+transports: { disable = "libjanus_mqtt.so,libjanus_nanomsg.so,libjanus_pfunix.so,libjanus_rabbitmq.so,libjanus_websockets.so" }
+"#;
+
+/// What is wanted.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Choice {
+    /// Names, or beginnings of names, of figures; none: all.
+    only: Vec<String>,
+    /// Debian's Janus in the same rounds.
+    janus: bool,
+}
+
+impl Choice {
+    pub(crate) fn read(mut arguments: &[&str]) -> anyhow::Result<Self> {
+        let mut choice = Self::default();
+        while let Some((first, behind)) = arguments.split_first() {
+            arguments = behind;
+            match (*first, behind.split_first()) {
+                ("--with-janus", _) => choice.janus = true,
+                ("--only", Some((name, behind))) => {
+                    choice.only.push((*name).to_owned());
+                    arguments = behind;
+                }
+                (other, _) => bail!("{other} is not known, or lacks what should follow it"),
+            }
         }
+        Ok(choice)
     }
-    Ok(only)
 }
 
 /// Measures everything; the results are also in `target/bench.json`.
-pub(crate) fn measure(context: &Context, only: &[String]) -> anyhow::Result<Vec<Figure>> {
+pub(crate) fn measure(context: &Context, choice: &Choice) -> anyhow::Result<Vec<Figure>> {
+    if choice.janus {
+        install::system_packages([JANUS].iter());
+        ensure!(install::missing(&[JANUS]).is_none(), "Janus is not installed");
+    }
     let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| context.root.join("target"), PathBuf::from);
     let target = context.root.join(target);
     let programs = [
@@ -59,7 +89,8 @@ pub(crate) fn measure(context: &Context, only: &[String]) -> anyhow::Result<Vec<
         context,
         programs: target.join("release"),
         figures: Vec::new(),
-        only: only.to_vec(),
+        choice: choice.clone(),
+        target: target.clone(),
     };
     bench.in_memory()?;
     bench.beside_floor("even", &["--pace", "even", "--packets-per-frame", "1"], false, 1.2)?;
@@ -99,14 +130,16 @@ struct Bench<'a> {
     context: &'a Context,
     programs: PathBuf,
     figures: Vec<Figure>,
-    only: Vec<String>,
+    choice: Choice,
+    target: PathBuf,
 }
 
 /// What plays the server, on a core of its own.
 struct Running {
     child: Child,
     url: String,
-    floor: bool,
+    /// Of the generator's protocols.
+    protocol: &'static str,
 }
 
 impl Drop for Running {
@@ -126,7 +159,7 @@ enum Goal {
 
 impl Bench<'_> {
     fn wants(&self, name: &str) -> bool {
-        self.only.is_empty() || self.only.iter().any(|only| name.starts_with(only.as_str()))
+        self.choice.only.is_empty() || self.choice.only.iter().any(|only| name.starts_with(only.as_str()))
     }
 
     fn add(&mut self, figure: impl Into<String>, value: f64, unit: &str, goal: Goal) {
@@ -157,14 +190,9 @@ impl Bench<'_> {
         let running = Running {
             child,
             url: format!("http://{HTTP}"),
-            floor: false,
+            protocol: "signal",
         };
-        let address: SocketAddr = HTTP.parse()?;
-        let begun = Instant::now();
-        while TcpStream::connect(address).is_err() {
-            ensure!(begun.elapsed() < START_LIMIT, "the server does not start");
-            thread::sleep(Duration::from_millis(20));
-        }
+        wait_for(HTTP)?;
         Ok(running)
     }
 
@@ -182,18 +210,34 @@ impl Bench<'_> {
         Ok(Running {
             child,
             url: format!("udp://{FLOOR}"),
-            floor: true,
+            protocol: "floor",
         })
+    }
+
+    fn janus(&self) -> anyhow::Result<Running> {
+        let folder = self.target.join("bench-janus");
+        fs::create_dir_all(&folder)?;
+        fs::write(folder.join("janus.jcfg"), JANUS_CONFIG)?;
+        let http = format!("general: {{ json = \"plain\"; http = true; port = {JANUS_PORT}; ip = \"127.0.0.1\" }}\n");
+        fs::write(folder.join("janus.transport.http.jcfg"), http)?;
+        fs::write(folder.join("janus.plugin.videoroom.jcfg"), "general: { }\n")?;
+        let mut command = pinned(0, Path::new("janus"));
+        command.arg("-F").arg(&folder);
+        let child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn()?;
+        let running = Running {
+            child,
+            url: format!("http://127.0.0.1:{JANUS_PORT}"),
+            protocol: "janus",
+        };
+        wait_for(&format!("127.0.0.1:{JANUS_PORT}"))?;
+        Ok(running)
     }
 
     /// One run of the generator.
     fn play(&self, against: &Running, arguments: &[&str]) -> anyhow::Result<Value> {
         let mut command = pinned(1, &self.programs.join("loadtest"));
         let pid = against.child.id().to_string();
-        command.args(["--url", &against.url, "--pid", &pid]);
-        if against.floor {
-            command.args(["--protocol", "floor"]);
-        }
+        command.args(["--url", &against.url, "--pid", &pid, "--protocol", against.protocol]);
         let output = command.args(arguments).stderr(Stdio::inherit()).output()?;
         let report: Value = serde_json::from_slice(&output.stdout)
             .with_context(|| format!("no report of loadtest {}", arguments.join(" ")))?;
@@ -236,8 +280,12 @@ impl Bench<'_> {
                 continue;
             }
             let arguments = [&["--mute", "--subscribers", subscribers, "--seconds", "3"], shape].concat();
-            let (mut ours, mut floors) = (Vec::new(), Vec::new());
+            let (mut ours, mut floors, mut others) = (Vec::new(), Vec::new(), Vec::new());
             for _ in 0..ROUNDS {
+                if self.choice.janus {
+                    let janus = self.janus()?;
+                    others.push(cost(&self.play(&janus, &arguments)?)?);
+                }
                 let floor = self.floor(gso)?;
                 floors.push(cost(&self.play(&floor, &arguments)?)?);
                 drop(floor);
@@ -247,6 +295,9 @@ impl Bench<'_> {
             let (ours, floor) = (median(ours), median(floors));
             self.add(format!("{figure}/floor"), floor, "us", Goal::None);
             self.add(format!("{figure}/enfilade"), ours, "us", Goal::None);
+            if self.choice.janus {
+                self.add(format!("{figure}/janus"), median(others), "us", Goal::None);
+            }
             self.add(figure, ours / floor, "of the floor", Goal::AtMost(goal));
         }
         Ok(())
@@ -458,6 +509,17 @@ fn pinned(core: usize, program: &Path) -> Command {
     command
 }
 
+/// Waits until somebody listens there.
+fn wait_for(address: &str) -> anyhow::Result<()> {
+    let address: SocketAddr = address.parse()?;
+    let begun = Instant::now();
+    while TcpStream::connect(address).is_err() {
+        ensure!(begun.elapsed() < START_LIMIT, "nobody listens at {address}");
+        thread::sleep(Duration::from_millis(20));
+    }
+    Ok(())
+}
+
 fn number(value: &Value) -> anyhow::Result<f64> {
     value.as_f64().context("a figure that is missing in the report")
 }
@@ -469,4 +531,24 @@ fn cost(report: &Value) -> anyhow::Result<f64> {
 fn median(mut values: Vec<f64>) -> f64 {
     values.sort_by(f64::total_cmp);
     values[values.len() / 2]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn choices_are_read() {
+        assert_eq!(Choice::read(&[]).unwrap(), Choice::default());
+        let choice = Choice::read(&["--only", "cost/even", "--with-janus"]).unwrap();
+        assert!(choice.janus && choice.only == ["cost/even"]);
+        for wrong in [&["--only"][..], &["--fast"]] {
+            assert!(Choice::read(wrong).is_err(), "{wrong:?}");
+        }
+    }
+
+    #[test]
+    fn the_median_of_an_odd_number_of_rounds_is_one_of_them() {
+        assert_eq!(median(vec![3.0, 1.0, 2.0]), 2.0);
+    }
 }

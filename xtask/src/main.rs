@@ -31,6 +31,7 @@ cargo xtask networks --only CASE one case in browsers (n1-down-5, or n1 for all 
 cargo xtask networks --debug     with the build that cargo build makes instead of the optimised one
 cargo xtask bench                what forwarding costs, beside the least it can cost on this machine: about a quarter of an hour
 cargo xtask bench --only FIGURE  those that begin so; may be given several times
+cargo xtask bench --with-janus   Debian's Janus beside it
 cargo xtask interop              seven engines as publishers and subscribers, each to each
 
 networks and bench print a table and write target/networks.json and target/bench.json; they fail where a figure misses its goal.
@@ -105,7 +106,7 @@ fn measure_networks(context: &Context, arguments: &[&str]) -> ExitCode {
 }
 
 fn measure_costs(context: &Context, arguments: &[&str]) -> ExitCode {
-    let measured = bench::choice(arguments).and_then(|only| bench::measure(context, &only));
+    let measured = bench::Choice::read(arguments).and_then(|choice| bench::measure(context, &choice));
     match measured {
         Ok(figures) => {
             print!("{}", figures::table(&figures, std::iter::empty()));

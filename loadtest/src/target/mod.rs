@@ -2,6 +2,7 @@
 
 mod enfilade;
 mod floor;
+mod janus;
 mod whip;
 
 use std::net::IpAddr;
@@ -21,6 +22,8 @@ pub(crate) enum Protocol {
     Signal,
     /// WHIP for who sends, WHEP for who receives: one publisher each.
     Whip,
+    /// The videoroom of Janus: one publisher each.
+    Janus,
     /// Not a server but `loadtest floor`, at `--url udp://ADDRESS:PORT`.
     Floor,
 }
@@ -65,6 +68,8 @@ pub(crate) enum Stay {
     Signalling(Box<Signal>),
     /// Ended by `DELETE`.
     Resource(String),
+    /// A session of Janus.
+    Session(String),
     /// Nobody knows.
     Nothing,
 }
@@ -92,31 +97,12 @@ impl Target {
     pub(crate) async fn join(&self, engine: &Engine, person: &Person) -> anyhow::Result<Guest> {
         let began = std::time::Instant::now();
         let own = Credentials::random(person.number);
-        let mut numbers = ssrcs(person);
-        let mut lines = Vec::new();
-        for source in &person.sends {
-            let count = source.encodings.len();
-            let rids = if count > 1 { &RIDS[..count.min(RIDS.len())] } else { &[] };
-            lines.push(Line {
-                kind: source.kind,
-                direction: Direction::Sends {
-                    ssrcs: numbers.by_ref().take(count).collect(),
-                    rids: rids.iter().map(|rid| (*rid).to_owned()).collect(),
-                },
-            });
-        }
-        for _ in 0..person.seats {
-            for kind in [Kind::Audio, Kind::Video] {
-                lines.push(Line {
-                    kind,
-                    direction: Direction::Receives,
-                });
-            }
-        }
+        let lines = lines_of(person);
         let offer = sdp::offer(&own, engine.fingerprint(), &lines, self.wishes);
         let (sdp, stay) = match self.protocol {
             Protocol::Signal => enfilade::exchange(self, person, &lines, &offer).await?,
             Protocol::Whip => whip::exchange(self, person, &offer).await?,
+            Protocol::Janus => return janus::join(self, engine, person).await,
             Protocol::Floor => return floor::join(self, engine, person).await,
         };
         let answer = Answer::read(&sdp, self.near())?;
@@ -165,6 +151,9 @@ impl Target {
                 let _answer = signal.request("leave", serde_json::json!({})).await;
             }
             Stay::Nothing => {}
+            Stay::Session(url) => {
+                let _answer = janus::leave(&url).await;
+            }
             Stay::Resource(url) => {
                 let _answer = whip::delete(&url).await;
             }
@@ -177,6 +166,32 @@ impl Target {
         let host = rest.split(['/', ':']).next()?;
         host.parse().ok()
     }
+}
+
+/// The m-lines of a person: what is sent first, then places for others.
+fn lines_of(person: &Person) -> Vec<Line> {
+    let mut numbers = ssrcs(person);
+    let mut lines = Vec::new();
+    for source in &person.sends {
+        let count = source.encodings.len();
+        let rids = if count > 1 { &RIDS[..count.min(RIDS.len())] } else { &[] };
+        lines.push(Line {
+            kind: source.kind,
+            direction: Direction::Sends {
+                ssrcs: numbers.by_ref().take(count).collect(),
+                rids: rids.iter().map(|rid| (*rid).to_owned()).collect(),
+            },
+        });
+    }
+    for _ in 0..person.seats {
+        for kind in [Kind::Audio, Kind::Video] {
+            lines.push(Line {
+                kind,
+                direction: Direction::Receives,
+            });
+        }
+    }
+    lines
 }
 
 /// What is sent on which m-line.
