@@ -77,6 +77,7 @@ fn media(reader: &mut Reader<'_>) -> MediaConfig {
         ),
         consent_timeout: reader.duration("media.consent_timeout", secs(5)..=secs(120)),
         gso: reader.flag("media.gso"),
+        moderation: reader.duration("media.moderation", Duration::ZERO..=Duration::from_millis(1)),
         history_age: reader.duration("media.history_age", Duration::from_millis(50)..=secs(10)),
         history_size: reader.size("media.history_size", 64 * KIB..=64 * MIB),
     };

@@ -5,17 +5,18 @@ use std::time::Duration;
 const KIB: u64 = 1024;
 const MIB: u64 = 1024 * KIB;
 
-/// `"500ms"`, `"10s"`, `"5m"`, `"1h"`: a whole number and its unit. `None` for anything else.
+/// `"500us"`, `"500ms"`, `"10s"`, `"5m"`, `"1h"`: a whole number and its unit. `None` for anything else.
 pub fn parse_duration(text: &str) -> Option<Duration> {
     let (number, unit) = number_and_unit(text)?;
-    let millis_per_unit = match unit {
-        "ms" => 1,
-        "s" => 1000,
-        "m" => 60 * 1000,
-        "h" => 60 * 60 * 1000,
+    let micros_per_unit = match unit {
+        "us" => 1,
+        "ms" => 1_000,
+        "s" => 1_000_000,
+        "m" => 60_000_000,
+        "h" => 3_600_000_000,
         _ => return None,
     };
-    number.checked_mul(millis_per_unit).map(Duration::from_millis)
+    number.checked_mul(micros_per_unit).map(Duration::from_micros)
 }
 
 /// `"4096"`, `"16KiB"`, `"1MiB"`: bytes. `None` for anything else.
@@ -32,16 +33,16 @@ pub fn parse_size(text: &str) -> Option<u64> {
 
 /// The shortest writing [`parse_duration`] reads back.
 pub(super) fn show_duration(duration: Duration) -> String {
-    let millis = duration.as_millis();
-    for (unit, millis_per_unit) in [("h", 3_600_000), ("m", 60_000), ("s", 1000)] {
-        if millis >= millis_per_unit && millis.is_multiple_of(millis_per_unit) {
-            return format!("{}{unit}", millis / millis_per_unit);
+    let micros = duration.as_micros();
+    for (unit, micros_per_unit) in [("h", 3_600_000_000), ("m", 60_000_000), ("s", 1_000_000), ("ms", 1_000)] {
+        if micros >= micros_per_unit && micros.is_multiple_of(micros_per_unit) {
+            return format!("{}{unit}", micros / micros_per_unit);
         }
     }
-    if millis == 0 {
+    if micros == 0 {
         "0s".to_owned()
     } else {
-        format!("{millis}ms")
+        format!("{micros}us")
     }
 }
 

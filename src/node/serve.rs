@@ -104,6 +104,7 @@ fn shard_config(media: &MediaConfig) -> ShardConfig {
             size: media.history_size,
         },
         segmentation: media.gso,
+        moderation: media.moderation,
     }
 }
 

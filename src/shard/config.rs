@@ -23,6 +23,8 @@ pub struct MediaConfig {
     pub consent_timeout: Duration,
     /// Whether UDP generic segmentation offload is used where the kernel has it.
     pub gso: bool,
+    /// How long a busy shard leaves its socket alone, to read and send more at a time; zero: never.
+    pub moderation: Duration,
     /// How old a packet may be and still be sent again.
     pub history_age: Duration,
     /// Most memory kept for retransmission per received encoding, in bytes.

@@ -19,6 +19,7 @@ mod explain;
 mod inbound;
 mod loudest;
 mod mailbox;
+mod moderation;
 mod post;
 mod probe;
 mod receive;
@@ -56,6 +57,7 @@ use crate::media::{EgressKey, HistoryLimits, SourceKey, TransportSlot};
 use clock::NtpClock;
 use egress::Egress;
 use loudest::Loudest;
+use moderation::Moderation;
 use post::Post;
 use relay::RelayEnds;
 use socket::{MediaSocket, ReceiveBuffers};
@@ -113,6 +115,7 @@ struct Shard {
     downlinks_due: Vec<TransportSlot>,
     /// Subscribers whose probe goes on before the next tick.
     probing: Vec<TransportSlot>,
+    moderation: Moderation,
     next_tick: Instant,
     ticks: u64,
     /// When a packet that is missing has to be asked for, not later than in truth.
@@ -144,12 +147,20 @@ impl Shard {
                     .fold(self.next_tick, Instant::min)
                     .saturating_duration_since(now)
             };
+            let nap = self.moderation.rest(now).min(wait);
+            let wait = if nap.is_zero() {
+                wait
+            } else {
+                std::thread::sleep(nap);
+                Duration::ZERO
+            };
             match poll.poll(&mut events, Some(wait)) {
                 Ok(()) => {}
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
                 Err(error) => return Err(error),
             }
             readable |= self.heed(&events);
+            self.moderation.wake(Instant::now(), readable);
             if readable {
                 readable = self.read_socket(&mut buffers);
             }
@@ -185,20 +196,25 @@ impl Shard {
 
     /// Reads batches until the socket is empty or others want a turn. True when there may be more.
     fn read_socket(&mut self, buffers: &mut ReceiveBuffers) -> bool {
+        let mut more = true;
         for _ in 0..BATCHES_PER_TURN {
             let now = Instant::now();
             match self.receive_batch(now, buffers) {
                 Ok(_) => {
                     self.share_out(now);
                     self.request_keyframes(now);
-                    self.flush();
                 }
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return false,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    more = false;
+                    break;
+                }
                 // ICMP errors of earlier sends surface here; they concern one destination, never the socket.
                 Err(_) => {}
             }
         }
-        true
+        // What was read together leaves together.
+        self.flush();
+        more
     }
 
     fn read_mail(&mut self, now: Instant, inbox: &mut mpsc::Receiver<Mail>) -> MailLeft {

@@ -16,6 +16,7 @@ use super::counters::ShardCounters;
 use super::egress::Egress;
 use super::loudest::Loudest;
 use super::mailbox::{Mail, ShardHandle};
+use super::moderation::Moderation;
 use super::post::Post;
 use super::relay::{RelayEnds, SHARDS_MAX};
 use super::socket::MediaSocket;
@@ -45,6 +46,8 @@ pub struct ShardConfig {
     pub tcp: bool,
     /// Send bursts as one segmented datagram where the kernel can.
     pub segmentation: bool,
+    /// How long a busy shard leaves its socket alone, to read and send more at a time; zero: never.
+    pub moderation: Duration,
 }
 
 /// A running media thread; its result is why it ended.
@@ -133,6 +136,7 @@ pub(super) fn assemble(config: &ShardConfig) -> io::Result<(Vec<ShardHandle>, Ve
             downlinks_due: Vec::new(),
             probing: Vec::new(),
             next_tick: now + TICK,
+            moderation: Moderation::new(Instant::now(), config.moderation),
             ticks: 0,
             nacks_at: None,
             scratch: Vec::with_capacity(1_500),

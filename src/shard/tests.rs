@@ -41,6 +41,7 @@ fn config(count: usize) -> ShardConfig {
         history: HistoryLimits::default(),
         tcp: false,
         segmentation: false,
+        moderation: Duration::ZERO,
     }
 }
 

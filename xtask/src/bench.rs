@@ -311,7 +311,7 @@ impl Bench<'_> {
         let arguments = ["--scenario", "small-rooms", "--seconds", "3"];
         let (mut with, mut without) = (Vec::new(), Vec::new());
         for _ in 0..ROUNDS {
-            let server = self.server(&["media.gso=false"])?;
+            let server = self.server(&["media.gso=false", "media.moderation=0s"])?;
             without.push(cost(&self.play(&server, &arguments)?)?);
             drop(server);
             let server = self.server(&[])?;
