@@ -6,6 +6,7 @@ mod event;
 mod fields;
 mod info;
 mod request;
+mod sdp;
 mod settings;
 mod stats;
 #[cfg(test)]
@@ -25,6 +26,7 @@ pub use request::{
     ClientMessage, Envelope, Intent, JoinRequest, Mode, PresenceRequest, Priority, PublishLine, Quality, ResumeRequest,
     RoomsRequest, SourceKind, SwitchRequest, Token, WishRequest,
 };
+pub use sdp::Sdp;
 pub use settings::{LinkPolicy, Settings, SettingsInfo};
 pub use stats::{
     DownStats, EncodingStats, ParticipantStats, PathLimit, PublicationStats, Stats, SubscriptionStats, UpStats,

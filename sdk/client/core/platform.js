@@ -1,3 +1,5 @@
+import { pack, unpack } from './pack.js';
+
 /**
  * Everything the SDK needs from its surroundings, in one place, so that it runs in a browser, in React Native and, with a
  * scripted platform, in tests without either.
@@ -41,6 +43,7 @@
  * @property {(kind: 'video' | 'audio') => HTMLMediaElement} [createElement] one that plays by itself
  * @property {(element: HTMLMediaElement, seen: (size: {width: number, height: number} | null) => void) => () => void} [watchSize] tells
  *   of its size on the screen in pixels, null while out of sight, nothing before it was first put on the page; returns how to stop
+ * @property {{pack: (text: string) => Promise<string | null>, unpack: (packed: string) => Promise<string>}} [packing] long texts made short
  * @property {() => Encryption | null} [encryption] null where encoded frames cannot be had
  */
 
@@ -50,6 +53,7 @@
  */
 export function browserPlatform() {
   return {
+    packing: { pack, unpack },
     createSocket: (url) => /** @type {SocketLike} */ (/** @type {unknown} */ (new WebSocket(url))),
     createPeerConnection: (config) => new RTCPeerConnection(config),
     createStream: (tracks) => new MediaStream(tracks),

@@ -58,6 +58,7 @@ import { requireArgument } from './errors.js';
  *
  * @typedef {object} Answer
  * @property {string} sdp
+ * @property {string} [sdpDeflate] instead of `sdp`, when the offer came so
  * @property {WireSeatLine[]} [seats]
  * @property {{mid: string, publication: number}[]} [publications]
  *

@@ -200,8 +200,12 @@ export class Transport {
 
   /** @param {{publications?: Published[], iceRestart?: boolean}} what */
   async #exchange({ publications = [], iceRestart = false }) {
-    const ask = async (/** @type {Record<string, unknown>} */ offer) =>
-      /** @type {Answer} */ (/** @type {unknown} */ (await this.#session.request('offer', offer)));
+    const ask = async (/** @type {{sdp: string, publish: unknown}} */ { sdp, publish }) => {
+      const { packing } = this.#platform;
+      const sdpDeflate = packing ? await packing.pack(sdp) : null;
+      const answer = /** @type {Answer} */ (/** @type {unknown} */ (await this.#session.request('offer', sdpDeflate ? { sdpDeflate, publish } : { sdp, publish })));
+      return packing && answer.sdpDeflate ? { ...answer, sdp: await packing.unpack(answer.sdpDeflate) } : answer;
+    };
     /** @type {Map<string, Published>} */
     const byMid = new Map();
     await exchange(this.pc, ask, {

@@ -12,7 +12,7 @@ use crate::{
     wire::{
         ParticipantId, PublicationId, RoomId,
         signal::{
-            ClientMessage, Intent, LeaveReason, Mode, PresenceRequest, Priority, PublishLine, Quality, Settings,
+            ClientMessage, Intent, LeaveReason, Mode, PresenceRequest, Priority, PublishLine, Quality, Sdp, Settings,
             SourceKind, Token, WishRequest,
         },
     },
@@ -95,7 +95,10 @@ impl Story {
                 let print = fingerprint(self.dice.roll(8).saturating_sub(5) as u8);
                 let sdp = format!("{print}{odd}{}{screen}", offer(seats));
                 let publish = (0..self.dice.roll(4)).map(|_| self.line()).collect();
-                ClientMessage::Offer { sdp, publish }
+                ClientMessage::Offer {
+                    sdp: Sdp::plain(sdp),
+                    publish,
+                }
             }
             2 | 3 => ClientMessage::Publish(self.line()),
             4 => ClientMessage::Unpublish { publication },

@@ -11,6 +11,7 @@ use super::{
         ClientMessage, Envelope, Intent, JoinRequest, Mode, PresenceRequest, Priority, PublishLine, Quality,
         ResumeRequest, RoomsRequest, SourceKind, SwitchRequest, Token, WishRequest,
     },
+    sdp::Sdp,
     settings::{LinkPolicy, Settings},
 };
 use crate::packet::Codec;
@@ -110,7 +111,7 @@ fn message(bytes: usize, mut fields: Fields) -> Result<Envelope, SignalError> {
             last_seq: fields.optional("lastSeq", Fields::u64)?,
         },
         "offer" => ClientMessage::Offer {
-            sdp: fields.text("sdp", SDP_BYTES_MAX)?,
+            sdp: sdp(&mut fields)?,
             publish: publish_lines(&mut fields)?,
         },
         "publish" => ClientMessage::Publish(publish_line(&mut fields)?),
@@ -332,6 +333,19 @@ fn token(text: String) -> Result<Token, SignalError> {
         return Err(SignalError::field(ErrorCode::TokenTooLarge, "token", sentence));
     }
     Ok(Token(text))
+}
+
+/// As it is or compressed, but not both.
+fn sdp(fields: &mut Fields) -> Result<Sdp, SignalError> {
+    let deflated = fields.optional("sdpDeflate", |f, name| f.text(name, SDP_BYTES_MAX))?;
+    let Some(base64) = deflated else {
+        return Ok(Sdp::plain(fields.text("sdp", SDP_BYTES_MAX)?));
+    };
+    if fields.optional("sdp", |f, name| f.text(name, SDP_BYTES_MAX))?.is_some() {
+        return Err(fields.invalid("sdpDeflate", "either sdp or sdpDeflate"));
+    }
+    let sentence = || format!("base64 of raw DEFLATE of at most {SDP_BYTES_MAX} bytes of text is expected");
+    Sdp::inflate(&base64).ok_or_else(|| fields.invalid("sdpDeflate", sentence()))
 }
 
 fn publish_lines(fields: &mut Fields) -> Result<Vec<PublishLine>, SignalError> {

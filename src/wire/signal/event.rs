@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     info::*,
     request::{Mode, SourceKind},
+    sdp::Sdp,
     settings::SettingsInfo,
 };
 use crate::packet::Codec;
@@ -35,8 +36,9 @@ pub enum ServerMessage {
     },
     /// Answer to `offer`.
     Answer {
-        /// The SDP.
-        sdp: String,
+        /// The SDP, compressed if the offer was.
+        #[serde(flatten)]
+        sdp: Sdp,
         /// The seats that were agreed.
         seats: Vec<AnswerSeat>,
         /// The publications on its lines that `publish` asked for.

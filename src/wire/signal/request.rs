@@ -4,6 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use super::sdp::Sdp;
 use super::settings::Settings;
 use crate::{
     packet::Kind,
@@ -39,7 +40,8 @@ pub enum ClientMessage {
     /// A session description, and what to publish on its lines.
     Offer {
         /// The SDP.
-        sdp: String,
+        #[serde(flatten)]
+        sdp: Sdp,
         /// Shorthand for `publish` requests.
         publish: Vec<PublishLine>,
     },
