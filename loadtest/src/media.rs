@@ -304,7 +304,7 @@ impl Stage {
                 "loss": window.tally.peers.loss(),
                 "valid": window.is_valid(),
             }));
-            if window.tally.peers.loss() < RAMP_LOSS {
+            if window.tally.peers.loss() < RAMP_LOSS && window.is_valid() {
                 bad = 0;
                 best = Some(window);
             } else {

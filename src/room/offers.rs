@@ -26,10 +26,18 @@ impl Room {
     pub(super) fn offer(&mut self, now: Instant, member: MemberKey, sdp: &Sdp, publish: &[PublishLine]) -> Answer {
         let (next, random, new) = (self.next_transport(), self.random_bytes(), self.new_negotiation);
         let policy = self.settings.policy(&self.config);
+        let unreadable = || {
+            Refusal::field(
+                ErrorCode::SdpInvalid,
+                "sdpDeflate",
+                "this is no compressed text, or too long",
+            )
+        };
+        let text = sdp.text().ok_or_else(unreadable)?;
         let gone = || Refusal::new(ErrorCode::Forbidden, "you are not in the room");
         let participant = self.roster.get_mut(member).ok_or_else(gone)?;
         let shard = participant.path.shard;
-        let answered = participant.path.answer(&sdp.text, &policy, new, next, random);
+        let answered = participant.path.answer(&text, &policy, new, next, random);
         let answered = answered.map_err(|error| Refusal::field(code_of(&error), "sdp", error.to_string()))?;
         if let Some(old) = answered.replaced {
             self.end_transport(now, member, shard, old);
@@ -53,10 +61,7 @@ impl Room {
         }
         let seats = answer_seats(&lines);
         Ok(ServerMessage::Answer {
-            sdp: Sdp {
-                text: answered.negotiated.sdp,
-                deflated: sdp.deflated,
-            },
+            sdp: sdp.answered(answered.negotiated.sdp),
             seats,
             publications,
         })

@@ -155,6 +155,7 @@ impl Shard {
         let received = &mut entry.receive.streams[at].stream;
         let arrival = received.receive(now, opened.index, header.timestamp);
         if let Some(due) = received.poll_timeout() {
+            let due = due.max(self.nacks_from);
             self.nacks_at = Some(self.nacks_at.map_or(due, |at| at.min(due)));
         }
         entry.remb.receive(packet.len());

@@ -1,9 +1,9 @@
 //! Runs the media plane: one thread, one UDP socket (and the TCP connections of those who have no UDP), everything that
 //! happens to packets.
 //!
-//! A turn of the loop: read a batch, handle each datagram (which fills the egress), flush the egress, read the mailbox,
-//! run what is due. Nothing here blocks but the poll, and nothing on the packet path locks, allocates in steady
-//! state, or reads a clock more than once a batch.
+//! A turn of the loop: read what has come, handle each datagram (which fills the egress), flush the egress, read the mailbox,
+//! run what is due. Nothing here blocks but the poll and the naps of a busy shard, and nothing on the packet path locks,
+//! allocates in steady state, or reads a clock more than once a batch.
 
 pub mod command;
 pub mod counters;
@@ -118,8 +118,9 @@ struct Shard {
     moderation: Moderation,
     next_tick: Instant,
     ticks: u64,
-    /// When a packet that is missing has to be asked for, not later than in truth.
+    /// When a packet that is missing is asked for, as far as there are any, and not sooner than that.
     nacks_at: Option<Instant>,
+    nacks_from: Instant,
     /// Scratch for STUN answers and RTCP compounds.
     scratch: Vec<u8>,
     /// Scratch for NACKs.
@@ -160,7 +161,7 @@ impl Shard {
                 Err(error) => return Err(error),
             }
             readable |= self.heed(&events);
-            self.moderation.wake(Instant::now(), readable);
+            self.moderation.wake(Instant::now(), readable || !events.is_empty());
             if readable {
                 readable = self.read_socket(&mut buffers);
             }
@@ -201,6 +202,8 @@ impl Shard {
             let now = Instant::now();
             match self.receive_batch(now, buffers) {
                 Ok(_) => {
+                    // The other shards need not wait for ours to have read everything.
+                    self.relay.wake();
                     self.share_out(now);
                     self.request_keyframes(now);
                 }

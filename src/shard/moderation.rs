@@ -1,8 +1,8 @@
 //! Interrupt moderation, as network cards do it: an idle shard wakes at once, a busy one looks at its socket on a tick.
 //!
 //! Waking for a single packet costs as much as forwarding it to several people, and packets that are read together leave
-//! together. So who is woken often, or has little time left, naps between two looks. The first packet after a silence
-//! never waits.
+//! together. So who is woken often, or has little time left, naps between two looks. After a twentieth of a second of calm the
+//! next packet does not wait.
 
 use std::time::{Duration, Instant};
 
@@ -42,10 +42,13 @@ impl Moderation {
         }
     }
 
-    /// A turn begins. `readable`: there is something in the socket.
-    pub(super) fn wake(&mut self, now: Instant, readable: bool) {
+    /// A turn begins. `for_work`: somebody has sent something.
+    pub(super) fn wake(&mut self, now: Instant, for_work: bool) {
+        if self.tick.is_zero() {
+            return;
+        }
         self.woke_at = now;
-        self.wakes += u32::from(readable);
+        self.wakes += u32::from(for_work);
     }
 
     /// A turn ends: for how long the socket is left alone.

@@ -139,6 +139,7 @@ pub(super) fn assemble(config: &ShardConfig) -> io::Result<(Vec<ShardHandle>, Ve
             moderation: Moderation::new(Instant::now(), config.moderation),
             ticks: 0,
             nacks_at: None,
+            nacks_from: now,
             scratch: Vec::with_capacity(1_500),
             lost: Vec::new(),
             tcp_buffer: Vec::new(),

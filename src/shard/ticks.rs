@@ -69,7 +69,8 @@ impl Shard {
         }
         let streams = self.transports.iter().flat_map(|(_, entry)| &entry.receive.streams);
         let next = streams.filter_map(|received| received.stream.poll_timeout()).min();
-        self.nacks_at = next.map(|at| at.max(now + NACK_STEP));
+        self.nacks_from = now + NACK_STEP;
+        self.nacks_at = next.map(|at| at.max(self.nacks_from));
     }
 
     /// NACKs and transport-wide feedback towards a publisher.

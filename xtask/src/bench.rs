@@ -233,18 +233,27 @@ impl Bench<'_> {
         Ok(running)
     }
 
-    /// One run of the generator.
+    /// One run of the generator, or two when it was late itself.
     fn play(&self, against: &Running, arguments: &[&str]) -> anyhow::Result<Value> {
+        let report = self.play_once(against, arguments)?;
+        if report["valid"] == true {
+            return Ok(report);
+        }
+        let report = self.play_once(against, arguments)?;
+        ensure!(
+            report["valid"] == true,
+            "void: the generator was late twice in {}",
+            arguments.join(" ")
+        );
+        Ok(report)
+    }
+
+    fn play_once(&self, against: &Running, arguments: &[&str]) -> anyhow::Result<Value> {
         let mut command = pinned(1, &self.programs.join("loadtest"));
         let pid = against.child.id().to_string();
         command.args(["--url", &against.url, "--pid", &pid, "--protocol", against.protocol]);
         let output = command.args(arguments).stderr(Stdio::inherit()).output()?;
-        let report: Value = serde_json::from_slice(&output.stdout)
-            .with_context(|| format!("no report of loadtest {}", arguments.join(" ")))?;
-        if report["valid"] != true {
-            eprintln!("void: the generator was late in {}", arguments.join(" "));
-        }
-        Ok(report)
+        serde_json::from_slice(&output.stdout).with_context(|| format!("no report of loadtest {}", arguments.join(" ")))
     }
 
     /// The benchmark of everything but the system call.

@@ -44,7 +44,7 @@ impl Feedback {
             .min(self.next.unwrap_or(u64::MAX))
             .max(last.saturating_sub(NUMBERS_MAX));
         self.arrived.retain(|(number, _)| *number >= first);
-        self.next = Some(last + 1);
+        self.next = self.next.max(Some(last + 1));
         let earliest = self.arrived.iter().map(|(_, us)| *us).min().unwrap_or_default();
         let reference = earliest / REFERENCE_US;
         let mut symbols: Vec<u8> = Vec::with_capacity((last - first + 1) as usize);

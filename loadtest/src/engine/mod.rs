@@ -182,15 +182,15 @@ impl Core {
                 }
             }
             self.run_due(Instant::now());
-            match self.waiting {
-                Waiting::Spins => {}
-                Waiting::Ticks => {
-                    let now = Instant::now();
-                    tick = (tick + TICK).max(now);
-                    std::thread::sleep(tick.saturating_duration_since(now));
-                    let late = Instant::now().saturating_duration_since(tick);
-                    self.tally.late(late);
-                }
+            // How late the next look is, whether the last one took too long or the sleep.
+            let due = tick + TICK;
+            if self.waiting == Waiting::Ticks {
+                std::thread::sleep(due.saturating_duration_since(Instant::now()));
+            }
+            let now = Instant::now();
+            if now >= due || self.waiting == Waiting::Ticks {
+                self.tally.late(now.saturating_duration_since(due));
+                tick = due.max(now);
             }
         }
     }
@@ -271,7 +271,7 @@ impl Core {
                 continue;
             }
             peer.planned = None;
-            peer.run(now, &mut self.buffer);
+            peer.run(now);
             self.plan(id);
         }
     }

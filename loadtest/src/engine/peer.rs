@@ -193,8 +193,7 @@ impl Peer {
     }
 
     /// Does what is due.
-    pub(super) fn run(&mut self, now: Instant, buffer: &mut [u8]) {
-        let _ = buffer;
+    pub(super) fn run(&mut self, now: Instant) {
         if !matches!(self.path, Path::Open(_) | Path::Plain) && now >= self.give_up_at {
             return self.fail(anyhow!("no keys within {PATIENCE:?}"));
         }

@@ -57,8 +57,8 @@ import { requireArgument } from './errors.js';
  * @property {Pin[]} [pins]
  *
  * @typedef {object} Answer
- * @property {string} sdp
- * @property {string} [sdpDeflate] instead of `sdp`, when the offer came so
+ * @property {string} sdp unpacked by the transport where it came as `sdpDeflate`
+ * @property {string} [sdpDeflate]
  * @property {WireSeatLine[]} [seats]
  * @property {{mid: string, publication: number}[]} [publications]
  *

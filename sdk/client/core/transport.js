@@ -203,7 +203,10 @@ export class Transport {
     const ask = async (/** @type {{sdp: string, publish: unknown}} */ { sdp, publish }) => {
       const { packing } = this.#platform;
       const sdpDeflate = packing ? await packing.pack(sdp) : null;
-      const answer = /** @type {Answer} */ (/** @type {unknown} */ (await this.#session.request('offer', sdpDeflate ? { sdpDeflate, publish } : { sdp, publish })));
+      const plain = () => this.#session.request('offer', { sdp, publish });
+      // A server from before it could be packed misses `sdp`.
+      const packed = () => this.#session.request('offer', { sdpDeflate, publish }).catch((error) => (error.code === 'missing-field' ? plain() : Promise.reject(error)));
+      const answer = /** @type {Answer} */ (/** @type {unknown} */ (await (sdpDeflate ? packed() : plain())));
       return packing && answer.sdpDeflate ? { ...answer, sdp: await packing.unpack(answer.sdpDeflate) } : answer;
     };
     /** @type {Map<string, Published>} */

@@ -28,6 +28,8 @@ const RUNS_MIN: u32 = 3;
 const QUEUE_US: i64 = 30_000;
 /// Losses that matter although little is sent.
 const HEAVY: f64 = 0.15;
+/// Of what is allowed so little is sent.
+const MUCH_MORE: f64 = 0.7;
 /// How much likelier a capacity must be, as a natural logarithm: twenty times.
 const LIKELIER: f64 = 3.0;
 /// The least rate observed against the highest, for a capacity between them to be seen. An experiment makes as much.
@@ -164,7 +166,9 @@ impl LossControl {
         let most = BELOW_DELIVERED * losses.arrived_bps / (1.0 - self.inherent);
         // Media varies by itself, and where much more was allowed than it took, its highs and lows are no experiment: a layer is not
         // given up for a loss that repair is cheaper for.
-        let spared = scene.application_limited && self.trial.is_none() && losses.share() < self.inherent + HEAVY;
+        let spared = losses.sent_bps < MUCH_MORE * scene.bps
+            && self.trial.is_none()
+            && losses.share() < self.inherent.min(HEAVY) + HEAVY;
         if let Some(capacity) = capacity.filter(|capacity| *capacity < losses.sent_bps && excess && !spared) {
             self.trial = None;
             return self.keep_to(scene, capacity);

@@ -192,13 +192,15 @@ impl Estimator {
         self.now = Some(now);
         let now_us = sent.micros(now);
         let reference_us = self.clock.unwrap_us(feedback.reference_time);
+        // After an outage those count that left before its end was known.
+        let until_us = self.back.map_or(i64::MAX, |(at, _)| sent.micros(at));
         let (mut latest_sent_us, mut lost) = (None, 0u32);
         for (sequence, arrival_us) in feedback.arrivals() {
             let Some(arrival_us) = arrival_us else {
                 if let Some(told) = sent.missing(sequence) {
-                    lost += self.skip_to(sequence, sent);
+                    lost += self.skip_to(sequence, until_us, sent);
                     self.window.missing(told.at_us, told.bytes, told.before);
-                    lost += 1;
+                    lost += u32::from(told.at_us < until_us);
                     if told.probe != 0 {
                         self.probe.told(&told, None);
                     }
@@ -208,7 +210,7 @@ impl Estimator {
             let Some(told) = sent.arrived(sequence) else {
                 continue;
             };
-            lost += self.skip_to(sequence, sent);
+            lost += self.skip_to(sequence, until_us, sent);
             let arrival_us = reference_us.saturating_add(arrival_us);
             latest_sent_us = latest_sent_us.max(Some(told.at_us));
             if self.window.arrived(told.at_us, arrival_us, told.bytes, told.before) == Heard::ClockJumped {
@@ -242,17 +244,20 @@ impl Estimator {
 
     /// Whether the silence was an outage: then packets are missing. The first feedback after it may tell of some from before.
     fn look_back(&mut self, now: Instant, lost: u32) {
-        self.back = self.back.and_then(|(at, before)| {
+        let back = self
+            .back
+            .filter(|(at, _)| now.saturating_duration_since(*at) <= SILENCE / 2);
+        self.back = back.and_then(|(at, before)| {
             let lost = before.saturating_add(lost);
             self.returned |= lost >= OUTAGE_PACKETS;
-            let over = self.returned || now.saturating_duration_since(at) > SILENCE / 2;
-            (!over).then_some((at, lost))
+            (!self.returned).then_some((at, lost))
         });
     }
 
-    /// Feedback tells about this packet: what it has not told about of those before was skipped. How many that were.
+    /// Feedback tells about this packet: what it has not told about of those before was skipped. How many that were that left
+    /// before `until_us`.
     #[inline]
-    fn skip_to(&mut self, sequence: u16, sent: &mut SentLog) -> u32 {
+    fn skip_to(&mut self, sequence: u16, until_us: i64, sent: &mut SentLog) -> u32 {
         let mut count = 0;
         let mut next = self.next_told.unwrap_or(sequence);
         // Late feedback tells about what is behind.
@@ -262,7 +267,7 @@ impl Estimator {
         while next != sequence {
             if let Some(skipped) = sent.skipped(next) {
                 self.window.skipped(skipped.at_us, skipped.bytes);
-                count += 1;
+                count += u32::from(skipped.at_us < until_us);
             }
             next = next.wrapping_add(1);
         }

@@ -96,7 +96,7 @@ impl Story {
                 let sdp = format!("{print}{odd}{}{screen}", offer(seats));
                 let publish = (0..self.dice.roll(4)).map(|_| self.line()).collect();
                 ClientMessage::Offer {
-                    sdp: Sdp::plain(sdp),
+                    sdp: Sdp::Plain(sdp),
                     publish,
                 }
             }

@@ -301,7 +301,8 @@ fn read_line(media: &MediaDescription, direction: Direction) -> Result<OfferedLi
             "rtcp-rsize" => line.rtcp_rsize = true,
             "rtcp-xr" => {
                 let mut formats = value.split_whitespace();
-                line.receiver_round_trip = formats.any(|format| format.starts_with("rcvr-rtt=all"));
+                let asks = |format: &str| format == "rcvr-rtt=all" || format.starts_with("rcvr-rtt=all:");
+                line.receiver_round_trip |= formats.any(asks);
             }
             "extmap-allow-mixed" => line.mixed_extensions = true,
             "extmap" if line.extmaps.len() < limits::EXTMAPS => line.extmaps.extend(extmap(value)),
