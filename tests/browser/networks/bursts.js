@@ -12,6 +12,8 @@ const HD = { width: 1280, height: 720 };
 const SETTLE_MS = 8000;
 /** A busy machine freezes a picture now and then, whoever sends it. */
 const NOISE = { freezes: 1, dropped: 5, bufferMs: 15 };
+/** A jitter buffer is a matter of the machine's load too: compared only where it had time to settle. */
+const BUFFER_MS = 60_000;
 
 /** Packets sent and how often the kernel was called for them. @param {string} url */
 async function sends(url) {
@@ -75,7 +77,8 @@ export async function soak(figures, browser, ms) {
     ])) {
       const without = read(off.observation);
       figures.add(`${browser}/${name}-without`, without, unit);
-      figures.add(`${browser}/${name}-with`, read(on.observation), unit, atMost(Number((without + allowed).toFixed(3))));
+      const compared = name !== 'video-buffer' || ms >= BUFFER_MS;
+      figures.add(`${browser}/${name}-with`, read(on.observation), unit, compared ? atMost(Number((without + allowed).toFixed(3))) : undefined);
     }
     // Nothing is lost here, so whatever is asked for again was taken for lost.
     for (const [side, { observation, perSend }] of /** @type {const} */ ([['without', off], ['with', on]])) {

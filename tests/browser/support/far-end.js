@@ -50,8 +50,9 @@ class FarSocket {
     }
     if (m.type === 'offer') {
       try {
-        const { sdp, seats } = await answer(m.sdp);
-        far.offers.push(m.sdp);
+        const offer = m.sdp ?? (await far.unpack(m.sdpDeflate));
+        const { sdp, seats } = await answer(offer);
+        far.offers.push(offer);
         this.say({ re: m.id, type: 'answer', sdp, seats, publications: (m.publish ?? []).map(({ mid }) => ({ mid, publication: 100 + far.publications++ })) });
         this.say({ type: 'seats', seats: [0, 1].map((seat) => ({ seat, participant: `p${seat}`, audio: null, video: seat })) });
       } catch (error) {
@@ -94,6 +95,7 @@ async function answer(sdp) {
 /** ICE-lite servers ask nothing of the client's candidates; a browser does, so they are handed over here. */
 function platform() {
   const base = browserPlatform();
+  far.unpack = base.packing.unpack;
   return {
     ...base,
     createSocket: () => (far.socket = new FarSocket()),
