@@ -574,14 +574,16 @@ impl Forwarder {
 }
 
 impl<'a> DescriptorOut<'a> {
-    /// The descriptor with the frame number that `numbers` has, or as it was when they have none.
-    fn new(descriptor: &'a [u8], numbers: Option<Numbers>) -> Option<Self> {
+    /// The descriptor with its new frame number. Left out where the payload counts by itself, as VP9's does: it says the
+    /// same, and one of the two is enough to keep continuous.
+    fn new(descriptor: &'a [u8], numbers: Numbers) -> Option<Self> {
+        let Numbers::Frame(number) = numbers else { return None };
         let (head, rest) = descriptor.split_first_chunk::<3>()?;
-        let mut head = *head;
-        if let Some(numbers) = numbers {
-            head[1..].copy_from_slice(&numbers.picture.to_be_bytes());
-        }
-        Some(DescriptorOut { head, rest })
+        let [high, low] = number.to_be_bytes();
+        Some(DescriptorOut {
+            head: [head[0], high, low],
+            rest,
+        })
     }
 }
 

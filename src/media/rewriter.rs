@@ -6,10 +6,13 @@
 //! a ring of eight bytes per packet: a late packet finds its place in it, and a NACK its packet.
 //!
 //! Picture ids. VP8: continuous, so a dropped temporal layer closes the gap (a receiver waits for the pictures
-//! it thinks it missed). VP9 and AV1: frames refer to each other by distance in these numbers, so within a run
-//! gaps stay as they are and only a new run is joined on. A picture id keeps the width its publisher gave it,
-//! since its bytes are overwritten in place; a seat sees its width change only when a source or encoding of
-//! another width is put on it, at a keyframe, and continuity is then kept in the lower 7 bits.
+//! it thinks it missed). VP9 and dependency descriptors: frames refer to each other by distance in these numbers,
+//! so within a run gaps stay as they are and only a new run is joined on. A picture id keeps the width its
+//! publisher gave it, since its bytes are overwritten in place; a seat sees its width change only when a source
+//! or encoding of another width is put on it, at a keyframe, and continuity is then kept in the lower 7 bits.
+//!
+//! A seat may show sources with descriptors and without in turn. Descriptors count by themselves: Chromium takes
+//! a keyframe whose frame number is behind that of the last one for old, and shows nothing until it is overtaken.
 
 use crate::packet::Picture;
 
@@ -50,11 +53,14 @@ impl Slot {
 
     /// The codec fields as they are towards the subscriber, and what to overwrite in the payload for that.
     #[inline]
-    pub(super) fn rewrite(self, picture: &Picture, payload: &[u8]) -> (Option<Numbers>, Patch) {
-        let mut numbers = Numbers::default();
+    pub(super) fn rewrite(self, picture: &Picture, payload: &[u8]) -> (Numbers, Patch) {
+        let mut numbers = PayloadNumbers::default();
         let mut patch = Patch::default();
         match picture {
-            Picture::None => return (None, patch),
+            Picture::None => return (Numbers::None, patch),
+            Picture::Described { frame_number } => {
+                return (Numbers::Frame(frame_number.wrapping_add(self.picture)), patch);
+            }
             Picture::Vp8 {
                 picture_id,
                 tl0_pic_idx,
@@ -87,11 +93,8 @@ impl Slot {
                     patch.set(field.offset, numbers.tl0);
                 }
             }
-            Picture::Av1 { frame_number } => {
-                numbers.picture = frame_number.wrapping_add(self.picture);
-            }
         }
-        (Some(numbers), patch)
+        (Numbers::Payload(numbers), patch)
     }
 }
 
@@ -104,13 +107,23 @@ fn patch_picture_id(patch: &mut Patch, wide: bool, offset: u8, value: u16) {
     }
 }
 
+/// What a packet counts by towards the subscriber.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Numbers {
+    None,
+    /// Fields of the payload.
+    Payload(PayloadNumbers),
+    /// Of the dependency descriptor.
+    Frame(u16),
+}
+
 /// Codec fields towards the subscriber.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Numbers {
-    /// Picture id (15 bits), or AV1 frame number (16 bits).
-    pub(super) picture: u16,
-    pub(super) tl0: u8,
-    pub(super) key: u8,
+pub(super) struct PayloadNumbers {
+    /// Picture id, 15 bits.
+    picture: u16,
+    tl0: u8,
+    key: u8,
 }
 
 /// Where a late packet belongs.
@@ -141,8 +154,10 @@ pub(super) struct Rewriter {
     picture_clock: u32,
     /// Added to the codec fields.
     offsets: Slot,
-    /// The codec fields of the newest packet sent.
-    numbers: Numbers,
+    /// The codec fields of the newest packet sent that has some.
+    numbers: PayloadNumbers,
+    /// The frame number of the newest packet sent that has one.
+    frame_number: u16,
     /// Whether anything was sent, ever.
     begun: bool,
     /// Length of the ring, a power of two.
@@ -162,7 +177,8 @@ impl Rewriter {
             timestamp: 0,
             picture_clock: 0,
             offsets: Slot::default(),
-            numbers: Numbers::default(),
+            numbers: PayloadNumbers::default(),
+            frame_number: 0,
             begun: false,
             memory: memory.clamp(1, 1 << 15).next_power_of_two() as u16,
             slots: Box::default(),
@@ -184,17 +200,18 @@ impl Rewriter {
             self.timestamp_offset = self.timestamp.wrapping_add(1).wrapping_sub(clock);
         }
         if self.begun {
-            let after = Numbers {
-                picture: self.numbers.picture.wrapping_add(1),
-                tl0: self.numbers.tl0.wrapping_add(1),
-                key: self.numbers.key.wrapping_add(1),
-            };
-            let raw = Slot::default().rewrite(picture, &[]).0.unwrap_or_default();
-            self.offsets = Slot {
-                picture: after.picture.wrapping_sub(raw.picture),
-                tl0: after.tl0.wrapping_sub(raw.tl0),
-                bits: after.key.wrapping_sub(raw.key) & Slot::KEY,
-                index: 0,
+            self.offsets = match Slot::default().rewrite(picture, &[]).0 {
+                Numbers::None => Slot::default(),
+                Numbers::Payload(raw) => Slot {
+                    picture: self.numbers.picture.wrapping_add(1).wrapping_sub(raw.picture),
+                    tl0: self.numbers.tl0.wrapping_add(1).wrapping_sub(raw.tl0),
+                    bits: self.numbers.key.wrapping_add(1).wrapping_sub(raw.key) & Slot::KEY,
+                    index: 0,
+                },
+                Numbers::Frame(raw) => Slot {
+                    picture: self.frame_number.wrapping_add(1).wrapping_sub(raw),
+                    ..Slot::default()
+                },
             };
         }
         self.run_first
@@ -237,7 +254,7 @@ impl Rewriter {
     pub(super) fn skip_picture(&mut self, picture: &Picture) {
         match picture {
             Picture::Vp8 { .. } => self.offsets.picture = self.offsets.picture.wrapping_sub(1),
-            Picture::Vp9 { .. } | Picture::Av1 { .. } | Picture::None => {}
+            Picture::Vp9 { .. } | Picture::Described { .. } | Picture::None => {}
         }
     }
 
@@ -255,13 +272,15 @@ impl Rewriter {
 
     /// The timestamp of a packet that goes out; takes note of the newest, which may have come late.
     #[inline]
-    pub(super) fn stamp(&mut self, clock: u32, numbers: Option<Numbers>) -> u32 {
+    pub(super) fn stamp(&mut self, clock: u32, numbers: Numbers) -> u32 {
         let timestamp = clock.wrapping_add(self.timestamp_offset);
         if !self.begun || timestamp.wrapping_sub(self.timestamp) as i32 >= 0 {
             self.begun = true;
             self.timestamp = timestamp;
-            if let Some(numbers) = numbers {
-                self.numbers = numbers;
+            match numbers {
+                Numbers::None => {}
+                Numbers::Payload(numbers) => self.numbers = numbers,
+                Numbers::Frame(number) => self.frame_number = number,
             }
         }
         timestamp

@@ -37,7 +37,7 @@ pub fn frame_info(
         switch_up: keyframe || descriptor.switch_up,
         spatial_switch_up: keyframe || descriptor.spatial_switch_up,
         discardable: descriptor.discardable(),
-        picture: Picture::Av1 {
+        picture: Picture::Described {
             frame_number: descriptor.frame_number,
         },
     })

@@ -76,13 +76,13 @@ pub fn frame_info(
     extensions: &Extensions<'_>,
     descriptors: &mut DependencyDescriptorReader,
 ) -> Result<FrameInfo, Malformed> {
-    match codec {
-        Codec::Opus | Codec::Red => Ok(FrameInfo {
+    let mut frame = match codec {
+        Codec::Opus | Codec::Red => FrameInfo {
             starts_frame: true,
             ends_frame: true,
             keyframe: true,
             ..Default::default()
-        }),
+        },
         Codec::Vp8 => {
             let mut frame = vp8::frame_info(payload, marker)?;
             // Beside a dependency descriptor browsers leave out of VP8's own what the other says.
@@ -94,12 +94,14 @@ pub fn frame_info(
                 frame.switch_up = frame.keyframe || descriptor.switch_up;
                 frame.discardable |= descriptor.discardable();
             }
-            Ok(frame)
+            frame
         }
-        Codec::Vp9 => vp9::frame_info(payload),
-        Codec::H264 => h264::frame_info(payload, marker),
-        Codec::Av1 => av1::frame_info(payload, marker, extensions.dependency_descriptor, descriptors),
-    }
+        Codec::Vp9 => vp9::frame_info(payload)?,
+        Codec::H264 => h264::frame_info(payload, marker)?,
+        Codec::Av1 => av1::frame_info(payload, marker, extensions.dependency_descriptor, descriptors)?,
+    };
+    frame.picture = frame.picture.or_described(extensions.dependency_descriptor);
+    Ok(frame)
 }
 
 /// Pixels across and down of the highest spatial layer, where the first packet of a keyframe says so: in the clear for VP8,

@@ -46,11 +46,30 @@ pub enum Picture {
         /// TL0PICIDX.
         tl0_pic_idx: Option<PictureField>,
     },
-    /// AV1 dependency descriptor's frame number (16 bits).
-    Av1 {
-        /// `frame_number` of the mandatory descriptor fields.
+    /// Dependency descriptor (AV1 RTP specification, section A.8.2), beside whatever codec.
+    Described {
+        /// `frame_number` of its mandatory fields, 16 bits.
         frame_number: u16,
     },
+}
+
+impl Picture {
+    /// Where the payload counts no pictures, the descriptor beside it counts frames: browsers send it with VP8 and H264 too,
+    /// and leave the picture id out. Its number is where every descriptor has it, so a structure need not be known.
+    #[must_use]
+    pub fn or_described(self, descriptor: Option<&[u8]>) -> Picture {
+        let counted = match self {
+            Picture::None => false,
+            Picture::Vp8 { picture_id, .. } | Picture::Vp9 { picture_id, .. } => picture_id.is_some(),
+            Picture::Described { .. } => true,
+        };
+        match descriptor {
+            Some([_, high, low, ..]) if !counted => Picture::Described {
+                frame_number: u16::from_be_bytes([*high, *low]),
+            },
+            Some(_) | None => self,
+        }
+    }
 }
 
 /// A field of up to one octet at its place in the payload.

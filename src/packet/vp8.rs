@@ -114,7 +114,7 @@ pub fn patch(payload: &mut [u8], picture: &Picture, new_picture_id: u16, new_tl0
                 field.write(payload, new_key_idx, KEY_IDX_MASK);
             }
         }
-        Picture::None | Picture::Vp9 { .. } | Picture::Av1 { .. } => {}
+        Picture::None | Picture::Vp9 { .. } | Picture::Described { .. } => {}
     }
 }
 
@@ -136,7 +136,7 @@ mod tests {
                 key_idx.map(|f| f.value),
             ),
             Picture::None => (None, None, None),
-            Picture::Vp9 { .. } | Picture::Av1 { .. } => panic!("not VP8"),
+            Picture::Vp9 { .. } | Picture::Described { .. } => panic!("not VP8"),
         }
     }
 

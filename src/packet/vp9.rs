@@ -131,7 +131,7 @@ pub fn patch(payload: &mut [u8], picture: &Picture, new_picture_id: u16, new_tl0
                 field.write(payload, new_tl0_pic_idx, 0xff);
             }
         }
-        Picture::None | Picture::Vp8 { .. } | Picture::Av1 { .. } => {}
+        Picture::None | Picture::Vp8 { .. } | Picture::Described { .. } => {}
     }
 }
 
@@ -147,7 +147,7 @@ mod tests {
                 picture_id,
                 tl0_pic_idx,
             } => (picture_id.map(|id| id.value), tl0_pic_idx.map(|f| f.value)),
-            Picture::None | Picture::Vp8 { .. } | Picture::Av1 { .. } => panic!("not VP9"),
+            Picture::None | Picture::Vp8 { .. } | Picture::Described { .. } => panic!("not VP9"),
         }
     }
 

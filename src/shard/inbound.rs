@@ -18,7 +18,7 @@ use super::{Shard, command};
 use crate::media::{DropReason, Inbound, SourceKey, TransportSlot, stream};
 use crate::packet::extension::read_extensions;
 use crate::packet::rtp::{RtpHeader, payload_len_without_padding};
-use crate::packet::{Codec, FrameInfo, Kind, codec};
+use crate::packet::{Codec, FrameInfo, Kind, Picture, codec};
 use crate::transport::demux::{Class, classify};
 use crate::transport::ice::{BindingOutcome, is_keepalive, username_local_ufrag};
 use crate::transport::srtp::SrtpError;
@@ -230,6 +230,7 @@ impl Shard {
         let frame =
             codec::frame_info(packet.codec, payload, header.marker, &extensions, descriptors).unwrap_or(FrameInfo {
                 ends_frame: header.marker,
+                picture: Picture::None.or_described(extensions.dependency_descriptor),
                 ..FrameInfo::default()
             });
         let inbound = Inbound {

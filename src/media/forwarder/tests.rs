@@ -20,11 +20,8 @@ fn of_red_the_primary_goes_to_who_has_opus_and_all_of_it_to_who_has_nothing_else
 
 #[test]
 fn a_descriptor_too_short_for_its_fields_is_left_out() {
-    assert!(DescriptorOut::new(&[1, 2], None).is_none());
-    let numbers = Numbers {
-        picture: 0xabcd,
-        ..Numbers::default()
-    };
-    let out = DescriptorOut::new(&[0xc1, 0, 7, 9, 9], Some(numbers)).expect("long enough");
+    let numbers = Numbers::Frame(0xabcd);
+    assert!(DescriptorOut::new(&[1, 2], numbers).is_none());
+    let out = DescriptorOut::new(&[0xc1, 0, 7, 9, 9], numbers).expect("long enough");
     assert_eq!((out.head, out.rest, out.len()), ([0xc1, 0xab, 0xcd], &[9, 9][..], 5));
 }

@@ -179,7 +179,7 @@ fn a_stream_of_three_temporal_layers_tells_where_to_step_up() {
     let mut reader = DependencyDescriptorReader::default();
     let key = info(&mut reader, &structure.frame(65_535, 0, true));
     assert!(key.keyframe && key.starts_frame && key.ends_frame && key.switch_up && !key.discardable);
-    assert_eq!(key.picture, Picture::Av1 { frame_number: 65_535 });
+    assert_eq!(key.picture, Picture::Described { frame_number: 65_535 });
     let layers: Vec<_> = reader
         .decode_targets()
         .iter()
@@ -225,7 +225,9 @@ fn temporal_layers_of_vp8_are_read_from_the_descriptor_beside_it() {
         "nobody has said yet what it means"
     );
     let key = read(&[0x10, 0x00], &structure.frame(9, 0, true));
-    assert!(key.keyframe && key.switch_up && key.temporal == 0 && key.picture == Picture::None);
+    assert!(
+        key.keyframe && key.switch_up && key.temporal == 0 && key.picture == Picture::Described { frame_number: 9 }
+    );
     let upper = read(&[0x30, 0x01], &structure.frame(10, 3, false));
     assert_eq!(
         (upper.temporal, upper.switch_up, upper.discardable, upper.keyframe),

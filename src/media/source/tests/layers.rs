@@ -1,6 +1,7 @@
 //! Encodings and layers change under a subscriber.
 
 use super::*;
+use crate::packet::PictureId;
 
 /// Three encodings of one camera; timestamps and numbers differ.
 fn simulcast() -> (Source, [Video; 3]) {
@@ -282,7 +283,7 @@ fn av1_frame_numbers_are_joined_on_and_their_distances_kept() {
                 starts_frame: true,
                 ends_frame: true,
                 keyframe: number == numbers.start,
-                picture: Picture::Av1 {
+                picture: Picture::Described {
                     frame_number: u16::from_be_bytes([descriptor[1], descriptor[2]]),
                 },
                 ..FrameInfo::default()
@@ -312,4 +313,70 @@ fn av1_frame_numbers_are_joined_on_and_their_distances_kept() {
     }
     second.retransmit(now + ms(6000), ANNA, [500 + 199], &mut kept);
     assert_eq!(kept.sent[200].descriptor, kept.sent[199].descriptor);
+}
+
+/// Browsers send the descriptor with every codec, and leave the payload's own picture id out. Chromium shows nothing of a
+/// keyframe that is numbered behind the last one, until its numbers are overtaken.
+#[test]
+fn frame_numbers_of_vp8_run_on_over_sources_with_descriptors_and_without() {
+    let (mut kept, now) = (Kept::default(), Instant::now());
+    let mut count = 0;
+    let mut play = |seat: Forwarder, start: u16, picture: fn(u16) -> (Option<[u8; 3]>, Picture)| {
+        let mut source = camera(1);
+        source.attach(now + ms(count * 33), seat);
+        for number in start..start + 10 {
+            let at = now + ms(count * 33);
+            let mut packet = audio_packet(at, u64::from(number), u32::from(number) * 2970);
+            let (descriptor, picture) = picture(number);
+            packet.codec = Codec::Vp8;
+            packet.header.marker = true;
+            packet.payload = &[0x90, 0x80, 0x11, 0];
+            packet.extensions.dependency_descriptor = descriptor.as_ref().map(<[u8; 3]>::as_slice);
+            packet.frame = FrameInfo {
+                starts_frame: true,
+                ends_frame: true,
+                keyframe: number == start,
+                picture,
+                ..FrameInfo::default()
+            };
+            source.forward(&packet, &mut kept);
+            count += 1;
+        }
+        source.detach(now + ms(count * 33), ANNA).expect("attached")
+    };
+    let described = |number: u16| {
+        let [high, low] = number.to_be_bytes();
+        let descriptor = [0xc0, high, low];
+        (Some(descriptor), Picture::None.or_described(Some(&descriptor)))
+    };
+    // A picture id in the payload is what counts then, and the descriptor that says the same is left out.
+    let both = |number: u16| {
+        let [high, low] = number.to_be_bytes();
+        let picture_id = PictureId {
+            value: number & 0x7f,
+            wide: false,
+            offset: 2,
+        };
+        let picture = Picture::Vp8 {
+            picture_id: Some(picture_id),
+            tl0_pic_idx: None,
+            key_idx: None,
+        };
+        let descriptor = [0xc0, high, low];
+        (Some(descriptor), picture.or_described(Some(&descriptor)))
+    };
+    let seat = play(forwarder(1, Kind::Video), 841, described);
+    let seat = play(seat, 1, described);
+    let seat = play(seat, 70, both);
+    play(seat, 300, described);
+
+    let numbers: Vec<Option<u16>> = kept
+        .sent
+        .iter()
+        .map(|packet| packet.descriptor.as_deref())
+        .map(|descriptor| descriptor.map(|descriptor| u16::from_be_bytes([descriptor[1], descriptor[2]])))
+        .collect();
+    let run = |from: u16| (from..from + 10).map(Some);
+    let expected: Vec<_> = run(841).chain(run(851)).chain([None; 10]).chain(run(861)).collect();
+    assert_eq!(numbers, expected);
 }

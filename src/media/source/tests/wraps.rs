@@ -95,7 +95,9 @@ fn picture_ids_of_vp9_and_frame_numbers_of_av1_keep_their_distances_across_their
                         offset: 3,
                     }),
                 },
-                Codec::Av1 | Codec::Vp8 | Codec::H264 | Codec::Opus | Codec::Red => Picture::Av1 { frame_number: raw },
+                Codec::Av1 | Codec::Vp8 | Codec::H264 | Codec::Opus | Codec::Red => {
+                    Picture::Described { frame_number: raw }
+                }
             };
             packet.payload = VP9;
             packet.extensions = Extensions {
