@@ -2,6 +2,7 @@
 
 mod engine;
 mod floor;
+mod joins;
 mod links_chat;
 mod links_many;
 mod measure;
@@ -33,6 +34,8 @@ struct Arguments {
 enum Scenario {
     /// Forwards as cheaply as this machine can, for comparison: `--protocol floor` plays to it.
     Floor(floor::Floor),
+    /// Very many people come in at the same time: they are let in, or told that there is no room for them now.
+    Joins(joins::Joins),
     /// Chat across links, without media: how long it takes, and how much of it there is.
     LinksChat(links_chat::LinksChat),
     /// Many linked rooms, without media: what a link costs a join, the memory and the processor.
@@ -49,6 +52,7 @@ async fn run(arguments: Arguments) -> anyhow::Result<Outcome> {
             tokio::task::spawn_blocking(move || floor::run(floor)).await??;
             anyhow::bail!("it runs until it is killed")
         }
+        Some(Scenario::Joins(scenario)) => joins::run(scenario).await,
         Some(Scenario::LinksChat(scenario)) => links_chat::run(scenario).await,
         Some(Scenario::LinksMany(scenario)) => links_many::run(scenario).await,
     }

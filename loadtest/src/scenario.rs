@@ -119,6 +119,7 @@ impl Scenario {
                     seats,
                     watches: None,
                     number: people.len() as u32,
+                    token: None,
                 });
             }
         }
@@ -134,6 +135,7 @@ impl Scenario {
             seats: self.publishers as usize,
             watches: Some("publisher-0".to_owned()),
             number: self.rooms * self.publishers + nth,
+            token: None,
         }
     }
 }

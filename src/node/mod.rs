@@ -9,6 +9,7 @@
 //! | datagrams | shard → handshake | 64 | dropped and counted; DTLS sends again |
 //! | orders | room → handshake | 256 | a data message is dropped |
 
+mod admission;
 mod config;
 mod directory;
 mod frames;
@@ -21,7 +22,7 @@ mod serve;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use tokio::sync::oneshot;
 use tokio_util::task::TaskTracker;
@@ -39,6 +40,7 @@ use crate::transport::negotiation::LocalTransport;
 use crate::transport::turn::TurnServers;
 use crate::wire::signal::{Presence, ServerMessage};
 use crate::wire::{ErrorCode, RoomId};
+use admission::Admission;
 use directory::{Directory, RoomHandle};
 use room_task::RoomMessage;
 
@@ -68,6 +70,7 @@ struct Inner {
     /// find the same shard empty.
     rooms_at: Vec<AtomicUsize>,
     draining: AtomicBool,
+    admission: Admission,
     next_key: AtomicU64,
     tasks: TaskTracker,
 }
@@ -121,6 +124,9 @@ pub enum Closed {
     /// Nobody is in the room, and it was not to begin.
     #[error("nobody is in the room")]
     NoRoom,
+    /// What is there already keeps the node busy.
+    #[error("this server has no time for somebody new; try again in a moment")]
+    Late,
     /// The room ended again and again while it was being entered.
     #[error("the room could not be entered; try again")]
     Busy,
@@ -133,7 +139,7 @@ impl Closed {
             Closed::Draining => ErrorCode::NodeDraining,
             Closed::Full => ErrorCode::RoomLimit,
             Closed::NoRoom => ErrorCode::RoomNotFound,
-            Closed::Busy => ErrorCode::Overloaded,
+            Closed::Late | Closed::Busy => ErrorCode::Overloaded,
         }
     }
 }
@@ -197,6 +203,7 @@ impl Node {
             directory: Directory::default(),
             metrics: parts.metrics,
             draining: AtomicBool::new(false),
+            admission: Admission::new(Instant::now()),
             next_key: AtomicU64::new(1),
             tasks: TaskTracker::new(),
         };
@@ -235,6 +242,7 @@ impl Node {
         may_begin: bool,
         join: impl Fn(Place) -> Input,
     ) -> Result<Attached, Closed> {
+        self.check_time()?;
         for _ in 0..ENTER_ATTEMPTS {
             let handle = if may_begin {
                 self.enter(room)?
@@ -270,7 +278,7 @@ impl Node {
         self.inner.directory.listed(listing)
     }
 
-    /// Asks a room something over HTTP. With `create`, the room begins if it is not there.
+    /// Asks a room something over HTTP. With `create`, somebody comes in: the room begins if it is not there.
     ///
     /// # Errors
     /// While draining, or when the room cannot be entered.
@@ -280,6 +288,9 @@ impl Node {
         create: bool,
         input: impl Fn(HttpKey, Place) -> Input,
     ) -> Result<HttpReply, Closed> {
+        if create {
+            self.check_time()?;
+        }
         for _ in 0..ENTER_ATTEMPTS {
             let handle = if create {
                 self.enter(room)?
@@ -321,6 +332,14 @@ impl Node {
         for shard in &self.inner.shards {
             // A shard that has stopped by itself needs no telling.
             let _ = shard.send(Mail::Stop).await;
+        }
+    }
+
+    fn check_time(&self) -> Result<(), Closed> {
+        if self.inner.admission.is_open() {
+            Ok(())
+        } else {
+            Err(Closed::Late)
         }
     }
 

@@ -44,6 +44,7 @@ pub async fn serve(config: Config) -> anyhow::Result<()> {
         room_spread: config.media.room_spread,
         metrics: Metrics::new(counters).context("metrics cannot be registered")?,
     });
+    let admission = tokio::spawn(node.inner.admission.clone().measure());
     let development_key = config
         .keys
         .first()
@@ -74,6 +75,7 @@ pub async fn serve(config: Config) -> anyhow::Result<()> {
     api::serve(listener, router, config.http, stop)
         .await
         .context("the HTTP listener failed")?;
+    admission.abort();
     for thread in threads {
         match thread.join() {
             Ok(result) => result.context("a shard failed")?,

@@ -108,8 +108,11 @@ pub(crate) fn measure(context: &Context, choice: &Choice) -> anyhow::Result<Vec<
     )?;
     bench.small_rooms()?;
     bench.growth()?;
+    bench.scale()?;
     bench.latency()?;
     bench.participants()?;
+    bench.joins()?;
+    bench.comings_and_goings()?;
     bench.capacity(
         "even",
         &["--pace", "even", "--packets-per-frame", "1"],
@@ -180,8 +183,12 @@ impl Bench<'_> {
     }
 
     fn server(&self, settings: &[&str]) -> anyhow::Result<Running> {
-        let mut command = pinned(0, &self.programs.join("enfilade"));
-        command.args(["--http-listen", HTTP, "--set", "media.shards=1"]);
+        self.server_on("0", &[&["media.shards=1"], settings].concat())
+    }
+
+    fn server_on(&self, cores: &str, settings: &[&str]) -> anyhow::Result<Running> {
+        let mut command = pinned(cores, &self.programs.join("enfilade"));
+        command.args(["--http-listen", HTTP]);
         command.args(["--set", &format!("media.first_port={MEDIA_PORT}")]);
         for setting in settings {
             command.args(["--set", setting]);
@@ -197,7 +204,7 @@ impl Bench<'_> {
     }
 
     fn floor(&self, gso: bool) -> anyhow::Result<Running> {
-        let mut command = pinned(0, &self.programs.join("loadtest"));
+        let mut command = pinned("0", &self.programs.join("loadtest"));
         command.args(["floor", "--listen", FLOOR]);
         if gso {
             command.arg("--gso");
@@ -221,7 +228,7 @@ impl Bench<'_> {
         let http = format!("general: {{ json = \"plain\"; http = true; port = {JANUS_PORT}; ip = \"127.0.0.1\" }}\n");
         fs::write(folder.join("janus.transport.http.jcfg"), http)?;
         fs::write(folder.join("janus.plugin.videoroom.jcfg"), "general: { }\n")?;
-        let mut command = pinned(0, Path::new("janus"));
+        let mut command = pinned("0", Path::new("janus"));
         command.arg("-F").arg(&folder);
         let child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn()?;
         let running = Running {
@@ -249,7 +256,7 @@ impl Bench<'_> {
     }
 
     fn play_once(&self, against: &Running, arguments: &[&str]) -> anyhow::Result<Value> {
-        let mut command = pinned(1, &self.programs.join("loadtest"));
+        let mut command = pinned("1", &self.programs.join("loadtest"));
         let pid = against.child.id().to_string();
         command.args(["--url", &against.url, "--pid", &pid, "--protocol", against.protocol]);
         let output = command.args(arguments).stderr(Stdio::inherit()).output()?;
@@ -361,6 +368,76 @@ impl Bench<'_> {
             costs.push(each);
         }
         self.add("growth", costs[2] / costs[0], "of 50", Goal::AtMost(1.15));
+        Ok(())
+    }
+
+    /// What a second thread gives: twice what one gives, less what each packet costs more. The generator has one of two cores to
+    /// itself only half of the time then, so it is played softly and processor time is compared.
+    fn scale(&mut self) -> anyhow::Result<()> {
+        let rooms = &["--scenario", "video-meeting", "--rooms", "8", "--seconds", "3"][..];
+        let one_room = &["--mute", "--subscribers", "200", "--rate", "0.5", "--seconds", "3"];
+        for (name, arguments) in [("scale/many-rooms", rooms), ("scale/one-room", one_room)] {
+            if !self.wants(name) {
+                continue;
+            }
+            let (mut ones, mut twos) = (Vec::new(), Vec::new());
+            for _ in 0..ROUNDS {
+                let server = self.server_on("0,1", &["media.shards=1"])?;
+                ones.push(cost(&self.play(&server, arguments)?)?);
+                drop(server);
+                let server = self.server_on("0,1", &["media.shards=2", "media.room_spread=50"])?;
+                twos.push(cost(&self.play(&server, arguments)?)?);
+            }
+            let (one, two) = (median(ones), median(twos));
+            self.add(format!("{name}/one-thread"), one, "us", Goal::None);
+            self.add(format!("{name}/two-threads"), two, "us", Goal::None);
+            self.add(name, 2.0 * one / two, "times one thread", Goal::AtLeast(1.8));
+        }
+        Ok(())
+    }
+
+    /// A thousand people a second, for ten seconds.
+    fn joins(&mut self) -> anyhow::Result<()> {
+        if !self.wants("joins") {
+            return Ok(());
+        }
+        let server = self.server(&[])?;
+        let report = self.play_once(&server, &["joins"])?;
+        let refused: f64 = count(&report["refused"]);
+        self.add("joins/served", number(&report["served"])?, "of 10000", Goal::None);
+        self.add("joins/refused", refused, "of 10000", Goal::None);
+        self.add("joins/lost", count(&report["lost"]), "of 10000", Goal::AtMost(0.0));
+        let answers = number(&report["answerMilliseconds"]["p99"])?;
+        self.add("joins/answer-p99", answers, "ms", Goal::AtMost(1_000.0));
+        Ok(())
+    }
+
+    /// Memory after a hundred thousand people were there, beside that after twenty thousand.
+    fn comings_and_goings(&mut self) -> anyhow::Result<()> {
+        if !self.wants("comings-and-goings") {
+            return Ok(());
+        }
+        let server = self.server(&[])?;
+        let rush = |seconds| {
+            let arguments = [
+                "joins",
+                "--no-media",
+                "--per-second",
+                "1000",
+                "--stay",
+                "0.1",
+                "--seconds",
+            ];
+            self.play_once(&server, &[&arguments[..], &[seconds]].concat())
+        };
+        let before = rush("20")?;
+        let after = rush("80")?;
+        let served = number(&before["served"])? + number(&after["served"])?;
+        let memory = |report: &Value| number(&report["server"]["residentMiB"]);
+        let grown = memory(&after)? / memory(&before)?;
+        self.add("comings-and-goings/served", served, "people", Goal::AtLeast(95_000.0));
+        self.add("comings-and-goings/memory", memory(&after)?, "MiB", Goal::None);
+        self.add("comings-and-goings", grown, "of after 20000", Goal::AtMost(1.1));
         Ok(())
     }
 
@@ -508,13 +585,9 @@ impl Bench<'_> {
     }
 }
 
-fn pinned(core: usize, program: &Path) -> Command {
+fn pinned(cores: &str, program: &Path) -> Command {
     let mut command = Command::new("taskset");
-    command
-        .arg("-c")
-        .arg(core.to_string())
-        .arg(program)
-        .stdin(Stdio::null());
+    command.arg("-c").arg(cores).arg(program).stdin(Stdio::null());
     command
 }
 
@@ -531,6 +604,12 @@ fn wait_for(address: &str) -> anyhow::Result<()> {
 
 fn number(value: &Value) -> anyhow::Result<f64> {
     value.as_f64().context("a figure that is missing in the report")
+}
+
+/// All of a list of counts.
+fn count(counts: &Value) -> f64 {
+    let counts = counts.as_object().into_iter().flat_map(|counts| counts.values());
+    counts.filter_map(Value::as_f64).sum()
 }
 
 fn cost(report: &Value) -> anyhow::Result<f64> {

@@ -50,6 +50,10 @@ pub(crate) const COTURN: System = System {
     probe: ("turnserver", "--version"),
     package: "coturn",
 };
+pub(crate) const VALGRIND: System = System {
+    probe: ("valgrind", "--version"),
+    package: "valgrind",
+};
 /// Debian splits the module out of Python; `ensurepip` is what it leaves out.
 pub(crate) const VENV: System = System {
     probe: ("python3", "-cimport venv, ensurepip"),

@@ -14,9 +14,12 @@ pub(super) async fn exchange(
     lines: &[Line],
     offer: &str,
 ) -> anyhow::Result<(String, Stay)> {
-    let token = target.node.token(&person.room, Some(&person.id)).await?;
+    let token = match &person.token {
+        Some(token) => token.clone(),
+        None => target.node.token(&person.room, Some(&person.id)).await?,
+    };
     let mut signal = Signal::connect(&target.url).await?;
-    signal.join(&token, json!({})).await?;
+    signal.join(&token, json!({"participant": person.id})).await?;
     let publish: Vec<Value> = lines
         .iter()
         .enumerate()

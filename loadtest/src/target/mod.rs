@@ -61,6 +61,8 @@ pub(crate) struct Person {
     pub(crate) watches: Option<String>,
     /// Different for everybody.
     pub(crate) number: u32,
+    /// For the room; asked for on the way in where there is none.
+    pub(crate) token: Option<String>,
 }
 
 /// What keeps somebody in a room.
