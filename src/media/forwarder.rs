@@ -17,7 +17,7 @@ use super::source::Wish;
 use super::timeline::ticks;
 use super::{
     Claim, DescriptorOut, DropReason, EgressKey, Inbound, KeyframeRequest, Limits, OutExtensions, Outbound, Redundancy,
-    Target, Traffic, TransportSlot, report,
+    SenderNumbers, Target, Traffic, TransportSlot, report,
 };
 
 pub(super) use resend::Resends;
@@ -554,14 +554,18 @@ impl Forwarder {
         self.selector.current()
     }
 
-    /// Our sender report, when one is due. `clock` is the source's clock now.
-    pub(super) fn report(&mut self, ntp: u64, clock: u32, regular: bool) -> Option<SenderInfo> {
+    /// Our sender report: a regular one, or the first of this source. `clock` is the source's clock now.
+    pub(super) fn report(&mut self, ntp: u64, clock: u32, regular: bool) -> Option<SenderNumbers> {
         let due = std::mem::take(&mut self.cold.report_due) || regular;
-        (due && !self.cold.runs.is_empty()).then(|| SenderInfo {
-            ntp,
-            rtp_timestamp: clock.wrapping_add(self.rewriter.timestamp_offset()),
-            packet_count: self.packets as u32,
-            octet_count: self.octets as u32,
+        (due && !self.cold.runs.is_empty()).then(|| SenderNumbers {
+            transport: self.transport,
+            ssrc: self.ssrc,
+            info: SenderInfo {
+                ntp,
+                rtp_timestamp: clock.wrapping_add(self.rewriter.timestamp_offset()),
+                packet_count: self.packets as u32,
+                octet_count: self.octets as u32,
+            },
         })
     }
 

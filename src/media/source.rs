@@ -13,7 +13,6 @@ use super::forwarder::{EgressStats, Facts};
 use super::history::{History, HistoryLimits};
 use super::keyframe::KeyframeRequests;
 use super::redundancy::{Red, RedMaker};
-use super::report::Schedule;
 use super::speaker::{LevelMeter, Voice};
 use super::timeline::Timeline;
 use super::{
@@ -67,7 +66,8 @@ pub struct Source {
     held_back: bool,
     timeline: Timeline,
     keyframes: KeyframeRequests,
-    reports: Schedule,
+    /// Somebody's first packet has gone out, and no report yet.
+    unreported: bool,
     level: LevelMeter,
     rates: Rates,
     red: RedMaker,
@@ -104,7 +104,7 @@ impl Source {
             held_back: false,
             timeline: Timeline::new(clock_rate_hz),
             keyframes: KeyframeRequests::default(),
-            reports: Schedule::default(),
+            unreported: false,
             level: LevelMeter::default(),
             rates: Rates::new(encodings),
             red: RedMaker::default(),
@@ -166,9 +166,6 @@ impl Source {
         }
         let others = self.forwarders.iter_mut().filter(|forwarder| !forwarder.wish().pinned);
         others.for_each(Forwarder::interrupt);
-        if !self.wishes.is_pinned() {
-            self.reports.end();
-        }
     }
 
     /// Pixels across and down of the largest encoding, as its publisher says. What keyframes say goes before it.
@@ -228,9 +225,7 @@ impl Source {
         if awaiting {
             self.keyframes.want(packet.now, packet.encoding);
         }
-        if started {
-            self.reports.begin(packet.now);
-        }
+        self.unreported |= started;
     }
 
     /// What has to be known of a packet once, whoever gets it.
@@ -341,7 +336,6 @@ impl Source {
             self.places.insert(moved.key(), place);
         }
         if self.forwarders.is_empty() {
-            self.reports.end();
             self.histories.iter_mut().for_each(History::clear);
         }
         forwarder.rest(now, self.timeline.at(now));
@@ -353,7 +347,6 @@ impl Source {
         let clock = self.timeline.at(now);
         self.places.clear();
         self.wishes = Wishes::default();
-        self.reports.end();
         let mut forwarders = std::mem::take(&mut self.forwarders);
         for forwarder in &mut forwarders {
             forwarder.rest(now, clock);
@@ -459,12 +452,9 @@ impl Source {
         })
     }
 
-    /// When [`Self::poll_keyframe`] or [`Self::poll_reports`] has something to say.
+    /// When [`Self::poll_keyframe`] has something to say.
     pub fn poll_timeout(&self) -> Option<Instant> {
-        [self.keyframes.poll_timeout(), self.reports.poll_timeout()]
-            .into_iter()
-            .flatten()
-            .min()
+        self.keyframes.poll_timeout()
     }
 
     /// Answers a NACK from the shared history, as RTX. `lost` are the sequence numbers as the subscriber saw them.
@@ -504,21 +494,28 @@ impl Source {
         }
     }
 
-    /// Our sender reports that are due: every 500 ms, the first right after the first packet.
-    pub fn poll_reports(&mut self, now: Instant, ntp: u64, mut report: impl FnMut(EgressKey, SenderNumbers)) {
-        let (Some(regular), Some(clock)) = (self.reports.poll(now), self.timeline.at(now)) else {
+    /// The sender reports of those whose first packet has just gone out: they need not wait for a regular one.
+    pub fn poll_first_reports(&mut self, now: Instant, ntp: u64, mut report: impl FnMut(EgressKey, SenderNumbers)) {
+        if !std::mem::take(&mut self.unreported) {
             return;
-        };
+        }
+        let Some(clock) = self.timeline.at(now) else { return };
         for forwarder in &mut self.forwarders {
-            if let Some(info) = forwarder.report(ntp, clock, regular) {
-                let numbers = SenderNumbers {
-                    transport: forwarder.transport(),
-                    ssrc: forwarder.ssrc(),
-                    info,
-                };
+            if let Some(numbers) = forwarder.report(ntp, clock, false) {
                 report(forwarder.key(), numbers);
             }
         }
+    }
+
+    /// The regular sender report of one of its subscribers, when anything of this source has gone there and still may.
+    pub fn report(&mut self, now: Instant, ntp: u64, key: EgressKey) -> Option<SenderNumbers> {
+        let clock = self.timeline.at(now)?;
+        let held_back = self.held_back;
+        let forwarder = self.forwarder_mut(key)?;
+        if held_back && !forwarder.wish().pinned {
+            return None;
+        }
+        forwarder.report(ntp, clock, true)
     }
 
     /// What comes next of this encoding does not continue what came before: packets between were held back where they came

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use tokio::time::sleep_until;
 
 /// How often it is measured how late a task runs.
-const BEAT: Duration = Duration::from_millis(20);
+const BEAT: Duration = Duration::from_millis(50);
 /// Nobody new from here on: a join is several such waits, and all of it should take less than a second.
 const LATE: Duration = Duration::from_millis(150);
 /// The latest beat counts for so long. Joins that were let in have work ahead of them that is not late yet.
@@ -90,14 +90,14 @@ mod tests {
         let mut beats = Beats::new(start);
         let at = |ms| start + Duration::from_millis(ms);
         assert!(beats.is_on_time(at(100)));
-        beats.beat(at(20), at(100));
-        assert!(beats.is_on_time(at(200)));
-        assert!(!beats.is_on_time(at(280)), "none for 180 ms");
-        beats.beat(at(120), at(300));
-        beats.beat(at(320), at(321));
-        assert!(!beats.is_on_time(at(330)), "one was 180 ms late just now");
-        beats.beat(at(590), at(590));
-        assert!(beats.is_on_time(at(601)));
+        beats.beat(at(50), at(100));
+        assert!(beats.is_on_time(at(300)));
+        assert!(!beats.is_on_time(at(310)), "none for 210 ms");
+        beats.beat(at(150), at(320));
+        beats.beat(at(370), at(371));
+        assert!(!beats.is_on_time(at(400)), "one was 170 ms late just now");
+        beats.beat(at(610), at(611));
+        assert!(beats.is_on_time(at(621)));
     }
 
     #[tokio::test]

@@ -2,13 +2,13 @@
 //!
 //! A subscriber's videos are shared out anew when something they depend on has changed, at the end of the turn that changed
 //! it and before keyframes are asked for; and from time to time with the ticks. It costs a look at each of its seats.
-//! While a probe runs the shard wakes for it; otherwise nothing here wakes anybody.
+//! While a probe runs, or feedback stays away, the shard wakes for it; otherwise nothing here wakes anybody.
 
 use std::time::{Duration, Instant};
 
-use super::Shard;
 use super::event::ShardEvent;
 use super::transports::{EgressEntry, Seat};
+use super::{Shard, TICK};
 use crate::media::{EgressStats, Load, SourceKey, Target, TransportSlot, Video};
 use crate::packet::Kind;
 use crate::packet::rtcp::{ReportBlock, TransportCcFeedback};
@@ -18,6 +18,11 @@ const OVERHEAD_BYTES: u64 = 36;
 
 /// What is counted for the metrics is counted so often, in ticks of 20 ms.
 const COUNT_TICKS: u64 = 50;
+
+/// An estimate is looked at with every feedback, and beside that so often, in ticks: those of a node in turn. What has to be
+/// more punctual has a time of its own.
+const VISIT_TICKS: u64 = 5;
+const VISIT: Duration = Duration::from_millis(VISIT_TICKS * TICK.as_millis() as u64);
 
 /// A pacing rate that differs by less, in percent, is the same.
 const PACING_PERCENT: u64 = 5;
@@ -72,7 +77,7 @@ impl Shard {
                 self.downlinks_due.push(slot);
             }
             let returned = downlink.take_returned();
-            self.note_probe(slot);
+            self.note_probe(now, slot);
             if returned {
                 self.begin_anew(now, slot);
             }
@@ -156,7 +161,7 @@ impl Shard {
         }
     }
 
-    /// With every tick: rates of layers, estimates, and whose turn it is.
+    /// With every tick: rates of layers, and the estimates and allocations whose turn it is.
     pub(super) fn tick_downlinks(&mut self, now: Instant) {
         let changed: Vec<SourceKey> = self
             .sources
@@ -167,8 +172,10 @@ impl Shard {
         if self.ticks.is_multiple_of(COUNT_TICKS) {
             self.count_downlinks();
         }
-        self.probing.clear();
         for (slot, entry) in &mut self.transports {
+            if slot as u64 % VISIT_TICKS != self.ticks % VISIT_TICKS {
+                continue;
+            }
             let Some(downlink) = entry.downlink.as_deref_mut().filter(|_| entry.connected) else {
                 continue;
             };
@@ -180,7 +187,7 @@ impl Shard {
             if downlink.is_due(now) {
                 self.downlinks_due.push(slot);
             }
-            if downlink.poll_timeout().is_some_and(|at| at < self.next_tick) {
+            if downlink.poll_timeout().is_some_and(|at| at < now + VISIT) && !self.probing.contains(&slot) {
                 self.probing.push(slot);
             }
         }
@@ -216,7 +223,7 @@ impl Shard {
         self.counters.videos_paused.set(paused);
     }
 
-    /// Sends the padding that is due. Only subscribers whose probe goes on before the next tick are looked at.
+    /// Sends the padding that is due. Only subscribers whose probe goes on before the next visit are looked at.
     pub(super) fn run_probes(&mut self, now: Instant) {
         let mut probing = std::mem::take(&mut self.probing);
         probing.retain(|slot| {
@@ -224,29 +231,26 @@ impl Shard {
             if due <= now {
                 self.probe(now, *slot);
             }
-            self.probe_due(*slot).is_some_and(|at| at < self.next_tick)
+            self.probe_due(*slot).is_some_and(|at| at < now + VISIT)
         });
         self.probing = probing;
     }
 
-    /// What has just happened may have begun a probe, which does not wait for the next tick.
-    fn note_probe(&mut self, slot: TransportSlot) {
-        if self.probe_due(slot).is_some_and(|at| at < self.next_tick) && !self.probing.contains(&slot) {
+    /// What has just happened may have begun a probe, which does not wait for the next visit.
+    fn note_probe(&mut self, now: Instant, slot: TransportSlot) {
+        if self.probe_due(slot).is_some_and(|at| at < now + VISIT) && !self.probing.contains(&slot) {
             self.probing.push(slot);
         }
     }
 
-    /// When the next padding is due, if that is before the next tick.
+    /// When the next padding is due, if that is before the next visit.
     pub(super) fn next_probe(&self) -> Option<Instant> {
         self.probing.iter().filter_map(|slot| self.probe_due(*slot)).min()
     }
 
     fn probe_due(&self, slot: TransportSlot) -> Option<Instant> {
-        self.transports
-            .get(slot.0 as usize)?
-            .downlink
-            .as_deref()?
-            .poll_timeout()
+        let entry = self.transports.get(slot.0 as usize).filter(|entry| entry.connected)?;
+        entry.downlink.as_deref()?.poll_timeout()
     }
 
     fn probe(&mut self, now: Instant, slot: TransportSlot) {
@@ -258,6 +262,9 @@ impl Shard {
             return;
         };
         downlink.handle_timeout(now);
+        if downlink.is_due(now) {
+            self.downlinks_due.push(slot);
+        }
         if let Some(probe) = downlink.poll_probe(now) {
             let sent = self.send_probe(now, slot, probe);
             if let Some(downlink) = self.transports[slot.0 as usize].downlink.as_deref_mut() {
@@ -284,7 +291,7 @@ impl Shard {
         due.dedup();
         for slot in due.drain(..) {
             self.share(now, slot);
-            self.note_probe(slot);
+            self.note_probe(now, slot);
         }
         self.downlinks_due = due;
     }

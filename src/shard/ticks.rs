@@ -24,6 +24,8 @@ const NACK_STEP: Duration = Duration::from_millis(5);
 const LEVEL_TICKS: u64 = 12;
 /// Statistics go to the room with every fourth slow tick: two seconds.
 const STATS_EVERY_SLOW_TICKS: u64 = 4;
+/// A sender report without blocks, and the longest CNAME behind it (RFC 3550 sections 6.4.1 and 6.5).
+const SENDER_REPORT_BYTES_MAX: usize = 28 + 8 + 2 + 255 + 3;
 /// Largest RTCP compound sent.
 const COMPOUND_BYTES_MAX: usize = 1_200;
 
@@ -43,7 +45,7 @@ impl Shard {
             }
         }
         self.tick_downlinks(now);
-        self.send_reports(now);
+        self.send_first_reports(now);
         self.tidy_connections(now, self.ticks.is_multiple_of(SLOW_TICKS));
         if self.ticks.is_multiple_of(LEVEL_TICKS) {
             self.tell_levels(now);
@@ -75,6 +77,9 @@ impl Shard {
 
     /// NACKs and transport-wide feedback towards a publisher.
     fn repair(&mut self, now: Instant, slot: TransportSlot) {
+        if self.transports[slot.0 as usize].receive.streams.is_empty() {
+            return;
+        }
         let mut compound = std::mem::take(&mut self.scratch);
         compound.clear();
         self.ask_again(now, slot, &mut compound);
@@ -112,7 +117,7 @@ impl Shard {
             self.lose(slot);
             return;
         }
-        self.send_receiver_report(now, slot);
+        self.send_reports(now, slot);
         self.set_redundancy(slot);
         if (self.ticks / SLOW_TICKS).is_multiple_of(STATS_EVERY_SLOW_TICKS) {
             self.tell_stats(slot);
@@ -175,7 +180,8 @@ impl Shard {
         was_connected
     }
 
-    fn send_receiver_report(&mut self, now: Instant, slot: TransportSlot) {
+    /// What has come from there, and what has gone there, in as few datagrams as hold it.
+    fn send_reports(&mut self, now: Instant, slot: TransportSlot) {
         let entry = &mut self.transports[slot.0 as usize];
         let mut blocks = Vec::new();
         for received in &mut entry.receive.streams {
@@ -210,17 +216,32 @@ impl Shard {
                 .collect();
             write::remb(&mut compound, entry.rtcp_ssrc, bitrate_bps, &ssrcs);
         }
+        let ntp = self.clock.ntp(now);
+        for at in 0..self.transports[slot.0 as usize].egresses.len() {
+            let egress = &self.transports[slot.0 as usize].egresses[at];
+            let Seat::Taken(key) = egress.seat else { continue };
+            let from = self.sources.get_mut(key);
+            let Some(numbers) = from.and_then(|from| from.source.report(now, ntp, egress.key)) else {
+                continue;
+            };
+            if compound.len() + SENDER_REPORT_BYTES_MAX > COMPOUND_BYTES_MAX {
+                self.egress.send_rtcp(slot, &mut compound, &self.ways, &self.counters);
+                compound.clear();
+            }
+            write::sender_report(&mut compound, numbers.ssrc, &numbers.info, &[]);
+            write::sdes_cname(&mut compound, numbers.ssrc, &egress.cname);
+        }
         self.send_compound(slot, compound);
     }
 
-    /// Our sender reports, due every 500 ms per seat and right after a seat's first packet.
-    fn send_reports(&mut self, now: Instant) {
+    /// Our first sender reports, right after a seat's first packet: lips are in step sooner.
+    fn send_first_reports(&mut self, now: Instant) {
         let ntp = self.clock.ntp(now);
         let mut due = Vec::new();
         for entry in self.sources.iter_mut() {
             entry
                 .source
-                .poll_reports(now, ntp, |egress, numbers| due.push((egress, numbers)));
+                .poll_first_reports(now, ntp, |egress, numbers| due.push((egress, numbers)));
         }
         for (egress, numbers) in due {
             let Some(entry) = self.transports.get(numbers.transport.0 as usize) else {

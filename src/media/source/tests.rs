@@ -334,20 +334,24 @@ fn the_first_report_follows_the_first_packet_and_tells_the_seats_time() {
     let (mut source, mut video, mut kept) = (camera(1), Video::new(), Kept::default());
     source.attach(video.now, forwarder(1, Kind::Video));
     let mut reports = Vec::new();
-    source.poll_reports(video.now, 0, |key, report| reports.push((key, report)));
-    assert!(reports.is_empty());
+    source.poll_first_reports(video.now, 0, |key, report| reports.push((key, report)));
+    assert!(reports.is_empty() && source.report(video.now, 0, ANNA).is_none());
     let start = video.now;
     source.forward(&video.frame(0, true), &mut kept);
-    assert!(source.poll_timeout() <= Some(start));
-    source.poll_reports(start, 77, |key, report| reports.push((key, report)));
+    source.poll_first_reports(start, 77, |key, report| reports.push((key, report)));
     let (key, first) = reports[0];
     assert_eq!((key, first.ssrc, first.info.ntp), (ANNA, 1001, 77));
     assert_eq!((first.info.packet_count, first.info.octet_count), (1, 10));
     assert_eq!(first.info.rtp_timestamp, 7_000_000);
-    source.poll_reports(start + ms(499), 78, |key, report| reports.push((key, report)));
+    source.poll_first_reports(start + ms(499), 78, |key, report| reports.push((key, report)));
     assert_eq!(reports.len(), 1);
-    source.poll_reports(start + ms(500), 79, |key, report| reports.push((key, report)));
-    assert_eq!(reports[1].1.info.rtp_timestamp, 7_000_000 + 45_000);
+    let regular = source.report(start + ms(500), 79, ANNA).expect("it has sent");
+    assert_eq!((regular.info.ntp, regular.info.rtp_timestamp), (79, 7_000_000 + 45_000));
+    source.hold_back(true);
+    assert!(
+        source.report(start + ms(600), 80, ANNA).is_none(),
+        "nothing goes there now"
+    );
 }
 
 #[test]
