@@ -42,7 +42,11 @@ pub(crate) struct Joins {
     /// They leave after so many seconds.
     #[arg(long, default_value_t = 2.0)]
     stay: f64,
-    /// Signalling alone; otherwise each of them negotiates, has keys, and sends a voice.
+    /// Packets of sound that each sends a second: by default a microphone that is open in silence, since it is coming in that is
+    /// measured, and not media.
+    #[arg(long, default_value_t = 2.0)]
+    sound: f64,
+    /// Signalling alone; otherwise each of them negotiates, has keys, and sends a little sound.
     #[arg(long)]
     no_media: bool,
 }
@@ -61,7 +65,7 @@ fn person(arguments: &Joins, nth: u32, token: String) -> Person {
     let voice = Source {
         kind: Kind::Audio,
         encodings: vec![Shape {
-            frames_per_second: 50.0,
+            frames_per_second: arguments.sound,
             packets_per_frame: 1,
             payload_len: 80,
             pace: Pace::Even,
@@ -240,6 +244,7 @@ mod tests {
             seconds: 1,
             people: 3,
             stay: 0.0,
+            sound: 2.0,
             no_media: false,
         };
         let rooms: Vec<String> = (0..4).map(|nth| person(&arguments, nth, String::new()).room).collect();

@@ -9,7 +9,7 @@ use tokio::time::sleep_until;
 /// How often it is measured how late a task runs.
 const BEAT: Duration = Duration::from_millis(50);
 /// Nobody new from here on: a join is several such waits, and all of it should take less than a second.
-const LATE: Duration = Duration::from_millis(150);
+const LATE: Duration = Duration::from_millis(100);
 /// The latest beat counts for so long. Joins that were let in have work ahead of them that is not late yet.
 const MEMORY: Duration = Duration::from_millis(300);
 
@@ -91,13 +91,13 @@ mod tests {
         let at = |ms| start + Duration::from_millis(ms);
         assert!(beats.is_on_time(at(100)));
         beats.beat(at(50), at(100));
-        assert!(beats.is_on_time(at(300)));
-        assert!(!beats.is_on_time(at(310)), "none for 210 ms");
-        beats.beat(at(150), at(320));
-        beats.beat(at(370), at(371));
-        assert!(!beats.is_on_time(at(400)), "one was 170 ms late just now");
-        beats.beat(at(610), at(611));
-        assert!(beats.is_on_time(at(621)));
+        assert!(beats.is_on_time(at(250)));
+        assert!(!beats.is_on_time(at(260)), "none for 160 ms");
+        beats.beat(at(150), at(270));
+        beats.beat(at(320), at(321));
+        assert!(!beats.is_on_time(at(400)), "one was 120 ms late just now");
+        beats.beat(at(560), at(561));
+        assert!(beats.is_on_time(at(571)));
     }
 
     #[tokio::test]

@@ -161,17 +161,19 @@ impl Shard {
                 Err(error) => return Err(error),
             }
             readable |= self.heed(&events);
-            self.moderation.wake(Instant::now(), readable || !events.is_empty());
+            let now = Instant::now();
+            self.moderation.wake(now, readable || !events.is_empty());
+            // Before the socket: the first check of a client that has its answer already must find its transport.
+            mail = self.read_mail(now, &mut inbox);
+            if mail == MailLeft::Stopped {
+                return Ok(());
+            }
             if readable {
                 readable = self.read_socket(&mut buffers);
             }
             let now = Instant::now();
             self.read_connections(now);
             self.read_relay(now);
-            mail = self.read_mail(now, &mut inbox);
-            if mail == MailLeft::Stopped {
-                return Ok(());
-            }
             self.run_ticks(now);
             self.run_nacks(now);
             self.run_probes(now);

@@ -195,7 +195,11 @@ impl Peer {
     /// Does what is due.
     pub(super) fn run(&mut self, now: Instant) {
         if !matches!(self.path, Path::Open(_) | Path::Plain) && now >= self.give_up_at {
-            return self.fail(anyhow!("no keys within {PATIENCE:?}"));
+            let lacks = match self.path {
+                Path::Checking => "no answer to a check",
+                Path::Handshaking(_) | Path::Open(_) | Path::Plain | Path::Failed => "no keys",
+            };
+            return self.fail(anyhow!("{lacks} within {PATIENCE:?}"));
         }
         if self.check_at <= now {
             let check = match &self.ice {

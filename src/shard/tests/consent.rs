@@ -82,3 +82,30 @@ fn media_its_control_and_keepalives_keep_a_client_that_checks_no_more() {
     ready.shard.handle_datagram(at(80), from, &mut forged);
     assert!(is_lost(&ready, 90), "neither from elsewhere nor without authentication");
 }
+
+/// A client that is near sends its first check before the shard has had a turn to read of the transport.
+#[test]
+fn a_check_that_came_with_its_transport_is_answered_in_the_same_turn() {
+    let (handles, mut ready) = assemble(&config(1)).unwrap();
+    let Ready { shard, poll, inbox } = ready.remove(0);
+    let ice = Credentials::random();
+    let check = Check {
+        username: &format!("{}:far", ice.ufrag),
+        pwd: &ice.pwd,
+        extra: &[CONTROLLING, USE_CANDIDATE],
+        behind: &[],
+    }
+    .build();
+    let transport = TransportKey::new(1, 1);
+    let added = Mail::Command(ShardCommand::AddTransport { transport, ice });
+    assert!(handles[0].try_send(added));
+    let client = UdpSocket::bind("127.0.0.1:0").unwrap();
+    client.send_to(&check, handles[0].local_addr).unwrap();
+    let running = std::thread::spawn(move || shard.run(poll, inbox));
+    client.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+    let mut answer = [0; 200];
+    let len = client.recv(&mut answer).expect("it is sent once, and answered");
+    assert_eq!(answer[..2], [0x01, 0x01], "a success of {len} bytes");
+    assert!(handles[0].try_send(Mail::Stop));
+    running.join().unwrap().unwrap();
+}
