@@ -10,9 +10,10 @@ mod media;
 mod node;
 mod scenario;
 mod sdp;
+mod table;
 mod target;
 
-use std::io::Write;
+use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
@@ -68,6 +69,10 @@ fn main() -> ExitCode {
     match outcome {
         Ok((report, valid)) => {
             let _closed_pipe = writeln!(std::io::stdout(), "{report:#}");
+            // Standard output is for machines, and may be a terminal as well.
+            if std::io::stderr().is_terminal() {
+                let _closed_pipe = write!(std::io::stderr(), "\n{}", table::table(&report));
+            }
             if valid { ExitCode::SUCCESS } else { ExitCode::from(2) }
         }
         Err(error) => {

@@ -57,7 +57,7 @@ impl Bench<'_> {
             return Ok(());
         }
         let server = self.server(&[])?;
-        let report = self.play_once(&server, &["joins"])?;
+        let report = self.play_command(&server, &["joins"])?;
         let refused: f64 = count(&report["refused"]);
         self.add("joins/served", number(&report["served"])?, "of 10000", Goal::None);
         self.add("joins/refused", refused, "of 10000", Goal::None);
@@ -83,7 +83,7 @@ impl Bench<'_> {
                 "0.1",
                 "--seconds",
             ];
-            self.play_once(&server, &[&arguments[..], &[seconds]].concat())
+            self.play_command(&server, &[&arguments[..], &[seconds]].concat())
         };
         let before = rush("20")?;
         let after = rush("80")?;

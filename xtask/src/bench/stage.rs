@@ -119,10 +119,15 @@ impl Bench<'_> {
     }
 
     pub(super) fn play_once(&self, against: &Running, arguments: &[&str]) -> anyhow::Result<Value> {
+        self.play_command(against, &[&["--protocol", against.protocol], arguments].concat())
+    }
+
+    /// One run of what the generator has beside media, or of media.
+    pub(super) fn play_command(&self, against: &Running, arguments: &[&str]) -> anyhow::Result<Value> {
         let mut command = pinned("1", &self.programs.join("loadtest"));
         let pid = against.child.id().to_string();
-        command.args(["--url", &against.url, "--pid", &pid, "--protocol", against.protocol]);
-        let output = command.args(arguments).stderr(Stdio::inherit()).output()?;
+        command.args(arguments).args(["--url", &against.url, "--pid", &pid]);
+        let output = command.stderr(Stdio::inherit()).output()?;
         serde_json::from_slice(&output.stdout).with_context(|| format!("no report of loadtest {}", arguments.join(" ")))
     }
 }
