@@ -100,5 +100,5 @@ impl Bench<'_> {
 /// All of a list of counts.
 fn count(counts: &Value) -> f64 {
     let counts = counts.as_object().into_iter().flat_map(|counts| counts.values());
-    counts.filter_map(Value::as_f64).sum()
+    counts.filter_map(Value::as_f64).fold(0.0, |all, count| all + count)
 }
