@@ -49,6 +49,14 @@ fn what_is_counted() {
     }
 }
 
+/// Most instructions encrypt, and how many they are depends on what the processor has.
+fn is_counted_here() -> bool {
+    #[cfg(target_arch = "x86_64")]
+    return std::arch::is_x86_feature_detected!("avx2");
+    #[cfg(not(target_arch = "x86_64"))]
+    return false;
+}
+
 /// Instructions of one forwarded packet.
 fn count(bytes: usize, is_floor: bool) -> f64 {
     let this = std::env::current_exe().expect("a test has a file");
@@ -74,6 +82,10 @@ fn count(bytes: usize, is_floor: bool) -> f64 {
 
 #[test]
 fn forwarding_takes_no_more_instructions_than_it_did() {
+    if !is_counted_here() {
+        println!("not counted: the bounds are those of encryption with AVX2");
+        return;
+    }
     let is_there = Command::new("valgrind").arg("--version").output().is_ok();
     if !is_there {
         assert!(std::env::var_os("CI").is_none(), "valgrind is not installed");

@@ -97,6 +97,7 @@ fn room(reader: &mut Reader<'_>, mode: Mode) -> RoomConfig {
         resume_window: reader.duration("room.resume_window", secs(0)..=secs(300)),
         departure_timeout: reader.duration("room.departure_timeout", secs(0)..=hours(24)),
         max_rooms: count(reader, "room.max_rooms", 1, 1_000_000),
+        max_delay: reader.duration("room.max_delay", secs(0)..=secs(10)),
         max_participants: count(reader, "room.max_participants", 1, 100_000),
         max_publications: count(reader, "room.max_publications", 1, 64),
         max_seats: count(reader, "room.max_seats", 1, SEATS_MAX as u32),

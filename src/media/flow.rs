@@ -92,11 +92,11 @@ pub struct OutExtensions<'a> {
     pub video_orientation: Option<u8>,
     /// Minimum and maximum delay.
     pub playout_delay: Option<[u8; 3]>,
-    /// AV1 dependency descriptor with its frame number rewritten.
+    /// Dependency descriptor with its frame number rewritten.
     pub dependency_descriptor: Option<DescriptorOut<'a>>,
 }
 
-/// An AV1 dependency descriptor on its way out: `head`, then `rest`. The frame number, the only field we
+/// A dependency descriptor on its way out: `head`, then `rest`. The frame number, the only field we
 /// rewrite, is the second and third byte.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct DescriptorOut<'a> {

@@ -50,7 +50,7 @@ pub struct Kept<'a> {
     pub facts: &'a Facts,
     /// Its payload.
     pub payload: &'a [u8],
-    /// Its AV1 dependency descriptor.
+    /// Its dependency descriptor.
     pub descriptor: Option<&'a [u8]>,
 }
 

@@ -37,27 +37,51 @@ impl Slot {
     const SENT: u8 = 0x80;
     /// The marker bit was set by us.
     const MARKED: u8 = 0x40;
+    /// The run counts frames by descriptors, and pictures otherwise.
+    const DESCRIBED: u8 = 0x20;
     const KEY: u8 = 0x1f;
 
     pub(super) fn is_sent(self) -> bool {
         self.bits & Self::SENT != 0
     }
 
+    fn is_described(self) -> bool {
+        self.bits & Self::DESCRIBED != 0
+    }
+
     pub(super) fn is_marked(self) -> bool {
         self.bits & Self::MARKED != 0
+    }
+
+    /// Numbers of a picture that begins a run, as they came.
+    fn of(picture: &Picture) -> (Slot, Numbers) {
+        let bits = match picture {
+            Picture::Described { .. } => Self::DESCRIBED,
+            Picture::None | Picture::Vp8 { .. } | Picture::Vp9 { .. } => 0,
+        };
+        let slot = Slot {
+            bits,
+            ..Slot::default()
+        };
+        (slot, slot.rewrite(picture, &[]).0)
     }
 
     pub(super) fn index(self) -> u32 {
         self.index
     }
 
-    /// The codec fields as they are towards the subscriber, and what to overwrite in the payload for that.
+    /// The codec fields as they are towards the subscriber, and what to overwrite in the payload for that. A stray that counts by
+    /// something else than its run gets no number: an offset of the one is nothing to the other.
     #[inline]
     pub(super) fn rewrite(self, picture: &Picture, payload: &[u8]) -> (Numbers, Patch) {
         let mut numbers = PayloadNumbers::default();
         let mut patch = Patch::default();
         match picture {
             Picture::None => return (Numbers::None, patch),
+            Picture::Described { .. } if !self.is_described() => return (Numbers::None, patch),
+            Picture::Vp8 { .. } | Picture::Vp9 { .. } if self.is_described() => {
+                return (Numbers::None, patch);
+            }
             Picture::Described { frame_number } => {
                 return (Numbers::Frame(frame_number.wrapping_add(self.picture)), patch);
             }
@@ -199,9 +223,11 @@ impl Rewriter {
         if self.begun && ahead <= 0 {
             self.timestamp_offset = self.timestamp.wrapping_add(1).wrapping_sub(clock);
         }
+        let (own, numbers) = Slot::of(picture);
+        self.offsets = own;
         if self.begun {
-            self.offsets = match Slot::default().rewrite(picture, &[]).0 {
-                Numbers::None => Slot::default(),
+            self.offsets = match numbers {
+                Numbers::None => own,
                 Numbers::Payload(raw) => Slot {
                     picture: self.numbers.picture.wrapping_add(1).wrapping_sub(raw.picture),
                     tl0: self.numbers.tl0.wrapping_add(1).wrapping_sub(raw.tl0),
@@ -210,7 +236,7 @@ impl Rewriter {
                 },
                 Numbers::Frame(raw) => Slot {
                     picture: self.frame_number.wrapping_add(1).wrapping_sub(raw),
-                    ..Slot::default()
+                    ..own
                 },
             };
         }
@@ -274,13 +300,19 @@ impl Rewriter {
     #[inline]
     pub(super) fn stamp(&mut self, clock: u32, numbers: Numbers) -> u32 {
         let timestamp = clock.wrapping_add(self.timestamp_offset);
-        if !self.begun || timestamp.wrapping_sub(self.timestamp) as i32 >= 0 {
-            self.begun = true;
+        let ahead = timestamp.wrapping_sub(self.timestamp) as i32;
+        if !self.begun || ahead >= 0 {
+            let is_first = !std::mem::replace(&mut self.begun, true);
             self.timestamp = timestamp;
             match numbers {
                 Numbers::None => {}
                 Numbers::Payload(numbers) => self.numbers = numbers,
-                Numbers::Frame(number) => self.frame_number = number,
+                // Frames of one picture, its spatial layers, have the same timestamp, and may come late.
+                Numbers::Frame(number) => {
+                    if is_first || ahead > 0 || number.wrapping_sub(self.frame_number) as i16 > 0 {
+                        self.frame_number = number;
+                    }
+                }
             }
         }
         timestamp

@@ -1,5 +1,6 @@
 //! Whether there is time for somebody new. Tasks that run late make everybody wait, those in calls as well: until they have caught
-//! up, a join is answered with `overloaded` (503 over HTTP) rather than late. Who is in a room already is served in any case.
+//! up, a join is answered with `overloaded` (503 over HTTP) rather than late. Who is in a room already, or resumes, is served in any
+//! case.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -8,10 +9,8 @@ use tokio::time::sleep_until;
 
 /// How often it is measured how late a task runs.
 const BEAT: Duration = Duration::from_millis(50);
-/// Nobody new from here on: a join is several such waits, and all of it should take less than a second.
-const LATE: Duration = Duration::from_millis(100);
 /// The latest beat counts for so long. Joins that were let in have work ahead of them that is not late yet.
-const MEMORY: Duration = Duration::from_millis(300);
+const MEMORY: Duration = Duration::from_millis(500);
 
 /// Shared by whoever asks and the task that measures.
 #[derive(Clone, Debug)]
@@ -20,9 +19,10 @@ pub(super) struct Admission {
 }
 
 impl Admission {
-    pub(super) fn new(now: Instant) -> Self {
+    /// Nobody new while tasks run later than `max_delay`; zero: everybody always.
+    pub(super) fn new(now: Instant, max_delay: Duration) -> Self {
         Self {
-            beats: Arc::new(Mutex::new(Beats::new(now))),
+            beats: Arc::new(Mutex::new(Beats::new(now, max_delay))),
         }
     }
 
@@ -52,13 +52,15 @@ impl Admission {
 /// How late the latest beats were.
 #[derive(Debug)]
 struct Beats {
+    max_delay: Duration,
     last: Instant,
     late_at: Option<Instant>,
 }
 
 impl Beats {
-    fn new(now: Instant) -> Self {
+    fn new(now: Instant, max_delay: Duration) -> Self {
         Self {
+            max_delay,
             last: now,
             late_at: None,
         }
@@ -66,13 +68,16 @@ impl Beats {
 
     fn beat(&mut self, due: Instant, now: Instant) {
         self.last = now;
-        if now.saturating_duration_since(due) > LATE {
+        if now.saturating_duration_since(due) > self.max_delay {
             self.late_at = Some(now);
         }
     }
 
     fn is_on_time(&self, now: Instant) -> bool {
-        let is_overdue = now.saturating_duration_since(self.last) > BEAT + LATE;
+        if self.max_delay.is_zero() {
+            return true;
+        }
+        let is_overdue = now.saturating_duration_since(self.last) > BEAT + self.max_delay;
         let was_late = self
             .late_at
             .is_some_and(|at| now.saturating_duration_since(at) < MEMORY);
@@ -84,10 +89,12 @@ impl Beats {
 mod tests {
     use super::*;
 
+    const LATE: Duration = Duration::from_millis(100);
+
     #[test]
     fn nobody_new_while_a_beat_is_overdue_and_for_a_while_after_a_late_one() {
         let start = Instant::now();
-        let mut beats = Beats::new(start);
+        let mut beats = Beats::new(start, LATE);
         let at = |ms| start + Duration::from_millis(ms);
         assert!(beats.is_on_time(at(100)));
         beats.beat(at(50), at(100));
@@ -96,13 +103,14 @@ mod tests {
         beats.beat(at(150), at(270));
         beats.beat(at(320), at(321));
         assert!(!beats.is_on_time(at(400)), "one was 120 ms late just now");
-        beats.beat(at(560), at(561));
-        assert!(beats.is_on_time(at(571)));
+        beats.beat(at(750), at(751));
+        assert!(beats.is_on_time(at(771)));
+        assert!(Beats::new(start, Duration::ZERO).is_on_time(at(9_000)), "switched off");
     }
 
     #[tokio::test]
     async fn a_worker_that_is_kept_busy_closes_the_door() {
-        let admission = Admission::new(Instant::now());
+        let admission = Admission::new(Instant::now(), LATE);
         let measuring = tokio::spawn(admission.clone().measure());
         tokio::task::yield_now().await;
         assert!(admission.is_open());

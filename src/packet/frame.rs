@@ -55,7 +55,8 @@ pub enum Picture {
 
 impl Picture {
     /// Where the payload counts no pictures, the descriptor beside it counts frames: browsers send it with VP8 and H264 too,
-    /// and leave the picture id out. Its number is where every descriptor has it, so a structure need not be known.
+    /// and leave the picture id out. Its number is where every descriptor has it, so a structure need not be known. TL0PICIDX and
+    /// KEYIDX without a picture id, which browsers do not send, pass as they are then.
     #[must_use]
     pub fn or_described(self, descriptor: Option<&[u8]>) -> Picture {
         let counted = match self {

@@ -14,6 +14,8 @@ pub struct RoomConfig {
     pub departure_timeout: Duration,
     /// Most rooms of one node at one time, at least 1.
     pub max_rooms: usize,
+    /// Nobody new is let in while the node's tasks run later than this; 0: everybody always.
+    pub max_delay: Duration,
     /// Most participants in one room, at least 1.
     pub max_participants: usize,
     /// Most sources one participant publishes at the same time, at least 1.

@@ -19,7 +19,7 @@ const OVERHEAD_BYTES: u64 = 36;
 /// What is counted for the metrics is counted so often, in ticks of 20 ms.
 const COUNT_TICKS: u64 = 50;
 
-/// An estimate is looked at with every feedback, and beside that so often, in ticks: those of a node in turn. What has to be
+/// An estimate is looked at with every feedback, and beside that so often, in ticks: those of a shard in turn. What has to be
 /// more punctual has a time of its own.
 const VISIT_TICKS: u64 = 5;
 const VISIT: Duration = Duration::from_millis(VISIT_TICKS * TICK.as_millis() as u64);
@@ -77,6 +77,7 @@ impl Shard {
                 self.downlinks_due.push(slot);
             }
             let returned = downlink.take_returned();
+            self.end_probe_if_over(slot);
             self.note_probe(now, slot);
             if returned {
                 self.begin_anew(now, slot);
@@ -108,6 +109,7 @@ impl Shard {
             let was_silent = downlink.is_silent(now);
             downlink.change_path();
             self.downlinks_due.push(slot);
+            self.end_probe_if_over(slot);
             if was_silent {
                 self.begin_anew(now, slot);
             }

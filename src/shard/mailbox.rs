@@ -2,7 +2,7 @@
 //!
 //! | queue | capacity | when full |
 //! |---|---|---|
-//! | mail (control and handshake → shard) | 4 096 | the sender waits; the shard drains it after every batch |
+//! | mail (control and handshake → shard) | 4 096 | the sender waits; the shard drains it in every turn, before its socket |
 //! | events (shard → room) | given by the room's task | levels and statistics are dropped (the next ones replace them); state changes are kept and tried again |
 //! | datagrams (shard → handshake) | given by the handshake task | dropped and counted: DTLS retransmits |
 

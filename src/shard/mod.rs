@@ -1,7 +1,7 @@
 //! Runs the media plane: one thread, one UDP socket (and the TCP connections of those who have no UDP), everything that
 //! happens to packets.
 //!
-//! A turn of the loop: read what has come, handle each datagram (which fills the egress), flush the egress, read the mailbox,
+//! A turn of the loop: read the mailbox, read what has come, handle each datagram (which fills the egress), flush the egress,
 //! run what is due. Nothing here blocks but the poll and the naps of a busy shard, and nothing on the packet path locks,
 //! allocates in steady state, or reads a clock more than once a batch.
 
@@ -113,7 +113,7 @@ struct Shard {
     keyframes_due: Vec<SourceKey>,
     /// Subscribers whose bandwidth is to be shared out anew; done at the end of the turn.
     downlinks_due: Vec<TransportSlot>,
-    /// Subscribers whose probe goes on before the next tick.
+    /// Subscribers whose probe goes on before the next visit, or from whom nothing will have been heard for too long by then.
     probing: Vec<TransportSlot>,
     moderation: Moderation,
     next_tick: Instant,

@@ -40,7 +40,7 @@ pub(super) struct SourceEntry {
     pub(super) told: Option<Demand>,
     /// Codec of each encoding, and the packet that brought it: a change is told to the room.
     pub(super) codecs: [Option<(Codec, u64)>; ENCODINGS_MAX],
-    /// What the last keyframe of each encoding said about the frames after it (AV1).
+    /// What the last keyframe of each encoding said about the frames after it, in a dependency descriptor.
     pub(super) descriptors: [DependencyDescriptorReader; ENCODINGS_MAX],
     /// Who is attached, to be emptied with the source.
     pub(super) attached: Vec<EgressKey>,

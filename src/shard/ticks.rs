@@ -16,7 +16,7 @@ use crate::media::{Redundancy, SourceKey, TransportSlot};
 use crate::packet::Kind;
 use crate::packet::rtcp::write;
 
-/// Receiver reports, statistics and consent: every 25 ticks of 20 ms, half a second.
+/// Reports, statistics and consent: every 25 ticks of 20 ms, half a second.
 const SLOW_TICKS: u64 = 25;
 /// Packets that are missing are asked for in steps of this, so that losses of many publishers do not keep everybody busy.
 const NACK_STEP: Duration = Duration::from_millis(5);
@@ -77,7 +77,12 @@ impl Shard {
 
     /// NACKs and transport-wide feedback towards a publisher.
     fn repair(&mut self, now: Instant, slot: TransportSlot) {
-        if self.transports[slot.0 as usize].receive.streams.is_empty() {
+        let entry = &self.transports[slot.0 as usize];
+        let owes_feedback = entry
+            .transport_cc
+            .as_ref()
+            .is_some_and(|recorder| recorder.poll_timeout().is_some());
+        if entry.receive.streams.is_empty() && !owes_feedback {
             return;
         }
         let mut compound = std::mem::take(&mut self.scratch);
@@ -181,7 +186,7 @@ impl Shard {
     }
 
     /// What has come from there, and what has gone there, in as few datagrams as hold it.
-    fn send_reports(&mut self, now: Instant, slot: TransportSlot) {
+    pub(super) fn send_reports(&mut self, now: Instant, slot: TransportSlot) {
         let entry = &mut self.transports[slot.0 as usize];
         let mut blocks = Vec::new();
         for received in &mut entry.receive.streams {

@@ -125,3 +125,42 @@ async fn more_missed_than_kept_is_said() {
     let refused = back.resume(9, &key, last_seq).await.unwrap_err();
     assert_eq!(refused.downcast_ref::<ProtocolError>().unwrap().code, "resume-gap");
 }
+
+/// The whole process stands still for most of a second, as on a machine that is short of everything: what came meanwhile is read late.
+#[tokio::test]
+async fn while_the_node_is_late_nobody_new_is_let_in_and_who_resumes_is() {
+    let stage = Stage::set_with(&[("ENFILADE_ROOM__MAX_DELAY", "300ms")]).await;
+    let mut ann = stage.join("ann").await;
+    let token = stage.token("bob");
+    let key = ann.joined["resume"]["key"].as_str().unwrap().to_owned();
+    let next_id = ann.signal.next_id();
+    let mut bob = Signal::connect(&stage.server.url).await.unwrap();
+    let fresh = Signal::connect(&stage.server.url).await.unwrap();
+    let last_seq = std::mem::replace(&mut ann.signal, fresh).cut();
+
+    stage.server.freeze(true).unwrap();
+    // Sent while nobody reads.
+    let frozen_for = tokio::time::sleep(std::time::Duration::from_millis(800));
+    let (joined, resumed, thawed) = tokio::join!(
+        bob.join(&token, json!({})),
+        ann.signal.resume(next_id, &key, last_seq),
+        async {
+            frozen_for.await;
+            stage.server.freeze(false)
+        }
+    );
+    thawed.unwrap();
+    assert_eq!(resumed.unwrap()["type"], "resumed");
+    let refused = joined.unwrap_err().downcast::<ProtocolError>().unwrap();
+    assert_eq!(refused.code, "overloaded");
+    // On the same socket, as soon as there is time.
+    let let_in = loop {
+        match bob.join(&token, json!({})).await {
+            Ok(joined) => break joined,
+            Err(error) => assert_eq!(error.downcast::<ProtocolError>().unwrap().code, "overloaded"),
+        }
+        // Nothing tells when it has.
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    };
+    assert_eq!(let_in["type"], "joined");
+}

@@ -88,6 +88,7 @@ pub(super) fn config() -> RoomConfig {
         resume_window: WINDOW,
         departure_timeout: Duration::ZERO,
         max_rooms: 10,
+        max_delay: Duration::ZERO,
         max_participants: 100,
         max_publications: 16,
         max_seats: 50,

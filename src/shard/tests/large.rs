@@ -353,3 +353,43 @@ fn what_is_wanted_on_any_shard_is_told_to_the_room_once() {
     home.turn();
     assert_eq!(demands(&mut events), [0]);
 }
+
+#[test]
+fn reports_of_all_seats_travel_in_as_few_datagrams_as_hold_them() {
+    const SPEAKERS: u64 = 40;
+    let mut ready = shards(1).remove(0);
+    let shard = &mut ready;
+    let (mut everybody, mut sources) = (Vec::new(), Vec::new());
+    for nth in 1..=SPEAKERS {
+        everybody.push(Speaker::join(shard, nth));
+        sources.push((nth, Limits::default()));
+    }
+    let mut bob = listen(shard, 500, &sources);
+    for speaker in &mut everybody {
+        speaker.say(shard, 30);
+    }
+    let slot = shard.shard.table.slot(bob.transport).unwrap();
+    let mut buffer = [0; 2_000];
+    // What they said is of no interest here.
+    while bob.socket.recv(&mut buffer).is_ok() {}
+    shard.shard.send_reports(Instant::now(), slot);
+    let (mut reported, mut datagrams) = (Vec::new(), 0);
+    while let Ok(len) = bob.socket.recv(&mut buffer) {
+        assert!(len <= 1_232, "{len} bytes");
+        datagrams += 1;
+        let mut compound = buffer[..len].to_vec();
+        let opened = bob.opener.open_rtcp(&mut compound).unwrap();
+        for (at, block) in blocks(&compound[..opened]).enumerate() {
+            if let RtcpBlock::SenderReport { ssrc, .. } = block {
+                reported.push(u64::from(ssrc));
+            }
+            let is_report = matches!(block, RtcpBlock::SenderReport { .. } | RtcpBlock::ReceiverReport { .. });
+            assert!(
+                at > 0 || is_report,
+                "a compound begins with a report (RFC 3550 section 6.1)"
+            );
+        }
+    }
+    assert_eq!(reported, (1..=SPEAKERS).collect::<Vec<_>>());
+    assert!(datagrams <= 3, "{datagrams} datagrams");
+}

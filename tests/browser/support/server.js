@@ -56,7 +56,7 @@ export async function startServer({ env = {} } = {}) {
     child = spawn(path, [], {
       cwd: root,
       stdio: ['ignore', 'pipe', 'pipe'],
-      env: { ...process.env, ENFILADE_HTTP__LISTEN: `127.0.0.1:${http}`, ENFILADE_MEDIA__FIRST_PORT: String(media), ...env },
+      env: { ...process.env, ENFILADE_HTTP__LISTEN: `127.0.0.1:${http}`, ENFILADE_MEDIA__FIRST_PORT: String(media), ENFILADE_ROOM__MAX_DELAY: '0s', ...env },
     });
     for (const stream of [child.stdout, child.stderr]) stream.on('data', (data) => (output = (output + data).slice(-20_000)));
     const { exitCode, signalCode } = await ready();

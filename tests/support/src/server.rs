@@ -71,6 +71,8 @@ impl Server {
             .env("ENFILADE_HTTP__LISTEN", format!("127.0.0.1:{http_port}"))
             .env("ENFILADE_MEDIA__FIRST_PORT", media_port.to_string())
             .env("ENFILADE_MEDIA__SHARDS", shards.to_string())
+            // Tests share the processor with each other, and are about other things.
+            .env("ENFILADE_ROOM__MAX_DELAY", "0s")
             .env("ENFILADE_MEDIA__ADVERTISED", r#"["127.0.0.1"]"#)
             .env(
                 "ENFILADE_LOG__FILTER",
@@ -178,8 +180,20 @@ impl Server {
     /// # Errors
     /// When the signal cannot be sent.
     pub fn terminate(&self) -> anyhow::Result<()> {
+        self.signal("-TERM")
+    }
+
+    /// Stops it where it is (`true`), or lets it go on.
+    ///
+    /// # Errors
+    /// When the signal cannot be sent.
+    pub fn freeze(&self, frozen: bool) -> anyhow::Result<()> {
+        self.signal(if frozen { "-STOP" } else { "-CONT" })
+    }
+
+    fn signal(&self, signal: &str) -> anyhow::Result<()> {
         let status = Command::new("kill")
-            .arg("-TERM")
+            .arg(signal)
             .arg(self.child.id().to_string())
             .status()?;
         anyhow::ensure!(status.success(), "kill says {status}");

@@ -380,3 +380,40 @@ fn frame_numbers_of_vp8_run_on_over_sources_with_descriptors_and_without() {
     let expected: Vec<_> = run(841).chain(run(851)).chain([None; 10]).chain(run(861)).collect();
     assert_eq!(numbers, expected);
 }
+
+/// A payload that cannot be read, or a descriptor left out, among packets that count otherwise.
+#[test]
+fn a_stray_that_counts_otherwise_than_its_run_disturbs_neither() {
+    let (mut kept, now) = (Kept::default(), Instant::now());
+    let mut source = camera(1);
+    source.attach(now, forwarder(1, Kind::Video));
+    let picture_id = |value: u16| Picture::Vp8 {
+        picture_id: Some(PictureId {
+            value,
+            wide: false,
+            offset: 2,
+        }),
+        tl0_pic_idx: None,
+        key_idx: None,
+    };
+    let descriptor = [0xc0, 0, 9];
+    let described = Picture::Described { frame_number: 9 };
+    let pictures = [picture_id(70), described, picture_id(72)];
+    for (number, picture) in pictures.into_iter().enumerate() {
+        let mut packet = audio_packet(now, number as u64, number as u32 * 2970);
+        packet.codec = Codec::Vp8;
+        packet.payload = &[0x90, 0x80, 0x11, 0];
+        packet.extensions.dependency_descriptor = Some(&descriptor);
+        packet.frame = FrameInfo {
+            starts_frame: true,
+            ends_frame: true,
+            keyframe: number == 0,
+            picture,
+            ..FrameInfo::default()
+        };
+        source.forward(&packet, &mut kept);
+    }
+    let ids: Vec<u8> = kept.sent.iter().map(|packet| packet.payload[2]).collect();
+    assert_eq!(ids, [70, 0x11, 72]);
+    assert!(kept.sent.iter().all(|packet| packet.descriptor.is_none()));
+}
