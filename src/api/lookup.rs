@@ -5,6 +5,7 @@ use std::time::SystemTime;
 use super::Api;
 use super::signal::refused;
 use super::token::{Grant, TokenError};
+use crate::room::Lookup;
 use crate::wire::signal::{PresenceRequest, RoomsRequest, ServerMessage, SignalError, Token};
 
 impl Api {
@@ -14,19 +15,18 @@ impl Api {
     }
 
     /// Is anybody in a room? Takes a token that opens it.
-    pub(super) fn presence(&self, request: PresenceRequest) -> Result<ServerMessage, SignalError> {
+    pub(super) async fn presence(&self, request: PresenceRequest) -> Result<ServerMessage, SignalError> {
         let grant = self.verify(request.token).map_err(refused)?;
         grant.check_room(&request.room).map_err(refused)?;
-        Ok(ServerMessage::Presence(self.node.presence(&request.room)))
+        Ok(self.node.look_up(Lookup::Presence(request.room)).await)
     }
 
     /// Which rooms are listed? Takes a token that opens any room.
-    pub(super) fn rooms(&self, request: RoomsRequest) -> Result<ServerMessage, SignalError> {
+    pub(super) async fn rooms(&self, request: RoomsRequest) -> Result<ServerMessage, SignalError> {
         let grant = self.verify(request.token).map_err(refused)?;
         if !grant.may_join {
             return Err(refused(TokenError::WrongRole));
         }
-        let rooms = self.node.rooms(&request.listing);
-        Ok(ServerMessage::Rooms { rooms })
+        Ok(self.node.look_up(Lookup::Rooms(request.listing)).await)
     }
 }

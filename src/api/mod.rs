@@ -1,8 +1,11 @@
 //! Speaks HTTP: signalling socket, WHIP and WHEP, tokens, health, metrics, the page. The only home of axum.
 
 mod assets;
+mod carry;
 mod config;
+mod elsewhere;
 mod health;
+mod line;
 mod listen;
 mod lookup;
 mod rooms;
@@ -23,7 +26,7 @@ use tower_http::set_header::SetResponseHeaderLayer;
 pub use config::HttpConfig;
 pub use listen::serve;
 
-use crate::node::Node;
+use crate::node::{Arrivals, Node};
 use token::{Key, Keyring, Spent};
 
 /// What every route needs.
@@ -37,7 +40,15 @@ struct Api {
 }
 
 /// Everything the node serves over HTTP. With `development_key`, whoever asks gets a token signed by it.
-pub fn router(node: Node, keys: &[Key], config: HttpConfig, development_key: Option<Key>) -> Router {
+///
+/// With `arrivals` it serves those that other nodes hand on, too, in a task that ends with them.
+pub fn router(
+    node: Node,
+    keys: &[Key],
+    config: HttpConfig,
+    development_key: Option<Key>,
+    arrivals: Option<Arrivals>,
+) -> Router {
     let api = Arc::new(Api {
         node,
         keys: Keyring::new(keys),
@@ -45,22 +56,19 @@ pub fn router(node: Node, keys: &[Key], config: HttpConfig, development_key: Opt
         config,
         development_key,
     });
+    let here_or_elsewhere = axum::middleware::from_fn_with_state(Arc::clone(&api), elsewhere::hand_on);
     // Whoever asks an ingest endpoint for its options, from a page or not, learns what it takes (RFC 9725 section 4.2).
     let ingest = Router::new()
         .route("/whip/{room}", post(whip::publish))
         .route("/whep/{room}/{participant}", post(whip::watch))
+        .route_layer(here_or_elsewhere.clone())
         .layer(cors(&api.config))
         .layer(SetResponseHeaderLayer::if_not_present(
             header::HeaderName::from_static("accept-post"),
             HeaderValue::from_static("application/sdp"),
         ));
-    Router::new()
-        .route("/healthz", get(health::alive))
-        .route("/readyz", get(health::ready))
-        .route("/metrics", get(health::metrics))
-        .route("/v1/signal", get(signal::upgrade))
+    let rooms = Router::new()
         .route("/v1/rooms/{room}/stats", get(rooms::stats))
-        .route("/v1/dev/token", post(health::development_token))
         .route(
             "/whip/{room}/{resource}",
             delete(whip::end_publishing).patch(whip::patch_publishing),
@@ -69,12 +77,24 @@ pub fn router(node: Node, keys: &[Key], config: HttpConfig, development_key: Opt
             "/whep/{room}/{participant}/{resource}",
             delete(whip::end_watching).patch(whip::patch_watching),
         )
+        .route_layer(here_or_elsewhere);
+    let router = Router::new()
+        .route("/healthz", get(health::alive))
+        .route("/readyz", get(health::ready))
+        .route("/metrics", get(health::metrics))
+        .route("/v1/signal", get(signal::upgrade))
+        .route("/v1/dev/token", post(health::development_token))
+        .merge(rooms)
         .merge(assets::routes())
         .layer(cors(&api.config))
         .merge(ingest)
         .layer(DefaultBodyLimit::max(api.config.max_body))
         .layer(axum::middleware::map_response(close_after_unread_body))
-        .with_state(api)
+        .with_state(Arc::clone(&api));
+    if let Some(arrivals) = arrivals {
+        tokio::spawn(elsewhere::attend(api, router.clone(), arrivals));
+    }
+    router
 }
 
 /// What is left of a body that is too large is not read, so nothing can follow it on its connection; the client has to know.

@@ -4,14 +4,16 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use axum::extract::State;
-use axum::extract::ws::{CloseFrame, Message, WebSocket, WebSocketUpgrade};
+use axum::extract::ws::{CloseFrame, Message, WebSocketUpgrade};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use tokio::time::timeout;
 
 use super::Api;
+use super::line::{Frame, Line};
 use super::token::{Grant, TokenError};
-use crate::node::{Attached, SocketFrame};
+use crate::cluster::NodeId;
+use crate::node::{Attached, Closed, Route, SocketFrame};
 use crate::room::{self, Input, SocketKey};
 use crate::wire::limits::OFFER_BYTES_MAX;
 use crate::wire::signal::{
@@ -26,13 +28,11 @@ const WRITE_TIMEOUT: Duration = Duration::from_secs(20);
 /// How long a client may take to answer a close before the socket is dropped.
 const FAREWELL_TIMEOUT: Duration = Duration::from_secs(2);
 // WebSocket close codes (RFC 6455 section 7.4); ours from 4000.
-/// What a browser closes with when the page of the socket is closed, reloaded or left.
-const GOING_AWAY: u16 = 1001;
 const POLICY: u16 = 1008;
-const TOO_BIG: u16 = 1009;
+pub(super) const TOO_BIG: u16 = 1009;
 /// What a socket may ask before it joins.
 const LOOKUPS_MAX: u32 = 20;
-const RESTART: u16 = 1012;
+pub(super) const RESTART: u16 = 1012;
 const TOO_SLOW: u16 = 4008;
 
 pub(super) async fn upgrade(State(api): State<Arc<Api>>, headers: HeaderMap, upgrade: WebSocketUpgrade) -> Response {
@@ -47,22 +47,14 @@ pub(super) async fn upgrade(State(api): State<Arc<Api>>, headers: HeaderMap, upg
         .read_buffer_size(READ_BUFFER_BYTES)
         .on_upgrade(move |socket| async move {
             api.node.metrics().sockets.inc();
-            Socket {
-                api: Arc::clone(&api),
-                socket,
-                key: api.node.socket_key(),
-                grant: None,
-                lookups: 0,
-            }
-            .run()
-            .await;
+            Socket::new(&api, Line::Socket(Box::new(socket))).run().await;
             api.node.metrics().sockets.dec();
         })
 }
 
-struct Socket {
-    api: Arc<Api>,
-    socket: WebSocket,
+pub(super) struct Socket {
+    pub(super) api: Arc<Api>,
+    pub(super) line: Line,
     key: SocketKey,
     /// By which it tries to join; given back if the room says no.
     grant: Option<Grant>,
@@ -71,32 +63,34 @@ struct Socket {
 }
 
 /// What a message before the join leads to.
-enum First {
+pub(super) enum First {
     /// A room took the socket.
     Entered(Attached),
+    /// The room is, or is to begin, on another node.
+    Elsewhere(NodeId),
     /// An answer, and nothing else.
     Answered { re: u32, message: ServerMessage },
 }
 
-/// What a client's frame is.
-enum Frame {
-    Text(String),
-    Binary,
-    /// Ping, pong: alive, nothing else.
-    Alive,
-    TooBig,
-    /// The page is going away (1001): nobody will resume.
-    GoingAway,
-    Closed,
-}
-
 impl Socket {
+    pub(super) fn new(api: &Arc<Api>, line: Line) -> Self {
+        Socket {
+            api: Arc::clone(api),
+            line,
+            key: api.node.socket_key(),
+            grant: None,
+            lookups: 0,
+        }
+    }
+
     async fn run(mut self) {
-        loop {
-            let Some(attached) = self.admit().await else {
-                return;
+        while let Some((first, text)) = self.admit().await {
+            let may_try_again = match first {
+                First::Entered(attached) => self.converse(attached).await,
+                First::Elsewhere(node) => self.lead_on(node, &text).await,
+                First::Answered { .. } => true,
             };
-            if !self.converse(attached).await {
+            if !may_try_again {
                 return;
             }
             // The room did not let the client in; it may try again on the same socket, under a new name.
@@ -105,11 +99,11 @@ impl Socket {
     }
 
     /// Reads until a `join` or `resume` leads into a room.
-    async fn admit(&mut self) -> Option<Attached> {
+    async fn admit(&mut self) -> Option<(First, String)> {
         let mut deadline = Instant::now() + self.api.config.first_message_timeout;
         loop {
             let left = deadline.saturating_duration_since(Instant::now());
-            let Ok(frame) = timeout(left, self.read()).await else {
+            let Ok(frame) = timeout(left, self.line.read()).await else {
                 self.close(POLICY, "join or resume expected").await;
                 return None;
             };
@@ -126,8 +120,8 @@ impl Socket {
                 }
                 Frame::GoingAway | Frame::Closed => return None,
             };
-            match self.first_message(&text).await {
-                Ok(First::Entered(attached)) => return Some(attached),
+            match self.first_message(&text, true).await {
+                Ok(first @ (First::Entered(_) | First::Elsewhere(_))) => return Some((first, text)),
                 Ok(First::Answered { re, message }) => {
                     self.answer(Some(re), &message).await?;
                     if !matches!(message, ServerMessage::Pong) {
@@ -147,13 +141,13 @@ impl Socket {
         clippy::wildcard_enum_match_arm,
         reason = "whatever comes later in a session is out of place here"
     )]
-    async fn first_message(&mut self, text: &str) -> Result<First, SignalError> {
+    pub(super) async fn first_message(&mut self, text: &str, may_lead_on: bool) -> Result<First, SignalError> {
         let envelope = decode(text)?;
         let id = envelope.id;
         let with_id = |error: SignalError| SignalError { id: Some(id), ..error };
         match envelope.message {
-            ClientMessage::Join(join) => self.join(id, join).await.map(First::Entered).map_err(with_id),
-            ClientMessage::Resume(resume) => self.resume(id, resume).await.map(First::Entered).map_err(with_id),
+            ClientMessage::Join(join) => self.join(id, join, may_lead_on).await.map_err(with_id),
+            ClientMessage::Resume(resume) => self.resume(id, resume, may_lead_on).await.map_err(with_id),
             ClientMessage::Ping { .. } => Ok(First::Answered {
                 re: id,
                 message: ServerMessage::Pong,
@@ -164,8 +158,14 @@ impl Socket {
                     "so many questions are for those who have joined",
                 )))
             }
-            ClientMessage::Presence(asked) => self.answered(id, self.api.presence(asked)).map_err(with_id),
-            ClientMessage::Rooms(asked) => self.answered(id, self.api.rooms(asked)).map_err(with_id),
+            ClientMessage::Presence(asked) => {
+                let answer = self.api.presence(asked).await;
+                self.answered(id, answer).map_err(with_id)
+            },
+            ClientMessage::Rooms(asked) => {
+                let answer = self.api.rooms(asked).await;
+                self.answered(id, answer).map_err(with_id)
+            },
             _ => Err(with_id(SignalError::new(
                 ErrorCode::JoinFirst,
                 "the first message has to be join, resume, presence or rooms",
@@ -178,7 +178,7 @@ impl Socket {
         answer.map(|message| First::Answered { re, message })
     }
 
-    async fn join(&mut self, request: u32, mut join: JoinRequest) -> Result<Attached, SignalError> {
+    async fn join(&mut self, request: u32, mut join: JoinRequest, may_lead_on: bool) -> Result<First, SignalError> {
         let token = join.token.take().ok_or_else(|| refused(TokenError::Missing))?;
         let grant = self.api.keys.verify(&token.0, SystemTime::now()).map_err(refused)?;
         let Some(room) = join.room.clone().or_else(|| grant.room.clone()) else {
@@ -191,6 +191,11 @@ impl Socket {
             });
         };
         grant.check_room(&room).map_err(refused)?;
+        let may_begin = join.intent != Intent::Join;
+        let closed = |closed: Closed| SignalError::new(closed.code(), closed.to_string());
+        if may_lead_on && let Route::There(node) = self.api.node.route(&room, may_begin).await.map_err(closed)? {
+            return Ok(First::Elsewhere(node));
+        }
         if let Some(participant) = &join.participant {
             grant.check_join(&room, participant).map_err(refused)?;
         }
@@ -202,7 +207,7 @@ impl Socket {
         let entered = self
             .api
             .node
-            .join(&room, key, join.intent != Intent::Join, |place| Input::Join {
+            .join(&room, key, may_begin, |place| Input::Join {
                 socket: key,
                 request,
                 join: Box::new(join.clone()),
@@ -211,10 +216,17 @@ impl Socket {
                 local: place.local,
             })
             .await;
-        entered.map_err(|closed| {
-            self.give_token_back();
-            SignalError::new(closed.code(), closed.to_string())
-        })
+        match entered {
+            Ok(attached) => Ok(First::Entered(attached)),
+            Err(why) => {
+                self.give_token_back();
+                // Somebody came into it over there at the same moment.
+                if let Closed::Elsewhere(node) = why {
+                    return Ok(First::Elsewhere(node));
+                }
+                Err(closed(why))
+            }
+        }
     }
 
     /// It let nobody in.
@@ -224,10 +236,13 @@ impl Socket {
         }
     }
 
-    async fn resume(&mut self, request: u32, resume: ResumeRequest) -> Result<Attached, SignalError> {
+    async fn resume(&mut self, request: u32, resume: ResumeRequest, may_lead_on: bool) -> Result<First, SignalError> {
         let unknown = || SignalError::new(ErrorCode::ResumeUnknown, "this session is over; join again");
         let key = ResumeKey::parse(&resume.key.0).ok_or_else(unknown)?;
-        let room_number = key.room();
+        if let (true, Route::There(node)) = (may_lead_on, self.api.node.route_of(&key)) {
+            return Ok(First::Elsewhere(node));
+        }
+        let named = key.clone();
         let input = Input::Resume {
             socket: self.key,
             request,
@@ -237,13 +252,14 @@ impl Socket {
         };
         self.api
             .node
-            .resume(room_number, self.key, input)
+            .resume(&named, self.key, input)
             .await
+            .map(First::Entered)
             .ok_or_else(unknown)
     }
 
     /// Carries frames both ways. True when the room refused the client, who may try again.
-    async fn converse(&mut self, mut attached: Attached) -> bool {
+    pub(super) async fn converse(&mut self, mut attached: Attached) -> bool {
         let mut pings = tokio::time::interval(self.api.config.ping_interval);
         pings.reset();
         let mut silent_pings = 0;
@@ -279,7 +295,7 @@ impl Socket {
                         return false;
                     }
                 },
-                frame = self.read() => {
+                frame = self.line.read() => {
                     silent_pings = 0;
                     let message = match frame {
                         Frame::Text(text) => decode(&text),
@@ -300,7 +316,8 @@ impl Socket {
                     // A room that takes no more has ended; what it said last, and why, is still to be written.
                     let _ = attached.send(Input::Message { socket: self.key, message }).await;
                 }
-                _ = pings.tick() => {
+                // A socket that another node holds is watched over there.
+                _ = pings.tick(), if !self.line.is_relay() => {
                     silent_pings += 1;
                     if silent_pings > 2 || !self.write(Message::Ping(Default::default())).await {
                         break;
@@ -317,27 +334,16 @@ impl Socket {
         false
     }
 
-    fn count_join(&self, result: &str) {
+    pub(super) fn count_join(&self, result: &str) {
         self.api.node.metrics().joins.with_label_values(&[result]).inc();
     }
 
-    async fn read(&mut self) -> Frame {
-        match self.socket.recv().await {
-            Some(Ok(Message::Text(text))) => Frame::Text(text.to_string()),
-            Some(Ok(Message::Binary(_))) => Frame::Binary,
-            Some(Ok(Message::Ping(_) | Message::Pong(_))) => Frame::Alive,
-            Some(Err(error)) if error.to_string().contains("too long") => Frame::TooBig,
-            Some(Ok(Message::Close(Some(close)))) if close.code == GOING_AWAY => Frame::GoingAway,
-            Some(Ok(Message::Close(_)) | Err(_)) | None => Frame::Closed,
-        }
-    }
-
-    async fn write(&mut self, message: Message) -> bool {
-        matches!(timeout(WRITE_TIMEOUT, self.socket.send(message)).await, Ok(Ok(())))
+    pub(super) async fn write(&mut self, message: Message) -> bool {
+        matches!(timeout(WRITE_TIMEOUT, self.line.write(message)).await, Ok(true))
     }
 
     /// Answers without a session. `None` when the socket is gone.
-    async fn refuse(&mut self, error: &SignalError, re: Option<u32>) -> Option<()> {
+    pub(super) async fn refuse(&mut self, error: &SignalError, re: Option<u32>) -> Option<()> {
         self.answer(re, &error.to_message()).await
     }
 
@@ -347,7 +353,7 @@ impl Socket {
         self.write(Message::Text(text.into())).await.then_some(())
     }
 
-    async fn close(&mut self, code: u16, reason: &'static str) {
+    pub(super) async fn close(&mut self, code: u16, reason: &str) {
         self.write(Message::Close(Some(CloseFrame {
             code,
             reason: reason.into(),
@@ -355,12 +361,12 @@ impl Socket {
         .await;
         // What the client is still sending is read and thrown away: a socket that is dropped with unread bytes is reset, and
         // what was written last may be lost with it.
-        let farewell = async { while matches!(self.read().await, Frame::Text(_) | Frame::Binary | Frame::Alive) {} };
+        let farewell = async { while matches!(self.line.read().await, Frame::Text(_) | Frame::Binary | Frame::Alive) {} };
         let _ = timeout(FAREWELL_TIMEOUT, farewell).await;
     }
 }
 
-fn binary_refused() -> SignalError {
+pub(super) fn binary_refused() -> SignalError {
     SignalError::new(
         ErrorCode::BinaryNotSupported,
         "signalling is text; binary frames are not read",

@@ -11,8 +11,10 @@ use axum::response::{IntoResponse, Response};
 use serde_json::json;
 
 use super::Api;
+use super::elsewhere::IsElsewhere;
 use super::signal::room_grant;
 use super::token::{Grant, TokenError};
+use crate::cluster::NodeId;
 use crate::node::{Closed, Place};
 use crate::room::{HttpKey, HttpOffer, HttpPatch, HttpReply, Input};
 use crate::transport::ice::Credentials;
@@ -279,6 +281,8 @@ pub(super) struct Refusal {
     status: StatusCode,
     code: ErrorCode,
     message: String,
+    /// Another node has the room.
+    elsewhere: Option<NodeId>,
 }
 
 impl Refusal {
@@ -287,6 +291,7 @@ impl Refusal {
             status,
             code,
             message: message.into(),
+            elsewhere: None,
         }
     }
 
@@ -310,7 +315,12 @@ impl From<SignalError> for Refusal {
 
 impl From<Closed> for Refusal {
     fn from(closed: Closed) -> Self {
-        Self::new(StatusCode::SERVICE_UNAVAILABLE, closed.code(), closed.to_string())
+        let refusal = Self::new(StatusCode::SERVICE_UNAVAILABLE, closed.code(), closed.to_string());
+        let elsewhere = match closed {
+            Closed::Elsewhere(node) => Some(node),
+            Closed::Draining | Closed::Full | Closed::NoRoom | Closed::Late | Closed::Busy | Closed::Cut => None,
+        };
+        Self { elsewhere, ..refusal }
     }
 }
 
@@ -435,6 +445,9 @@ pub(super) fn problem(refusal: &Refusal) -> Response {
         body.to_string(),
     )
         .into_response();
+    if let Some(node) = &refusal.elsewhere {
+        response.extensions_mut().insert(IsElsewhere(node.clone()));
+    }
     if refusal.status == StatusCode::UNAUTHORIZED {
         response
             .headers_mut()
@@ -459,7 +472,11 @@ fn status_of(code: ErrorCode) -> StatusCode {
         | ErrorCode::TokenRoom
         | ErrorCode::TokenParticipant
         | ErrorCode::TokenRole => StatusCode::FORBIDDEN,
-        ErrorCode::RoomFull | ErrorCode::RoomLimit | ErrorCode::Overloaded | ErrorCode::NodeDraining => {
+        ErrorCode::RoomFull
+        | ErrorCode::RoomLimit
+        | ErrorCode::Overloaded
+        | ErrorCode::NodeDraining
+        | ErrorCode::ClusterUnreachable => {
             StatusCode::SERVICE_UNAVAILABLE
         }
         ErrorCode::SdpTooLarge => StatusCode::PAYLOAD_TOO_LARGE,

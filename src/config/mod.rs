@@ -16,7 +16,7 @@ use std::path::PathBuf;
 
 use crate::api::HttpConfig;
 use crate::api::token::Key;
-use crate::node::ShutdownConfig;
+use crate::node::{ClusterConfig, ShutdownConfig};
 use crate::room::RoomConfig;
 use crate::shard::MediaConfig;
 
@@ -43,6 +43,8 @@ pub struct Config {
     pub keys: Vec<Key>,
     /// `[log]`: what is logged and how.
     pub log: LogConfig,
+    /// `[cluster]`: other nodes.
+    pub cluster: ClusterConfig,
     /// `[shutdown]`: how the node stops.
     pub shutdown: ShutdownConfig,
 }

@@ -13,7 +13,8 @@ use super::reader::Reader;
 use super::{Config, DEFAULT_TOML, LogConfig, LogFormat, Mode};
 use crate::api::HttpConfig;
 use crate::api::token::{Key, Secret};
-use crate::node::ShutdownConfig;
+use crate::cluster::NatsConfig;
+use crate::node::{ClusterConfig, ShutdownConfig};
 use crate::packet::{Codec, Kind};
 use crate::room::{LinksConfig, RoomConfig};
 use crate::shard::MediaConfig;
@@ -41,6 +42,7 @@ pub(super) fn read(layers: &Layers, problems: &mut Vec<Problem>) -> Config {
         room: room(&mut reader, mode),
         keys: keys(&mut reader, mode),
         log: log(&mut reader),
+        cluster: cluster(&mut reader),
         shutdown: ShutdownConfig {
             grace: reader.duration("shutdown.grace", secs(0)..=hours(24)),
         },
@@ -110,6 +112,60 @@ fn room(reader: &mut Reader<'_>, mode: Mode) -> RoomConfig {
         codecs: codecs(reader),
         turn: turn(reader),
         links: links(reader, mode),
+        node_tag: 0,
+    }
+}
+
+fn cluster(reader: &mut Reader<'_>) -> ClusterConfig {
+    let any = |text: &str| Some(text.to_owned());
+    let servers = reader.text(
+        "cluster.nats",
+        Vec::new(),
+        "expected nothing, or URLs joined by commas like \"nats://10.0.0.5:4222\" or \"tls://nats.example.org:4222\"",
+        |text| {
+            let urls = text.split(',').map(str::trim).filter(|url| !url.is_empty());
+            let lawful = |url: &str| {
+                let rest = url.strip_prefix("nats://").or_else(|| url.strip_prefix("tls://"));
+                rest.is_some_and(|rest| !rest.is_empty() && !rest.contains(char::is_whitespace))
+            };
+            urls.map(|url| lawful(url).then(|| url.to_owned())).collect()
+        },
+    );
+    let credentials = reader.text(
+        "cluster.credentials_file",
+        String::new(),
+        "expected the path of a file, or nothing",
+        any,
+    );
+    let word = |text: &str| {
+        let lawful = |character: char| character.is_ascii_alphanumeric() || "-_.".contains(character);
+        (text.len() <= 63 && text.chars().all(lawful)).then(|| text.to_owned())
+    };
+    let expected = "expected at most 63 letters, digits, '-', '_' and '.', or nothing";
+    let name = reader.text("cluster.name", String::new(), expected, word);
+    let region = reader.text("cluster.region", String::new(), expected, word);
+    let prefix = reader.text(
+        "cluster.prefix",
+        String::new(),
+        "expected 1 to 32 letters, digits, '-' and '_'",
+        |text| {
+            let lawful = |byte: u8| byte.is_ascii_alphanumeric() || b"-_".contains(&byte);
+            ((1..=32).contains(&text.len()) && text.bytes().all(lawful)).then(|| text.to_owned())
+        },
+    );
+    let replicas = count(reader, "cluster.replicas", 1, 5);
+    let alone = reader.choice("cluster.alone", &[("serve", true), ("refuse", false)]);
+    let nats = (!servers.is_empty()).then(|| NatsConfig {
+        servers,
+        credentials: (!credentials.is_empty()).then(|| credentials.into()),
+        replicas,
+        prefix,
+    });
+    ClusterConfig {
+        nats,
+        name,
+        region,
+        alone,
     }
 }
 

@@ -39,6 +39,12 @@ pub struct Metrics {
     pub handshake_failures: IntCounter,
     /// A task of ours died; each one is a bug.
     pub panics: IntCounter,
+    /// Nodes of the cluster that have leases, this one among them; 0 when it is alone by design.
+    pub cluster_nodes: IntGauge,
+    /// Signalling sockets that two nodes share, whichever end is here.
+    pub cluster_relays: IntGauge,
+    /// 1 while the rest of the cluster cannot be reached.
+    pub cluster_cut_off: IntGauge,
 }
 
 impl Metrics {
@@ -80,9 +86,18 @@ impl Metrics {
             )?,
             handshake_failures: IntCounter::new("enfilade_dtls_failures_total", "DTLS handshakes that failed")?,
             panics: IntCounter::new("enfilade_panics_total", "Tasks that died; each one is a bug")?,
+            cluster_nodes: IntGauge::new("enfilade_cluster_nodes", "Nodes of the cluster, this one among them")?,
+            cluster_relays: IntGauge::new(
+                "enfilade_cluster_relays",
+                "Signalling sockets that this node and another share",
+            )?,
+            cluster_cut_off: IntGauge::new(
+                "enfilade_cluster_cut_off",
+                "1 while the rest of the cluster cannot be reached",
+            )?,
             registry,
         };
-        let collectors: [Box<dyn Collector>; 13] = [
+        let collectors: [Box<dyn Collector>; 16] = [
             Box::new(metrics.rooms.clone()),
             Box::new(metrics.sockets.clone()),
             Box::new(metrics.handshakes.clone()),
@@ -95,6 +110,9 @@ impl Metrics {
             Box::new(metrics.handshake_seconds.clone()),
             Box::new(metrics.handshake_failures.clone()),
             Box::new(metrics.panics.clone()),
+            Box::new(metrics.cluster_nodes.clone()),
+            Box::new(metrics.cluster_relays.clone()),
+            Box::new(metrics.cluster_cut_off.clone()),
             Box::new(ShardCollector { shards }),
         ];
         for collector in collectors {

@@ -10,6 +10,7 @@
 //! | orders | room → handshake | 256 | a data message is dropped |
 
 mod admission;
+mod cluster;
 mod config;
 mod directory;
 mod frames;
@@ -27,11 +28,13 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use tokio::sync::oneshot;
 use tokio_util::task::TaskTracker;
 
+pub use cluster::{Arrivals, Cluster, ClusterConfig, HandedOn, Relay, RelayEvent, Route};
 pub use config::ShutdownConfig;
 pub use frames::{FrameReceiver, SocketFrame};
 pub use metrics::Metrics;
 pub use serve::serve;
 
+use crate::cluster::{Bus, Claim, NodeId};
 use crate::room::{HttpKey, HttpReply, Input, Lookup, RoomConfig, SocketKey, Verify};
 use crate::shard::{Mail, ShardHandle, ShardId};
 use crate::transport::dtls::DtlsIdentity;
@@ -39,7 +42,7 @@ use crate::transport::ice::Credentials;
 use crate::transport::negotiation::LocalTransport;
 use crate::transport::turn::TurnServers;
 use crate::wire::signal::{Presence, ServerMessage};
-use crate::wire::{ErrorCode, RoomId};
+use crate::wire::{ErrorCode, ResumeKey, RoomId};
 use admission::Admission;
 use directory::{Directory, RoomHandle};
 use room_task::RoomMessage;
@@ -71,6 +74,8 @@ struct Inner {
     rooms_at: Vec<AtomicUsize>,
     draining: AtomicBool,
     admission: Admission,
+    /// Other nodes, if there may be any.
+    cluster: Option<Cluster>,
     next_key: AtomicU64,
     tasks: TaskTracker,
 }
@@ -93,27 +98,46 @@ pub struct NodeParts {
     pub room_spread: usize,
     /// Counters.
     pub metrics: Metrics,
+    /// How other nodes are reached, and what is said of this one; `None`: it is alone.
+    pub cluster: Option<(Arc<dyn Bus>, ClusterConfig)>,
 }
 
 impl Inner {
-    fn presence(&self, room: &RoomId) -> Presence {
-        let shown = self.directory.presence(room);
-        shown.unwrap_or_else(|| Presence::nobody(room.clone(), self.room_config.max_participants))
+    /// Answers what somebody asks about rooms. Waits for nobody when the node is alone, or the room is here.
+    async fn look_up(&self, lookup: Lookup) -> ServerMessage {
+        match lookup {
+            Lookup::Presence(room) => {
+                let shown = match (self.directory.presence(&room), &self.cluster) {
+                    (None, Some(cluster)) => cluster.presence(&room).await,
+                    (shown, _) => shown,
+                };
+                ServerMessage::Presence(
+                    shown.unwrap_or_else(|| Presence::nobody(room, self.room_config.max_participants)),
+                )
+            }
+            Lookup::Rooms(listing) => {
+                let mut rooms = self.directory.listed(&listing);
+                if let Some(cluster) = &self.cluster {
+                    rooms.extend(cluster.listed(&listing).await);
+                    presence::fit(&mut rooms);
+                }
+                ServerMessage::Rooms { rooms }
+            }
+        }
     }
 
-    /// Answers what somebody in one room asks about others.
-    fn look_up(&self, lookup: Lookup) -> ServerMessage {
-        match lookup {
-            Lookup::Presence(room) => ServerMessage::Presence(self.presence(&room)),
-            Lookup::Rooms(listing) => ServerMessage::Rooms {
-                rooms: self.directory.listed(&listing),
-            },
-        }
+    /// Whether [`Self::look_up`] may take its time.
+    fn looks_far(&self, lookup: &Lookup) -> bool {
+        self.cluster.is_some()
+            && match lookup {
+                Lookup::Presence(room) => self.directory.presence(room).is_none(),
+                Lookup::Rooms(_) => true,
+            }
     }
 }
 
 /// Why nobody is let in now.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Closed {
     /// The node is going away.
     #[error("this node is shutting down; connect again")]
@@ -130,16 +154,23 @@ pub enum Closed {
     /// The room ended again and again while it was being entered.
     #[error("the room could not be entered; try again")]
     Busy,
+    /// Another node has the room.
+    #[error("the room is on another node; try again")]
+    Elsewhere(NodeId),
+    /// Who has the room cannot be asked.
+    #[error("the other nodes cannot be reached; try again in a moment")]
+    Cut,
 }
 
 impl Closed {
     /// The code of the client protocol.
-    pub const fn code(self) -> ErrorCode {
+    pub const fn code(&self) -> ErrorCode {
         match self {
             Closed::Draining => ErrorCode::NodeDraining,
             Closed::Full => ErrorCode::RoomLimit,
             Closed::NoRoom => ErrorCode::RoomNotFound,
-            Closed::Late | Closed::Busy => ErrorCode::Overloaded,
+            Closed::Late | Closed::Busy | Closed::Elsewhere(_) => ErrorCode::Overloaded,
+            Closed::Cut => ErrorCode::ClusterUnreachable,
         }
     }
 }
@@ -189,25 +220,69 @@ pub struct Place {
 }
 
 impl Node {
-    /// Puts a node together. Nothing runs until the first room is entered.
-    pub fn new(parts: NodeParts) -> Self {
-        let inner = Inner {
+    /// Puts a node together, with what other nodes hand on. Of a node that is alone nothing runs until the first room is entered.
+    pub fn new(parts: NodeParts) -> (Self, Option<Arrivals>) {
+        let [tag, low, high] = random_words();
+        let (mut cluster, mut started, mut arrivals) = (None, None, None);
+        if let Some((bus, config)) = parts.cluster {
+            let own = NodeId::of_process(&config.name, tag);
+            let epoch = u64::from(high) << 32 | u64::from(low);
+            let (place, parts, handed_on) = Cluster::new(bus, own, &config, epoch);
+            (cluster, started, arrivals) = (Some(place), Some(parts), Some(handed_on));
+        }
+        let room_config = RoomConfig {
+            node_tag: tag,
+            ..parts.room
+        };
+        let inner = Arc::new(Inner {
             rooms_at: parts.shards.iter().map(|_| AtomicUsize::new(0)).collect(),
             shards: parts.shards,
             advertised: parts.advertised,
             tcp: parts.tcp,
             identity: parts.identity,
-            admission: Admission::new(Instant::now(), parts.room.max_delay),
-            room_config: parts.room,
+            admission: Admission::new(Instant::now(), room_config.max_delay),
+            room_config,
             verify: parts.verify,
             room_spread: parts.room_spread.max(1),
             directory: Directory::default(),
             metrics: parts.metrics,
             draining: AtomicBool::new(false),
+            cluster,
             next_key: AtomicU64::new(1),
             tasks: TaskTracker::new(),
+        });
+        if let (Some(cluster), Some(parts)) = (&inner.cluster, started) {
+            cluster.start(&inner, parts);
+        }
+        (Self { inner }, arrivals)
+    }
+
+    /// Its place among others; `None`: it is alone.
+    pub fn cluster(&self) -> Option<&Cluster> {
+        self.inner.cluster.as_ref()
+    }
+
+    /// Where a room is, or is to begin if it may.
+    ///
+    /// # Errors
+    /// When that cannot be known.
+    pub async fn route(&self, room: &RoomId, may_begin: bool) -> Result<Route, Closed> {
+        let Some(cluster) = &self.inner.cluster else {
+            return Ok(Route::Here);
         };
-        Self { inner: Arc::new(inner) }
+        if self.is_ready() && self.inner.directory.by_id(room).is_some() {
+            return Ok(Route::Here);
+        }
+        match cluster.route(room, may_begin, self.is_ready()).await {
+            Ok(route) => Ok(route.unwrap_or(Route::Here)),
+            Err(_) => Err(Closed::Cut),
+        }
+    }
+
+    /// Where the session of a resume key is.
+    pub fn route_of(&self, key: &ResumeKey) -> Route {
+        let elsewhere = self.inner.cluster.as_ref().and_then(|cluster| cluster.by_tag(key.node()));
+        elsewhere.map_or(Route::Here, Route::There)
     }
 
     /// The counters.
@@ -245,7 +320,7 @@ impl Node {
         self.check_time()?;
         for _ in 0..ENTER_ATTEMPTS {
             let handle = if may_begin {
-                self.enter(room)?
+                self.enter(room).await?
             } else {
                 let known = self.inner.directory.by_id(room);
                 known.ok_or(if self.is_ready() {
@@ -263,19 +338,17 @@ impl Node {
     }
 
     /// Leads a socket back to the room that its resume key names; `None` when that room is gone.
-    pub async fn resume(&self, room_number: u32, socket: SocketKey, resume: Input) -> Option<Attached> {
-        let handle = self.inner.directory.by_number(room_number)?;
+    pub async fn resume(&self, key: &ResumeKey, socket: SocketKey, resume: Input) -> Option<Attached> {
+        if key.node() != self.inner.room_config.node_tag {
+            return None;
+        }
+        let handle = self.inner.directory.by_number(key.room())?;
         attach(handle, socket, resume).await
     }
 
-    /// What a room shows to those outside.
-    pub fn presence(&self, room: &RoomId) -> Presence {
-        self.inner.presence(room)
-    }
-
-    /// What rooms with this listing show.
-    pub fn rooms(&self, listing: &str) -> Vec<Presence> {
-        self.inner.directory.listed(listing)
+    /// Answers what somebody who is in no room asks about rooms.
+    pub async fn look_up(&self, lookup: Lookup) -> ServerMessage {
+        self.inner.look_up(lookup).await
     }
 
     /// Asks a room something over HTTP. With `create`, somebody comes in: the room begins if it is not there.
@@ -293,7 +366,7 @@ impl Node {
         }
         for _ in 0..ENTER_ATTEMPTS {
             let handle = if create {
-                self.enter(room)?
+                self.enter(room).await?
             } else {
                 match self.inner.directory.by_id(room) {
                     Some(handle) => handle,
@@ -316,6 +389,10 @@ impl Node {
     pub async fn drain(&self, grace: Duration) {
         self.inner.draining.store(true, Ordering::Relaxed);
         let told_and_gone = async {
+            if let Some(cluster) = &self.inner.cluster {
+                // Whoever is told to join again finds the room nobody's, and begins it on another node.
+                cluster.give_up_rooms().await;
+            }
             for room in self.inner.directory.all() {
                 // A room that is gone needs no telling.
                 let _ = room.inbox.send(RoomMessage::Input(Input::Drain)).await;
@@ -333,6 +410,9 @@ impl Node {
             // A shard that has stopped by itself needs no telling.
             let _ = shard.send(Mail::Stop).await;
         }
+        if let Some(cluster) = &self.inner.cluster {
+            cluster.leave().await;
+        }
     }
 
     fn check_time(&self) -> Result<(), Closed> {
@@ -343,12 +423,29 @@ impl Node {
         }
     }
 
-    fn enter(&self, room: &RoomId) -> Result<RoomHandle, Closed> {
+    async fn enter(&self, room: &RoomId) -> Result<RoomHandle, Closed> {
+        if let Some(cluster) = &self.inner.cluster {
+            if let Some(handle) = self.inner.directory.by_id(room) {
+                return Ok(handle);
+            }
+            self.may_begin(self.inner.directory.len())?;
+            match cluster.claim(room).await {
+                Ok(Claim::Ours) => {}
+                Ok(Claim::Theirs(node)) => return Err(Closed::Elsewhere(node)),
+                Err(_) => return Err(Closed::Cut),
+            }
+        }
+        let mut began = false;
         let start = |number| {
+            began = true;
             let home = self.least_loaded();
             room_task::start(Arc::clone(&self.inner), room.clone(), number, home)
         };
-        self.inner.directory.enter(room, |rooms| self.may_begin(rooms), start)
+        let entered = self.inner.directory.enter(room, |rooms| self.may_begin(rooms), start);
+        if !began && let Some(cluster) = &self.inner.cluster {
+            cluster.release(room).await;
+        }
+        entered
     }
 
     /// Asked under the directory's lock, so that a room is either refused or among those that a drain tells.
@@ -404,6 +501,14 @@ async fn attach(room: RoomHandle, socket: SocketKey, first: Input) -> Option<Att
         frames: receiver,
         room,
     })
+}
+
+/// Three unguessable numbers.
+fn random_words() -> [u32; 3] {
+    let mut bytes = [0; 12];
+    aws_lc_rs::rand::fill(&mut bytes).expect("the operating system gives random bytes");
+    let mut words = bytes.chunks_exact(4).map(|word| u32::from_be_bytes([word[0], word[1], word[2], word[3]]));
+    std::array::from_fn(|_| words.next().unwrap_or_default())
 }
 
 /// Milliseconds since 1970, for what people read.

@@ -52,18 +52,22 @@ impl Presences {
     /// Rooms listed by this word, oldest first: as many as fit into one answer.
     pub(super) fn listed(&self, listing: &str) -> Vec<Presence> {
         let numbers = self.listed.get(listing).into_iter().flatten();
-        let mut bytes = 0;
-        let fits = |presence: &&Presence| {
-            bytes += size(presence);
-            bytes <= ROOMS_BYTES_MAX
-        };
-        numbers
-            .filter_map(|number| self.of(*number))
-            .take(ROOMS_MAX)
-            .take_while(fits)
-            .cloned()
-            .collect()
+        let shown = numbers.filter_map(|number| self.of(*number));
+        let mut rooms: Vec<Presence> = shown.take(ROOMS_MAX).cloned().collect();
+        fit(&mut rooms);
+        rooms
     }
+}
+
+/// Keeps of these the first: as many as fit into one answer.
+pub(super) fn fit(rooms: &mut Vec<Presence>) {
+    let mut bytes = 0;
+    let fits = |presence: &&Presence| {
+        bytes += size(presence);
+        bytes <= ROOMS_BYTES_MAX
+    };
+    let count = rooms.iter().take_while(fits).count();
+    rooms.truncate(count.min(ROOMS_MAX));
 }
 
 /// About as many bytes as it is written in.

@@ -81,6 +81,9 @@ pub(super) fn start(node: Arc<Inner>, id: RoomId, number: u32, home: ShardId) ->
             tracing::error!(number, "a room task died");
         }
         node.directory.remove(&id, number);
+        if let Some(cluster) = &node.cluster {
+            cluster.release(&id).await;
+        }
         node.metrics.rooms.dec();
         node.rooms_at[usize::from(home.0)].fetch_sub(1, Ordering::Relaxed);
         for shard in &node.shards {
@@ -240,8 +243,18 @@ impl RoomTask {
                 Output::Presence { presence, listing } => {
                     self.node.directory.show(self.number, *presence, listing);
                 }
+                Output::LookUp { key, lookup } if self.node.looks_far(&lookup) => {
+                    let (node, inbox) = (Arc::clone(&self.node), self.inbox.clone());
+                    self.node.tasks.spawn(async move {
+                        let answer = Box::new(node.look_up(lookup).await);
+                        if let Some(inbox) = inbox.upgrade() {
+                            // A room that has ended has nobody who asks.
+                            let _ended = inbox.send(RoomMessage::Input(Input::Found { key, answer })).await;
+                        }
+                    });
+                }
                 Output::LookUp { key, lookup } => {
-                    let answer = Box::new(self.node.look_up(lookup));
+                    let answer = Box::new(self.node.look_up(lookup).await);
                     self.room
                         .handle(Instant::now(), unix_ms(), Input::Found { key, answer });
                 }
@@ -286,7 +299,14 @@ impl RoomTask {
                     mpsc::error::TrySendError::Full(message) => Some((room.inbox.clone(), message)),
                     mpsc::error::TrySendError::Closed(_) => None,
                 }),
-            None => Err(None),
+            None => match &self.node.cluster {
+                Some(cluster) => {
+                    let taken = cluster.hand_on(self.room.id().clone(), to, frame);
+                    let result = if taken { "sent" } else { "full" };
+                    return self.node.metrics.link_frames.with_label_values(&[result]).inc();
+                }
+                None => Err(None),
+            },
         };
         let frames = &self.node.metrics.link_frames;
         match handed {

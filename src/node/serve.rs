@@ -10,6 +10,7 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use super::{Metrics, Node, NodeParts};
 use crate::api;
+use crate::cluster::{Bus, NatsBus};
 use crate::config::{Config, Mode};
 use crate::media::HistoryLimits;
 use crate::shard::{self, MediaConfig, ShardConfig, ShardThread};
@@ -34,7 +35,15 @@ pub async fn serve(config: Config) -> anyhow::Result<()> {
     let advertised = advertised(&config)?;
     let ports: Vec<u16> = shards.iter().map(|shard| shard.local_addr.port()).collect();
     let counters = shards.iter().map(|shard| Arc::clone(&shard.counters)).collect();
-    let node = Node::new(NodeParts {
+    let cluster = match &config.cluster.nats {
+        None => None,
+        Some(nats) => {
+            let bus = NatsBus::connect(nats.clone(), &config.cluster.name).await;
+            let bus: Arc<dyn Bus> = Arc::new(bus.context("the cluster cannot be joined")?);
+            Some((bus, config.cluster.clone()))
+        }
+    };
+    let (node, arrivals) = Node::new(NodeParts {
         shards,
         advertised: advertised.clone(),
         tcp: config.media.tcp,
@@ -43,6 +52,7 @@ pub async fn serve(config: Config) -> anyhow::Result<()> {
         verify: api::token::Keyring::new(&config.keys).verifier(),
         room_spread: config.media.room_spread,
         metrics: Metrics::new(counters).context("metrics cannot be registered")?,
+        cluster,
     });
     let admission = tokio::spawn(node.inner.admission.clone().measure());
     let development_key = config
@@ -50,7 +60,7 @@ pub async fn serve(config: Config) -> anyhow::Result<()> {
         .first()
         .filter(|_| config.accepts_development_key())
         .cloned();
-    let router = api::router(node.clone(), &config.keys, config.http.clone(), development_key);
+    let router = api::router(node.clone(), &config.keys, config.http.clone(), development_key, arrivals);
     announce(&config, address, &advertised, &ports);
     let mut terminate = signal(SignalKind::terminate()).context("cannot listen for SIGTERM")?;
     let stopping = node.clone();

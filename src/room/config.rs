@@ -40,6 +40,8 @@ pub struct RoomConfig {
     pub turn: Option<TurnServers>,
     /// What rooms do to each other.
     pub links: LinksConfig,
+    /// By which the keys of resumable sessions name this process. Not configured: random.
+    pub node_tag: u32,
 }
 
 /// The section `[links]` of the configuration.

@@ -308,7 +308,7 @@ pub enum Output {
         /// What.
         frame: Box<LinkFrame>,
     },
-    /// Answer this by [`Input::Found`], before anything else comes in.
+    /// Answer this by [`Input::Found`]: before anything else comes in if the answer is at hand.
     LookUp {
         /// To be named in the answer.
         key: LookupKey,

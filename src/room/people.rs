@@ -94,7 +94,7 @@ impl Room {
         self.replace_duplicate(now, &id);
 
         let key = MemberKey(next(&mut self.last.member));
-        let resume = ResumeKey::new(self.number, key.0, (self.random)());
+        let resume = ResumeKey::new(self.config.node_tag, self.number, key.0, (self.random)());
         let info = ResumeInfo {
             key: resume.to_string(),
             window_ms: millis(self.config.resume_window),
@@ -201,6 +201,10 @@ impl Room {
             pins: self.pins.all(),
         }));
         self.tell_encoded(key, Some(request), signal::encode(&joined));
+        // Whoever resumes has the key that stands in this message. It is by far the longest of a large room.
+        if let Some(session) = self.roster.get_mut(key).and_then(|one| one.session.as_mut()) {
+            session.outbox.acknowledge_all();
+        }
         self.tell_how_it_stands(key);
     }
 

@@ -91,6 +91,11 @@ impl Outbox {
         }
     }
 
+    /// Nothing of what was said so far will be asked for.
+    pub(super) fn acknowledge_all(&mut self) {
+        self.acknowledge(self.last);
+    }
+
     /// Frames after this number, in order.
     pub(super) fn since(&self, seq: u64) -> Result<Vec<Frame>, Gap> {
         let first = self.first_kept();

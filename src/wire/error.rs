@@ -73,6 +73,10 @@ codes! {
     RoomLimit = "room-limit",
     /// The node is going away.
     NodeDraining = "node-draining",
+    /// The node that had the room is gone.
+    NodeLost = "node-lost",
+    /// Other nodes cannot be reached now, so that it is not known where the room is.
+    ClusterUnreachable = "cluster-unreachable",
     /// The node has too much to do.
     Overloaded = "overloaded",
     /// No session with this key (any more).

@@ -4,26 +4,32 @@ use std::fmt;
 
 use subtle::ConstantTimeEq;
 
-/// Says which room of this node, which member of it, and proves it with 128 random bits.
+/// Says which node, which of its rooms, which member of it, and proves it with 128 random bits.
 ///
-/// On the wire: `rrrrrrrr-mmmmmmmm-` and 32 hexadecimal digits, all lower case.
+/// On the wire: `nnnnnnnn-rrrrrrrr-mmmmmmmm-` and 32 hexadecimal digits, all lower case.
 #[derive(Clone)]
 pub struct ResumeKey {
+    node: u32,
     room: u32,
     member: u32,
     secret: [u8; 16],
 }
 
 impl ResumeKey {
-    /// A key for this member of the room with this number. `secret` has to be unguessable.
-    pub const fn new(room: u32, member: u32, secret: [u8; 16]) -> Self {
-        Self { room, member, secret }
+    /// A key for this member of the room with this number on the node with this tag. `secret` has to be unguessable.
+    pub const fn new(node: u32, room: u32, member: u32, secret: [u8; 16]) -> Self {
+        Self {
+            node,
+            room,
+            member,
+            secret,
+        }
     }
 
     /// Reads a key that a client sent. `None`: it has not the form of one.
     pub fn parse(text: &str) -> Option<Self> {
         let bytes = text.as_bytes();
-        if bytes.len() != 50 || bytes[8] != b'-' || bytes[17] != b'-' {
+        if bytes.len() != 59 || [8, 17, 26].iter().any(|at| bytes[*at] != b'-') {
             return None;
         }
         if !bytes.iter().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f' | b'-')) {
@@ -31,10 +37,16 @@ impl ResumeKey {
         }
         let number = |range: std::ops::Range<usize>| u128::from_str_radix(text.get(range)?, 16).ok();
         Some(Self {
-            room: u32::try_from(number(0..8)?).ok()?,
-            member: u32::try_from(number(9..17)?).ok()?,
-            secret: number(18..50)?.to_be_bytes(),
+            node: u32::try_from(number(0..8)?).ok()?,
+            room: u32::try_from(number(9..17)?).ok()?,
+            member: u32::try_from(number(18..26)?).ok()?,
+            secret: number(27..59)?.to_be_bytes(),
         })
+    }
+
+    /// The tag of the node, by which other nodes find it.
+    pub const fn node(&self) -> u32 {
+        self.node
     }
 
     /// The node-unique number of the room, by which the node finds the room to ask.
@@ -49,7 +61,8 @@ impl ResumeKey {
 
     /// Compares in constant time, so that answering tells nothing about how much of a guess was right.
     pub fn matches(&self, other: &ResumeKey) -> bool {
-        self.room == other.room && self.member == other.member && bool::from(self.secret.ct_eq(&other.secret))
+        (self.node, self.room, self.member) == (other.node, other.room, other.member)
+            && bool::from(self.secret.ct_eq(&other.secret))
     }
 }
 
@@ -57,7 +70,8 @@ impl fmt::Display for ResumeKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "{:08x}-{:08x}-{:032x}",
+            "{:08x}-{:08x}-{:08x}-{:032x}",
+            self.node,
             self.room,
             self.member,
             u128::from_be_bytes(self.secret)
@@ -67,7 +81,11 @@ impl fmt::Display for ResumeKey {
 
 impl fmt::Debug for ResumeKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "ResumeKey({:08x}-{:08x}-..)", self.room, self.member)
+        write!(
+            f,
+            "ResumeKey({:08x}-{:08x}-{:08x}-..)",
+            self.node, self.room, self.member
+        )
     }
 }
 
@@ -77,17 +95,17 @@ mod tests {
 
     #[test]
     fn keys_come_back_as_they_went() {
-        let key = ResumeKey::new(7, 0xfedc_ba98, *b"0123456789abcdef");
+        let key = ResumeKey::new(9, 7, 0xfedc_ba98, *b"0123456789abcdef");
         let read = ResumeKey::parse(&key.to_string()).unwrap();
         assert!(read.matches(&key));
-        assert_eq!((read.room(), read.member()), (7, 0xfedc_ba98));
-        assert!(!ResumeKey::new(7, 0xfedc_ba98, *b"0123456789abcdee").matches(&key));
+        assert_eq!((read.node(), read.room(), read.member()), (9, 7, 0xfedc_ba98));
+        assert!(!ResumeKey::new(9, 7, 0xfedc_ba98, *b"0123456789abcdee").matches(&key));
         assert!(!format!("{key:?}").contains("3031"), "Debug keeps the secret");
     }
 
     #[test]
     fn other_texts_are_no_keys() {
-        let good = ResumeKey::new(1, 2, [3; 16]).to_string();
+        let good = ResumeKey::new(4, 1, 2, [3; 16]).to_string();
         for bad in [
             "",
             "-",

@@ -66,6 +66,7 @@ const HOMES: &[(&str, &[&str], &str)] = &[
     ("rust_embed", &["api"], "the page and the SDK are served in one place"),
     ("mio", &["shard"], "the media plane has one kind of loop"),
     ("quinn_udp", &["shard"], "the media plane has one kind of socket"),
+    ("async_nats", &["cluster"], "other nodes are reached in one place"),
     ("rtc_dtls", &["transport"], "the secure path is one module"),
     ("rtc_crypto", &["transport"], "the secure path is one module"),
     ("rtc_shared", &["transport"], "the secure path is one module"),

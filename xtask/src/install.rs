@@ -54,6 +54,10 @@ pub(crate) const VALGRIND: System = System {
     probe: ("valgrind", "--version"),
     package: "valgrind",
 };
+pub(crate) const NATS: System = System {
+    probe: ("nats-server", "--version"),
+    package: "nats-server",
+};
 /// Debian splits the module out of Python; `ensurepip` is what it leaves out.
 pub(crate) const VENV: System = System {
     probe: ("python3", "-cimport venv, ensurepip"),

@@ -45,7 +45,7 @@ pub(crate) const STEPS: &[Step] = &[
     Step {
         name: "test",
         what: "Rust tests of the whole workspace",
-        needs: &[install::VALGRIND],
+        needs: &[install::VALGRIND, install::NATS],
         run: rust::test,
     },
     Step {

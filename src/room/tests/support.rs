@@ -99,6 +99,7 @@ pub(super) fn config() -> RoomConfig {
         lobby_timeout: Duration::from_secs(300),
         max_lobby: 3,
         codecs: CodecPolicy::default(),
+        node_tag: 0,
         links: LinksConfig {
             policy: LinkPolicy::Auto,
             rights: Rights::ALL,

@@ -471,6 +471,8 @@ pub enum LinkCloseReason {
     RemoteEnded,
     /// Nothing is heard of the other room.
     Unreachable,
+    /// The other room's node is gone.
+    NodeLost,
     /// The rules of one of the rooms changed.
     Policy,
     /// The link could not carry what was said.

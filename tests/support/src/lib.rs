@@ -6,6 +6,7 @@
 
 pub mod endpoint;
 pub mod media;
+pub mod nats;
 pub mod participant;
 pub mod record;
 pub mod server;
@@ -16,6 +17,7 @@ use std::time::Duration;
 
 pub use endpoint::{Endpoint, Options, Sending};
 pub use media::{Codec, Shape};
+pub use nats::Nats;
 pub use participant::Participant;
 pub use record::{PacketNote, Record, StreamNote};
 pub use server::Server;

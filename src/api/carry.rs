@@ -1,0 +1,160 @@
+//! A client that came to this node, and whose room is on another: its texts are carried there and back. Its media goes there by
+//! itself, to the addresses that are in the answer.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::extract::ws::Message;
+
+use super::Api;
+use super::line::{Frame, Line};
+use super::signal::{First, RESTART, Socket, TOO_BIG, binary_refused};
+use crate::cluster::{NodeId, RelayEnd};
+use crate::node::{Cluster, Relay, RelayEvent};
+
+/// How often a client is led on to yet another node before it is asked to come again.
+const HOPS_MAX: usize = 4;
+/// How long another node may take to answer a client. One that is gone is noticed sooner.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(8);
+
+/// What became of a client that was carried.
+enum Carried {
+    /// It was refused, and may try again.
+    Refused,
+    /// It is gone.
+    Over,
+    /// Nothing was answered yet, and this node has the room.
+    Elsewhere(NodeId),
+}
+
+/// Serves a socket that another node holds. It begins with a `join` or a `resume`; who is refused goes back to that node.
+pub(super) async fn relayed(api: Arc<Api>, relay: Relay) {
+    let mut socket = Socket::new(&api, Line::Relay(Some(relay)));
+    let Frame::Text(text) = socket.line.read().await else {
+        return socket.line.end(RelayEnd::Broken).await;
+    };
+    let end = match socket.first_message(&text, false).await {
+        Ok(First::Entered(attached)) => {
+            if !socket.converse(attached).await {
+                return socket.line.end(RelayEnd::Broken).await;
+            }
+            RelayEnd::Refused
+        }
+        Ok(First::Elsewhere(node)) => RelayEnd::Elsewhere { node },
+        // Only joins and resumes are handed on.
+        Ok(First::Answered { .. }) => RelayEnd::Broken,
+        Err(error) => {
+            socket.count_join(error.code.as_str());
+            let id = error.id;
+            // Whoever is gone needs no answer.
+            let _gone = socket.refuse(&error, id).await;
+            RelayEnd::Refused
+        }
+    };
+    socket.line.end(end).await;
+}
+
+impl Socket {
+    /// Carries the client to the node that has the room, wherever that turns out to be. True when it may try again.
+    pub(super) async fn lead_on(&mut self, mut node: NodeId, text: &str) -> bool {
+        for _ in 0..HOPS_MAX {
+            let next = match self.carry(node, text).await {
+                Carried::Refused => return true,
+                Carried::Over => return false,
+                Carried::Elsewhere(next) => next,
+            };
+            let is_here = self.api.node.cluster().map(Cluster::own) == Some(&next);
+            if !is_here {
+                node = next;
+                continue;
+            }
+            match self.first_message(text, false).await {
+                Ok(First::Entered(attached)) => return self.converse(attached).await,
+                Ok(First::Elsewhere(next)) => node = next,
+                Ok(First::Answered { .. }) => return true,
+                Err(error) => {
+                    let id = error.id;
+                    return self.refuse(&error, id).await.is_some();
+                }
+            }
+        }
+        self.close(RESTART, "the room moves; connect again").await;
+        false
+    }
+
+    /// Carries texts between the client and another node.
+    async fn carry(&mut self, node: NodeId, text: &str) -> Carried {
+        let Some(cluster) = self.api.node.cluster() else {
+            return Carried::Over;
+        };
+        let mut relay = cluster.relay(node);
+        if relay.send(text).await.is_err() {
+            self.close(RESTART, "the room cannot be reached").await;
+            return Carried::Over;
+        }
+        let mut pings = tokio::time::interval(self.api.config.ping_interval);
+        pings.reset();
+        let mut silent_pings = 0;
+        let mut is_answered = false;
+        let too_late = tokio::time::sleep(ANSWER_TIMEOUT);
+        tokio::pin!(too_late);
+        // What the room is told of a client that goes.
+        let gone = loop {
+            tokio::select! {
+                event = relay.recv() => match event {
+                    RelayEvent::Text(text) => {
+                        is_answered = true;
+                        if !self.write(Message::Text(text.into())).await {
+                            break false;
+                        }
+                    }
+                    RelayEvent::End(RelayEnd::Refused) => return Carried::Refused,
+                    RelayEvent::End(RelayEnd::Elsewhere { node }) if !is_answered => return Carried::Elsewhere(node),
+                    RelayEvent::End(RelayEnd::Close { code, reason }) => {
+                        self.close(code, &reason).await;
+                        return Carried::Over;
+                    }
+                    RelayEvent::End(RelayEnd::Broken | RelayEnd::Gone { .. } | RelayEnd::Elsewhere { .. }) => {
+                        self.close(RESTART, "the way to the room is lost").await;
+                        return Carried::Over;
+                    }
+                },
+                frame = self.line.read() => {
+                    silent_pings = 0;
+                    match frame {
+                        Frame::Text(text) => {
+                            if relay.send(&text).await.is_err() {
+                                self.close(RESTART, "the way to the room is lost").await;
+                                break false;
+                            }
+                        }
+                        Frame::Binary => {
+                            if self.refuse(&binary_refused(), None).await.is_none() {
+                                break false;
+                            }
+                        }
+                        Frame::Alive => {}
+                        Frame::TooBig => {
+                            self.close(TOO_BIG, "message too large").await;
+                            break false;
+                        }
+                        Frame::GoingAway => break true,
+                        Frame::Closed => break false,
+                    }
+                }
+                _ = pings.tick() => {
+                    silent_pings += 1;
+                    if silent_pings > 2 || !self.write(Message::Ping(Default::default())).await {
+                        break false;
+                    }
+                }
+                () = &mut too_late, if !is_answered => {
+                    self.close(RESTART, "the room does not answer").await;
+                    break false;
+                }
+            }
+        };
+        relay.end(RelayEnd::Gone { going_away: gone }).await;
+        Carried::Over
+    }
+}

@@ -1,0 +1,158 @@
+//! Requests for rooms of other nodes are handed on to them, whole; those that others hand on are served like any.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use axum::Router;
+use axum::body::{Body, Bytes, to_bytes};
+use axum::extract::{Path, Request, State};
+use axum::http::{HeaderName, HeaderValue, Method, StatusCode};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use tower::ServiceExt;
+
+use super::Api;
+use super::carry::relayed;
+use super::whip::{Refusal, problem};
+use crate::cluster::{HttpAnswer, HttpQuestion, NodeId};
+use crate::node::{Arrivals, Closed, HandedOn, Route};
+use crate::wire::{ErrorCode, RoomId};
+
+/// Largest body of a response that is handed back: an answer in SDP, or the statistics of a large room.
+const RESPONSE_BYTES_MAX: usize = 900 << 10;
+/// How often a request is led on to yet another node.
+const HOPS_MAX: usize = 3;
+
+/// On a request that another node handed on: it is not handed on again.
+#[derive(Clone, Copy)]
+struct IsHandedOn;
+
+/// On a response: another node has the room.
+#[derive(Clone)]
+pub(super) struct IsElsewhere(pub(super) NodeId);
+
+/// Serves what other nodes hand on, as long as the node lives.
+pub(super) async fn attend(api: Arc<Api>, router: Router, mut arrivals: Arrivals) {
+    loop {
+        tokio::select! {
+            Some(relay) = arrivals.sockets.recv() => {
+                tokio::spawn(relayed(Arc::clone(&api), relay));
+            }
+            Some(handed) = arrivals.requests.recv() => {
+                tokio::spawn(serve(router.clone(), handed));
+            }
+            else => return,
+        }
+    }
+}
+
+async fn serve(router: Router, handed: HandedOn) {
+    let HandedOn { question, body, reply } = handed;
+    let response = match request(&question, body) {
+        Some(request) => match router.oneshot(request).await {
+            Ok(response) => response,
+            Err(never) => match never {},
+        },
+        None => StatusCode::BAD_REQUEST.into_response(),
+    };
+    let (head, body) = response.into_parts();
+    let (status, body) = match to_bytes(body, RESPONSE_BYTES_MAX).await {
+        Ok(body) => (head.status, body),
+        Err(_) => (StatusCode::INTERNAL_SERVER_ERROR, Bytes::new()),
+    };
+    let headers = texts(&head.headers);
+    let answer = HttpAnswer {
+        status: status.as_u16(),
+        headers,
+    };
+    // Whoever asked may have stopped waiting.
+    let _late = reply.send((answer, body));
+}
+
+fn request(question: &HttpQuestion, body: Bytes) -> Option<Request> {
+    let mut request = Request::builder()
+        .method(Method::from_bytes(question.method.as_bytes()).ok()?)
+        .uri(&question.path);
+    for (name, value) in &question.headers {
+        request = request.header(name, value);
+    }
+    let mut request = request.body(Body::from(body)).ok()?;
+    request.extensions_mut().insert(IsHandedOn);
+    Some(request)
+}
+
+/// Headers that are texts, which all of ours are.
+fn texts(headers: &axum::http::HeaderMap) -> Vec<(String, String)> {
+    let text = |(name, value): (&HeaderName, &HeaderValue)| Some((name.to_string(), value.to_str().ok()?.to_owned()));
+    headers.iter().filter_map(text).collect()
+}
+
+/// Hands requests on whose room is on another node.
+pub(super) async fn hand_on(
+    State(api): State<Arc<Api>>,
+    Path(named): Path<HashMap<String, String>>,
+    request: Request,
+    next: Next,
+) -> Response {
+    let room = named.get("room").and_then(|room| room.parse::<RoomId>().ok());
+    let (Some(_), Some(room), None) = (api.node.cluster(), room, request.extensions().get::<IsHandedOn>()) else {
+        return next.run(request).await;
+    };
+    // The handler says what is wrong with a request whose body is too large.
+    let (head, body) = request.into_parts();
+    let Ok(body) = to_bytes(body, api.config.max_body).await else {
+        let refusal = Refusal::new(
+            StatusCode::PAYLOAD_TOO_LARGE,
+            ErrorCode::SdpTooLarge,
+            "the body is too large",
+        );
+        return problem(&refusal);
+    };
+    let question = HttpQuestion {
+        method: head.method.to_string(),
+        path: head.uri.path_and_query().map(ToString::to_string).unwrap_or_default(),
+        headers: texts(&head.headers),
+    };
+    let mut route = match api.node.route(&room, head.method == Method::POST).await {
+        Ok(route) => route,
+        Err(closed) => return problem(&closed.into()),
+    };
+    if route == Route::Here {
+        let response = next.run(Request::from_parts(head.clone(), Body::from(body.clone()))).await;
+        match response.extensions().get::<IsElsewhere>() {
+            None => return response,
+            // Somebody came into it over there at the same moment.
+            Some(IsElsewhere(node)) => route = Route::There(node.clone()),
+        }
+    }
+    for _ in 0..HOPS_MAX {
+        let Route::There(node) = &route else { break };
+        match ask(&api, node, question.clone(), &body).await {
+            Some(response) => return response,
+            None => {
+                if let Some(cluster) = api.node.cluster() {
+                    cluster.forget(&room);
+                }
+                match api.node.route(&room, head.method == Method::POST).await {
+                    Ok(again) if again != route => route = again,
+                    Ok(_) | Err(_) => break,
+                }
+            }
+        }
+    }
+    problem(&Closed::Busy.into())
+}
+
+/// The response of another node; `None`: it does not answer.
+async fn ask(api: &Api, node: &NodeId, question: HttpQuestion, body: &[u8]) -> Option<Response> {
+    let cluster = api.node.cluster()?;
+    let (answer, body) = cluster.hand_request_on(node, question, body).await.ok()?;
+    let mut response = Response::new(Body::from(body));
+    *response.status_mut() = StatusCode::from_u16(answer.status).ok()?;
+    for (name, value) in answer.headers {
+        if let (Ok(name), Ok(value)) = (name.parse::<HeaderName>(), HeaderValue::from_str(&value)) {
+            response.headers_mut().append(name, value);
+        }
+    }
+    Some(response)
+}

@@ -1,0 +1,296 @@
+//! The bus over NATS: core messages, and JetStream's key-value buckets for the tables.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use async_nats::jetstream::kv::{CreateErrorKind, Operation, Store, UpdateErrorKind};
+use async_nats::jetstream::stream::{self, DiscardPolicy, LastRawMessageErrorKind, StorageType};
+use async_nats::jetstream::{self, Context};
+use async_nats::{Client, ConnectOptions, RequestErrorKind};
+use bytes::Bytes;
+use futures_util::StreamExt;
+use tokio::sync::Mutex;
+
+use super::bus::{Bus, BusError, Change, Changes, Deliveries, Delivery, Doing, Entry, Table, WriteError};
+
+/// How long a table may take to answer. Renewing a lease must fail and be tried again within it.
+const TABLE_PATIENCE: Duration = Duration::from_millis(1_500);
+/// Reconnecting is tried after a random part of this.
+const RECONNECT_MAX: Duration = Duration::from_secs(1);
+/// Nodes remove their own leases and those of the dead; what is left over goes by itself.
+const NODES_MAX_AGE: Duration = Duration::from_secs(3_600);
+
+/// How long NATS remembers ids of messages; ours have none.
+const DUPLICATES: Duration = Duration::from_secs(120);
+
+/// Where NATS is and how it lets us in.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct NatsConfig {
+    /// Addresses, as `nats://host:4222` or `tls://host:4222`.
+    pub servers: Vec<String>,
+    /// A `.creds` file.
+    pub credentials: Option<PathBuf>,
+    /// How many servers of NATS keep each table.
+    pub replicas: usize,
+    /// Several clusters may share one NATS: the first word of all subjects and of the names of the buckets.
+    pub prefix: String,
+}
+
+/// A connection to NATS.
+pub struct NatsBus {
+    client: Client,
+    context: Context,
+    config: NatsConfig,
+    stores: Mutex<HashMap<Table, Store>>,
+}
+
+impl fmt::Debug for NatsBus {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("NatsBus").field("servers", &self.config.servers).finish_non_exhaustive()
+    }
+}
+
+/// Why there is no connection, and none is being made.
+#[derive(Debug, thiserror::Error)]
+pub enum ConnectError {
+    /// The file of credentials.
+    #[error("the credentials of NATS cannot be used: {0}")]
+    Credentials(#[from] std::io::Error),
+    /// An address, or how to get there.
+    #[error("NATS: {0}")]
+    Nats(#[from] async_nats::ConnectError),
+}
+
+impl NatsBus {
+    /// A connection, which is made in the background and made again whenever it breaks. `name` is shown by NATS.
+    ///
+    /// # Errors
+    /// When it cannot even be tried.
+    pub async fn connect(config: NatsConfig, name: &str) -> Result<Self, ConnectError> {
+        let mut options = ConnectOptions::new()
+            .name(name)
+            .retry_on_initial_connect()
+            .max_reconnects(None)
+            .request_timeout(Some(TABLE_PATIENCE))
+            .connection_timeout(Duration::from_secs(2))
+            // A node that is cut off without a word has to notice it before its lease is over.
+            .ping_interval(Duration::from_secs(2))
+            .reconnect_delay_callback(|attempt| {
+                let random = f64::from(fraction());
+                RECONNECT_MAX.mul_f64(random * (attempt as f64 / 4.0).min(1.0))
+            });
+        if let Some(credentials) = &config.credentials {
+            let text = tokio::fs::read_to_string(credentials).await?;
+            options = options.credentials(&text)?;
+        }
+        let client = options.connect(config.servers.clone()).await?;
+        let mut context = jetstream::new(client.clone());
+        context.set_timeout(TABLE_PATIENCE);
+        Ok(Self {
+            client,
+            context,
+            config,
+            stores: Mutex::default(),
+        })
+    }
+
+    fn subject(&self, subject: &str) -> String {
+        format!("{}.{subject}", self.config.prefix)
+    }
+
+    /// The bucket of a table, made if there is none.
+    async fn store(&self, table: Table) -> Result<Store, BusError> {
+        let mut stores = self.stores.lock().await;
+        if let Some(store) = stores.get(&table) {
+            return Ok(store.clone());
+        }
+        let (name, max_age) = match table {
+            Table::Nodes => ("nodes", NODES_MAX_AGE),
+            Table::Rooms => ("rooms", Duration::ZERO),
+        };
+        let bucket = format!("{}-{name}", self.config.prefix);
+        let store = match self.context.get_key_value(&bucket).await {
+            Ok(store) => store,
+            Err(_) => {
+                // As the library makes buckets, but without asking for the account first, whose form differs between releases of
+                // NATS, and so that marks can be swept.
+                let config = stream::Config {
+                    name: format!("KV_{bucket}"),
+                    subjects: vec![format!("$KV.{bucket}.>")],
+                    max_messages_per_subject: 1,
+                    max_age,
+                    storage: StorageType::File,
+                    num_replicas: self.config.replicas.max(1),
+                    discard: DiscardPolicy::New,
+                    duplicate_window: DUPLICATES,
+                    allow_rollup: true,
+                    allow_direct: true,
+                    ..stream::Config::default()
+                };
+                let made = self.context.create_stream(config).await;
+                made.map_err(|error| unreachable("a bucket cannot be made", &error))?;
+                let store = self.context.get_key_value(&bucket).await;
+                store.map_err(|error| unreachable("a bucket was made and cannot be found", &error))?
+            }
+        };
+        stores.insert(table, store.clone());
+        Ok(store)
+    }
+
+    /// The bucket may be gone, with all that NATS remembered: it is looked for anew.
+    async fn forget(&self, table: Table, what: &str, error: &(dyn std::error::Error + Send + Sync)) -> BusError {
+        self.stores.lock().await.remove(&table);
+        unreachable(what, error)
+    }
+
+    /// Of a removed entry a mark is left, which nobody needs: names of rooms are without number.
+    async fn sweep(&self, store: &Store, key: &str) {
+        let subject = format!("{}{key}", store.prefix);
+        if let Ok(last) = store.stream.get_last_raw_message_by_subject(&subject).await
+            && is_mark(&last.headers)
+        {
+            // By its own number, so that an entry made meanwhile stays.
+            let _swept = store.stream.delete_message(last.sequence).await;
+        }
+    }
+}
+
+fn unreachable(what: &str, error: &(dyn std::error::Error + Send + Sync)) -> BusError {
+    tracing::debug!(%error, "{what}");
+    BusError::Unreachable
+}
+
+/// Whether a message of a bucket says that there is nothing.
+fn is_mark(headers: &async_nats::HeaderMap) -> bool {
+    headers.get("KV-Operation").is_some()
+}
+
+/// From 0 to 1.
+fn fraction() -> f32 {
+    let mut byte = [0];
+    // Without randomness all reconnect at the same moment, which is no worse than without a delay.
+    let _unfilled = aws_lc_rs::rand::fill(&mut byte);
+    f32::from(byte[0]) / 255.0
+}
+
+impl Bus for NatsBus {
+    fn publish(&self, subject: String, payload: Bytes) -> Doing<'_, Result<(), BusError>> {
+        Box::pin(async move {
+            let subject = if subject.starts_with("_INBOX.") { subject } else { self.subject(&subject) };
+            if payload.len() > self.client.server_info().max_payload.max(64 << 10) {
+                return Err(BusError::TooLarge);
+            }
+            let published = self.client.publish(subject, payload).await;
+            published.map_err(|error| unreachable("a message cannot be sent", &error))
+        })
+    }
+
+    fn ask(&self, subject: String, payload: Bytes, patience: Duration) -> Doing<'_, Result<Bytes, BusError>> {
+        Box::pin(async move {
+            let request = async_nats::Request::new().payload(payload).timeout(Some(patience));
+            match self.client.send_request(self.subject(&subject), request).await {
+                Ok(message) => Ok(message.payload),
+                Err(error) => Err(match error.kind() {
+                    RequestErrorKind::NoResponders => BusError::Nobody,
+                    RequestErrorKind::TimedOut => BusError::Late,
+                    RequestErrorKind::MaxPayloadExceeded => BusError::TooLarge,
+                    RequestErrorKind::InvalidSubject | RequestErrorKind::Other => {
+                        unreachable("a question cannot be asked", &error)
+                    }
+                }),
+            }
+        })
+    }
+
+    fn listen(&self, subject: String) -> Doing<'_, Result<Deliveries, BusError>> {
+        Box::pin(async move {
+            let subscriber = self.client.subscribe(self.subject(&subject)).await;
+            let subscriber = subscriber.map_err(|error| unreachable("a subject cannot be listened to", &error))?;
+            Ok(Box::pin(subscriber.map(|message| Delivery {
+                payload: message.payload,
+                reply: message.reply.map(|reply| reply.to_string()),
+            })) as Deliveries)
+        })
+    }
+
+    fn read(&self, table: Table, key: String) -> Doing<'_, Result<Option<Entry>, BusError>> {
+        Box::pin(async move {
+            let store = self.store(table).await?;
+            // Asked of the leader: a replica may not have heard yet.
+            let subject = format!("{}{key}", store.prefix);
+            match store.stream.get_last_raw_message_by_subject(&subject).await {
+                Ok(message) if is_mark(&message.headers) => Ok(None),
+                Ok(message) => Ok(Some(Entry {
+                    value: message.payload,
+                    revision: message.sequence,
+                })),
+                Err(error) if error.kind() == LastRawMessageErrorKind::NoMessageFound => Ok(None),
+                Err(error) => Err(self.forget(table, "an entry cannot be read", &error).await),
+            }
+        })
+    }
+
+    fn write(
+        &self,
+        table: Table,
+        key: String,
+        value: Bytes,
+        after: Option<u64>,
+    ) -> Doing<'_, Result<u64, WriteError>> {
+        Box::pin(async move {
+            let store = self.store(table).await?;
+            match after {
+                None => match store.create(&key, value).await {
+                    Ok(revision) => Ok(revision),
+                    Err(error) if error.kind() == CreateErrorKind::AlreadyExists => Err(WriteError::Conflict),
+                    Err(error) => Err(self.forget(table, "an entry cannot be made", &error).await.into()),
+                },
+                Some(after) => match store.update(&key, value, after).await {
+                    Ok(revision) => Ok(revision),
+                    Err(error) if error.kind() == UpdateErrorKind::WrongLastRevision => Err(WriteError::Conflict),
+                    Err(error) => Err(self.forget(table, "an entry cannot be written", &error).await.into()),
+                },
+            }
+        })
+    }
+
+    fn remove(&self, table: Table, key: String, after: u64) -> Doing<'_, Result<(), WriteError>> {
+        Box::pin(async move {
+            let store = self.store(table).await?;
+            match store.delete_expect_revision(&key, Some(after)).await {
+                Ok(()) => {
+                    self.sweep(&store, &key).await;
+                    Ok(())
+                }
+                Err(error) if error.kind() == UpdateErrorKind::WrongLastRevision => Err(WriteError::Conflict),
+                Err(error) => Err(self.forget(table, "an entry cannot be removed", &error).await.into()),
+            }
+        })
+    }
+
+    fn watch(&self, table: Table) -> Doing<'_, Result<Changes, BusError>> {
+        Box::pin(async move {
+            let store = self.store(table).await?;
+            let watch = match store.watch_with_history(">").await {
+                Ok(watch) => watch,
+                Err(error) => return Err(self.forget(table, "a table cannot be watched", &error).await),
+            };
+            let changes = watch
+                .take_while(|change| std::future::ready(change.is_ok()))
+                .filter_map(|change| std::future::ready(change.ok()))
+                .map(|entry| Change {
+                    key: entry.key,
+                    entry: match entry.operation {
+                        Operation::Put => Some(Entry {
+                            value: entry.value,
+                            revision: entry.revision,
+                        }),
+                        Operation::Delete | Operation::Purge => None,
+                    },
+                });
+            Ok(Box::pin(changes) as Changes)
+        })
+    }
+}

@@ -1,0 +1,164 @@
+//! Which nodes are alive, as seen from one of them. Pure: it is told what the table says and what time it is here.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use serde::{Deserialize, Serialize};
+
+use super::{LEASE, NodeId};
+
+/// What a node says of itself with each renewal of its lease.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct NodeInfo {
+    /// Of the messages between nodes.
+    pub protocol: u32,
+    /// The release it runs.
+    pub version: String,
+    /// Changes when a lease was lost: what was owned under another epoch has to be claimed again.
+    pub epoch: u64,
+    /// By which clients' keys name this process.
+    pub tag: u32,
+    /// As its operator calls the place; empty when all places are the same.
+    #[serde(default)]
+    pub region: String,
+    /// Takes no new rooms.
+    #[serde(default)]
+    pub draining: bool,
+    /// How busy it is.
+    #[serde(default)]
+    pub load: Load,
+}
+
+/// How busy a node is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Load {
+    /// Rooms.
+    pub rooms: u32,
+    /// Transports of participants.
+    pub transports: u32,
+    /// Media threads.
+    pub shards: u32,
+    /// It has no time for anybody new.
+    pub late: bool,
+}
+
+impl Load {
+    /// Transports and rooms for each media thread, in hundredths: what placement compares.
+    pub fn per_shard(self) -> u64 {
+        let all = u64::from(self.transports) + u64::from(self.rooms);
+        all * 100 / u64::from(self.shards.max(1))
+    }
+}
+
+/// Somebody came or went.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum NodeEvent {
+    /// A node is there.
+    Came(NodeId),
+    /// A node is no longer there, or was given up.
+    Went(NodeId),
+}
+
+#[derive(Clone, Debug)]
+struct Seen {
+    info: NodeInfo,
+    revision: u64,
+    /// When its lease changed last.
+    at: Instant,
+}
+
+/// The nodes that have leases.
+#[derive(Clone, Debug, Default)]
+pub struct Nodes {
+    seen: BTreeMap<NodeId, Seen>,
+}
+
+impl Nodes {
+    /// The table says that this node's lease is now this; `None`: it has none.
+    pub fn observe(&mut self, now: Instant, node: NodeId, lease: Option<(NodeInfo, u64)>) -> Option<NodeEvent> {
+        let Some((info, revision)) = lease else {
+            return self.seen.remove(&node).map(|_| NodeEvent::Went(node));
+        };
+        // What a watch tells again is no sign of life.
+        if self.seen.get(&node).is_some_and(|seen| seen.revision >= revision) {
+            return None;
+        }
+        let seen = Seen {
+            info,
+            revision,
+            at: now,
+        };
+        let known = self.seen.insert(node.clone(), seen).is_some();
+        (!known).then_some(NodeEvent::Came(node))
+    }
+
+    /// Nodes whose leases are over, with the revisions by which they are to be removed.
+    pub fn over(&self, now: Instant) -> impl Iterator<Item = (&NodeId, u64)> {
+        let is_over = move |seen: &Seen| now.saturating_duration_since(seen.at) >= LEASE;
+        self.seen
+            .iter()
+            .filter(move |(_, seen)| is_over(seen))
+            .map(|(node, seen)| (node, seen.revision))
+    }
+
+    /// How long nothing was heard of a node that has a lease.
+    pub fn silence(&self, now: Instant, node: &NodeId) -> Option<Duration> {
+        self.seen.get(node).map(|seen| now.saturating_duration_since(seen.at))
+    }
+
+    /// What a node that has a lease says of itself.
+    pub fn info(&self, node: &NodeId) -> Option<&NodeInfo> {
+        self.seen.get(node).map(|seen| &seen.info)
+    }
+
+    /// The node whose clients' keys begin with this.
+    pub fn by_tag(&self, tag: u32) -> Option<&NodeId> {
+        let found = self.seen.iter().find(|(_, seen)| seen.info.tag == tag);
+        found.map(|(node, _)| node)
+    }
+
+    /// All that have leases, in the order of their names.
+    pub fn iter(&self) -> impl Iterator<Item = (&NodeId, &NodeInfo)> {
+        self.seen.iter().map(|(node, seen)| (node, &seen.info))
+    }
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+
+    pub(in crate::cluster) fn info(epoch: u64) -> NodeInfo {
+        NodeInfo {
+            protocol: 1,
+            version: "0".to_owned(),
+            epoch,
+            tag: 7,
+            region: String::new(),
+            draining: false,
+            load: Load::default(),
+        }
+    }
+
+    fn id(text: &str) -> NodeId {
+        NodeId::new(text).unwrap()
+    }
+
+    #[test]
+    fn a_node_is_alive_while_its_lease_changes_and_given_up_by_its_last_revision() {
+        let start = Instant::now();
+        let mut nodes = Nodes::default();
+        let came = nodes.observe(start, id("a"), Some((info(1), 5)));
+        assert_eq!(came, Some(NodeEvent::Came(id("a"))));
+        let later = start + LEASE;
+        assert_eq!(nodes.over(later).collect::<Vec<_>>(), [(&id("a"), 5)]);
+        assert_eq!(nodes.observe(later, id("a"), Some((info(1), 5))), None, "told again");
+        assert_eq!(nodes.over(later).count(), 1);
+        assert_eq!(nodes.observe(later, id("a"), Some((info(1), 6))), None);
+        assert_eq!(nodes.over(later).count(), 0);
+        let went = nodes.observe(later, id("a"), None);
+        assert_eq!(went, Some(NodeEvent::Went(id("a"))));
+        assert_eq!(nodes.observe(later, id("a"), None), None);
+    }
+}

@@ -1,0 +1,133 @@
+//! Nodes that die, stand still or are cut off, and a NATS that does.
+
+use std::time::{Duration, Instant};
+
+use serde_json::json;
+
+use crate::house::{Cluster, code, gauge_is, try_join};
+
+/// A node's death is known everywhere within it.
+const NOTICED: Duration = Duration::from_secs(5);
+/// What a busy machine adds.
+const SLACK: Duration = Duration::from_secs(5);
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_that_dies_is_noticed_its_rooms_begin_elsewhere_and_its_links_close() {
+    let mut cluster = Cluster::of(3).await;
+    let mut ann = cluster.join(0, "a", "ann").await;
+    let mut ben = cluster.join(1, "b", "ben").await;
+    let mut carried = cluster.join(2, "b", "carried").await;
+    ann.ask("link.open", json!({"room": "b"})).await.unwrap();
+    ann.event("link-opened").await;
+
+    let died = Instant::now();
+    drop(cluster.nodes.remove(1));
+    let closed = ann.event("link-closed").await;
+    assert_eq!(closed["reason"], "node-lost", "{closed}");
+    assert_eq!(closed["link"], "b");
+    assert!(died.elapsed() < NOTICED + SLACK, "{:?}", died.elapsed());
+    let (close, _) = carried.signal.closed().await.unwrap();
+    assert_eq!(close, Some(1012), "told to come again");
+    assert!(ben.signal.closed().await.is_ok() || ben.signal.closed().await.is_err());
+
+    // The nodes that are left are 0 and 1 by now.
+    let again = cluster.join(1, "b", "carried").await;
+    assert!(again.met().is_empty(), "a new session, without ghosts");
+    assert_ne!(again.joined["session"], carried.joined["session"]);
+    ann.ask("link.open", json!({"room": "b"})).await.unwrap();
+    ann.ask("chat.send", json!({"text": "and ours goes on"})).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_that_stood_still_gives_up_the_rooms_that_others_took_over() {
+    let cluster = Cluster::of(2).await;
+    let mut old = cluster.join(0, "r", "old").await;
+    let mut kept = cluster.join(0, "kept", "kept").await;
+    cluster.nodes[0].freeze(true).unwrap();
+    gauge_is(&cluster.nodes[1], "enfilade_cluster_nodes", 1.0).await;
+    let new = cluster.join(1, "r", "new").await;
+    assert!(new.met().is_empty());
+
+    cluster.nodes[0].freeze(false).unwrap();
+    let bye = old.event("bye").await;
+    assert_eq!(bye["code"], "node-draining", "{bye}");
+    let back = cluster.join(0, "r", "old").await;
+    assert_eq!(back.met(), ["new"], "carried to the room that there is now");
+    kept.ask("chat.send", json!({"text": "still here"})).await.unwrap();
+    let visitor = cluster.join(1, "kept", "visitor").await;
+    assert_eq!(visitor.met(), ["kept"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_nats_calls_go_on_people_come_in_and_links_outlive_its_restart() {
+    let mut cluster = Cluster::of(2).await;
+    let mut ann = cluster.join(0, "a", "ann").await;
+    let mut ben = cluster.join(1, "b", "ben").await;
+    ann.ask("link.open", json!({"room": "b"})).await.unwrap();
+    ben.event("link-opened").await;
+
+    cluster.nats.end();
+    ann.ask("chat.send", json!({"text": "in the room"})).await.unwrap();
+    let guest = cluster.join(0, "a", "guest").await;
+    assert_eq!(guest.met(), ["ann"]);
+    let fresh = cluster.join(1, "fresh", "fresh").await;
+    let asked = Instant::now();
+    let unreachable = ann.ask("link.open", json!({"room": "fresh"})).await.unwrap_err();
+    assert_eq!(code(&unreachable), "cluster-unreachable");
+    assert!(asked.elapsed() < Duration::from_secs(3) + SLACK);
+    let said = ann.ask("link.chat", json!({"link": "b", "text": "held back"}));
+
+    cluster.nats.begin().await.unwrap();
+    said.await.unwrap();
+    assert_eq!(ben.event("link-chat").await["text"], "held back");
+    cluster.everybody_knows(2).await;
+    // The room that began meanwhile is known to all now.
+    let mut other = None;
+    for _ in 0..100 {
+        let joined = cluster.join(0, "fresh", "other").await;
+        if joined.met() == ["fresh"] {
+            other = Some(joined);
+            break;
+        }
+        drop(joined);
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    assert!(other.is_some(), "the two never meet");
+    drop((fresh, guest));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_nats_that_forgets_everything_is_told_again() {
+    let mut cluster = Cluster::of(2).await;
+    let ann = cluster.join(0, "r", "ann").await;
+    cluster.nats.end();
+    cluster.nats.forget();
+    cluster.nats.begin().await.unwrap();
+    let mut met = Vec::new();
+    for _ in 0..100 {
+        if let Ok(ben) = try_join(&cluster.nodes[1], "r", "ben").await {
+            met = ben.met();
+            if met == ["ann"] {
+                break;
+            }
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    assert_eq!(met, ["ann"]);
+    drop(ann);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_that_is_told_to_stop_hands_its_people_to_the_others() {
+    let mut cluster = Cluster::with(2, &[("ENFILADE_SHUTDOWN__GRACE", "20s")]).await;
+    let mut ann = cluster.join(0, "r", "ann").await;
+    cluster.nodes[0].terminate().unwrap();
+    assert_eq!(ann.event("bye").await["code"], "node-draining");
+    // The room goes on for who is still there, and begins on the other node for who comes.
+    let ben = cluster.join(1, "r", "ben").await;
+    assert!(ben.met().is_empty());
+    let carried = try_join(&cluster.nodes[0], "r", "ann").await.unwrap();
+    assert_eq!(carried.met(), ["ben"], "the node that goes carries to the one that stays");
+    drop((ann, carried));
+    assert!(cluster.nodes[0].ended().await.unwrap().success());
+}
