@@ -25,6 +25,8 @@ enum Carried {
     Over,
     /// Nothing was answered yet, and this node has the room.
     Elsewhere(NodeId),
+    /// Nothing was answered yet, and the node is gone.
+    Gone,
 }
 
 /// Serves a socket that another node holds. It begins with a `join` or a `resume`; who is refused goes back to that node.
@@ -58,17 +60,17 @@ impl Socket {
     /// Carries the client to the node that has the room, wherever that turns out to be. True when it may try again.
     pub(super) async fn lead_on(&mut self, mut node: NodeId, text: &str) -> bool {
         for _ in 0..HOPS_MAX {
-            let next = match self.carry(node, text).await {
+            let is_known = match self.carry(node, text).await {
                 Carried::Refused => return true,
                 Carried::Over => return false,
-                Carried::Elsewhere(next) => next,
+                Carried::Elsewhere(next) if self.api.node.cluster().map(Cluster::own) != Some(&next) => {
+                    node = next;
+                    continue;
+                }
+                Carried::Elsewhere(_) => true,
+                Carried::Gone => false,
             };
-            let is_here = self.api.node.cluster().map(Cluster::own) == Some(&next);
-            if !is_here {
-                node = next;
-                continue;
-            }
-            match self.first_message(text, false).await {
+            match self.first_message(text, !is_known).await {
                 Ok(First::Entered(attached)) => return self.converse(attached).await,
                 Ok(First::Elsewhere(next)) => node = next,
                 Ok(First::Answered { .. }) => return true,
@@ -87,6 +89,9 @@ impl Socket {
         let Some(cluster) = self.api.node.cluster() else {
             return Carried::Over;
         };
+        if !cluster.is_there(&node).await {
+            return Carried::Gone;
+        }
         let mut relay = cluster.relay(node);
         if relay.send(text).await.is_err() {
             self.close(RESTART, "the room cannot be reached").await;

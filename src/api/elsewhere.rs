@@ -117,27 +117,31 @@ pub(super) async fn hand_on(
         Ok(route) => route,
         Err(closed) => return problem(&closed.into()),
     };
-    if route == Route::Here {
-        let response = next.run(Request::from_parts(head.clone(), Body::from(body.clone()))).await;
-        match response.extensions().get::<IsElsewhere>() {
-            None => return response,
-            // Somebody came into it over there at the same moment.
-            Some(IsElsewhere(node)) => route = Route::There(node.clone()),
-        }
-    }
     for _ in 0..HOPS_MAX {
-        let Route::There(node) = &route else { break };
-        match ask(&api, node, question.clone(), &body).await {
-            Some(response) => return response,
-            None => {
-                if let Some(cluster) = api.node.cluster() {
-                    cluster.forget(&room);
-                }
-                match api.node.route(&room, head.method == Method::POST).await {
-                    Ok(again) if again != route => route = again,
-                    Ok(_) | Err(_) => break,
+        let node = match &route {
+            Route::There(node) => node.clone(),
+            Route::Here => {
+                let request = Request::from_parts(head.clone(), Body::from(body.clone()));
+                let response = next.clone().run(request).await;
+                match response.extensions().get::<IsElsewhere>() {
+                    None => return response,
+                    // Somebody came into it over there at the same moment.
+                    Some(IsElsewhere(node)) => node.clone(),
                 }
             }
+        };
+        if let Some(response) = ask(&api, &node, question.clone(), &body).await {
+            return response;
+        }
+        let Some(cluster) = api.node.cluster() else { break };
+        // It does not answer; a request that it may have got is not made twice.
+        if cluster.is_there(&node).await {
+            break;
+        }
+        cluster.forget(&room);
+        match api.node.route(&room, head.method == Method::POST).await {
+            Ok(again) => route = again,
+            Err(closed) => return problem(&closed.into()),
         }
     }
     problem(&Closed::Busy.into())

@@ -161,11 +161,11 @@ impl Socket {
             ClientMessage::Presence(asked) => {
                 let answer = self.api.presence(asked).await;
                 self.answered(id, answer).map_err(with_id)
-            },
+            }
             ClientMessage::Rooms(asked) => {
                 let answer = self.api.rooms(asked).await;
                 self.answered(id, answer).map_err(with_id)
-            },
+            }
             _ => Err(with_id(SignalError::new(
                 ErrorCode::JoinFirst,
                 "the first message has to be join, resume, presence or rooms",
@@ -361,7 +361,8 @@ impl Socket {
         .await;
         // What the client is still sending is read and thrown away: a socket that is dropped with unread bytes is reset, and
         // what was written last may be lost with it.
-        let farewell = async { while matches!(self.line.read().await, Frame::Text(_) | Frame::Binary | Frame::Alive) {} };
+        let farewell =
+            async { while matches!(self.line.read().await, Frame::Text(_) | Frame::Binary | Frame::Alive) {} };
         let _ = timeout(FAREWELL_TIMEOUT, farewell).await;
     }
 }

@@ -476,9 +476,7 @@ fn status_of(code: ErrorCode) -> StatusCode {
         | ErrorCode::RoomLimit
         | ErrorCode::Overloaded
         | ErrorCode::NodeDraining
-        | ErrorCode::ClusterUnreachable => {
-            StatusCode::SERVICE_UNAVAILABLE
-        }
+        | ErrorCode::ClusterUnreachable => StatusCode::SERVICE_UNAVAILABLE,
         ErrorCode::SdpTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
         ErrorCode::SdpUnsupported => StatusCode::UNPROCESSABLE_ENTITY,
         _ => StatusCode::BAD_REQUEST,

@@ -26,13 +26,7 @@ pub trait Bus: Send + Sync + fmt::Debug {
     /// An entry as it is now, not as it was for somebody else.
     fn read(&self, table: Table, key: String) -> Doing<'_, Result<Option<Entry>, BusError>>;
     /// Writes an entry whose revision is `after`, or that is not there (`None`). Answers its new revision.
-    fn write(
-        &self,
-        table: Table,
-        key: String,
-        value: Bytes,
-        after: Option<u64>,
-    ) -> Doing<'_, Result<u64, WriteError>>;
+    fn write(&self, table: Table, key: String, value: Bytes, after: Option<u64>) -> Doing<'_, Result<u64, WriteError>>;
     /// Removes an entry whose revision is `after`.
     fn remove(&self, table: Table, key: String, after: u64) -> Doing<'_, Result<(), WriteError>>;
     /// What is in a table, then what changes. Ends as [`Bus::listen`] does.

@@ -13,6 +13,8 @@ use crate::wire::RoomId;
 
 /// An owner that was found is believed for so long; whoever is asked and is not the owner says so.
 const BELIEVED: Duration = Duration::from_secs(2);
+/// Tables that did not answer are not asked again for so long, unless it is known that they are back.
+const FAILED: Duration = Duration::from_secs(2);
 /// So many owners are remembered; beyond that, all are forgotten.
 const REMEMBERED_MAX: usize = 10_000;
 /// A room whose entry changes under our hands so often is somebody else's affair.
@@ -45,6 +47,8 @@ pub struct Directory {
     epoch: AtomicU64,
     nodes: Mutex<Nodes>,
     rooms: Mutex<Rooms>,
+    /// The tables did not answer then.
+    failed: Mutex<Option<Instant>>,
 }
 
 #[derive(Debug, Default)]
@@ -73,6 +77,7 @@ impl Directory {
             epoch: AtomicU64::new(0),
             nodes: Mutex::default(),
             rooms: Mutex::default(),
+            failed: Mutex::default(),
         }
     }
 
@@ -95,6 +100,11 @@ impl Directory {
     /// Of our lease, from now on. What was claimed before has to be claimed again.
     pub fn set_epoch(&self, epoch: u64) {
         self.epoch.store(epoch, Ordering::SeqCst);
+    }
+
+    /// The tables answer again.
+    pub fn is_reachable(&self) {
+        *self.failed.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }
 
     /// Who owns a room. `None`: nobody.
@@ -127,6 +137,18 @@ impl Directory {
     /// What was found of a room is wrong.
     pub fn forget(&self, room: &RoomId) {
         self.rooms().found.remove(room);
+    }
+
+    /// Gives up a node that is not there any more, as it was last seen: one that has renewed its lease since keeps it.
+    ///
+    /// # Errors
+    /// When it lives, or the table cannot be asked.
+    pub async fn give_up(&self, node: &NodeId) -> Result<(), WriteError> {
+        let revision = self.nodes().revision(node);
+        match revision {
+            Some(revision) => self.bus.remove(Table::Nodes, node.as_str().to_owned(), revision).await,
+            None => Ok(()),
+        }
     }
 
     /// What was found of a node's rooms is wrong: it is gone.
@@ -184,6 +206,11 @@ impl Directory {
         }
     }
 
+    /// Whether what lives of a room here ends here.
+    pub fn has_given_up(&self, room: &RoomId) -> bool {
+        self.rooms().ours.get(room).is_some_and(|ours| ours.given_up)
+    }
+
     /// Claims again what lives here, after the lease was lost or the table could not be asked. Answers what belongs to others now.
     ///
     /// # Errors
@@ -208,7 +235,10 @@ impl Directory {
 
     /// Whether every room that lives here is ours by the table.
     pub fn is_claimed(&self) -> bool {
-        self.rooms().ours.values().all(|ours| ours.revision.is_some() || ours.given_up)
+        self.rooms()
+            .ours
+            .values()
+            .all(|ours| ours.revision.is_some() || ours.given_up)
     }
 
     /// Writes our name, unless somebody alive has the room. Answers the new revision, or who has it.
@@ -238,21 +268,36 @@ impl Directory {
 
     /// Whether this node's lease still has this epoch. Asked of the table where ours may be late.
     async fn holds(&self, owner: &Owner) -> Result<bool, BusError> {
-        if self.nodes().info(&owner.node).is_some_and(|info| info.epoch == owner.epoch) {
+        if self
+            .nodes()
+            .info(&owner.node)
+            .is_some_and(|info| info.epoch == owner.epoch)
+        {
             return Ok(true);
         }
-        let lease = self.bus.read(Table::Nodes, owner.node.as_str().to_owned()).await?;
+        let lease = self.read(Table::Nodes, owner.node.as_str().to_owned()).await?;
         let info = lease.and_then(|lease| read_lease(&lease));
         Ok(info.is_some_and(|info| info.epoch == owner.epoch))
     }
 
     async fn entry(&self, room: &RoomId) -> Result<Option<(Owner, u64)>, BusError> {
-        let Some(entry) = self.bus.read(Table::Rooms, key(room)).await? else {
+        let Some(entry) = self.read(Table::Rooms, key(room)).await? else {
             return Ok(None);
         };
         // What cannot be read was written by a newer release; its owner cannot be told, so nobody is disturbed.
         let owner = serde_json::from_slice(&entry.value).map_err(|_| BusError::Unreachable)?;
         Ok(Some((owner, entry.revision)))
+    }
+
+    /// After a failure nobody waits for the next one, for a while: what asks one after the other would stand still.
+    async fn read(&self, table: Table, key: String) -> Result<Option<Entry>, BusError> {
+        let failed = || self.failed.lock().unwrap_or_else(PoisonError::into_inner);
+        if failed().is_some_and(|at| at.elapsed() < FAILED) {
+            return Err(BusError::Unreachable);
+        }
+        let read = self.bus.read(table, key).await;
+        *failed() = read.is_err().then(Instant::now);
+        read
     }
 
     fn note(&self, room: &RoomId, revision: u64) {

@@ -21,10 +21,13 @@ pub struct Hub {
     inside: Mutex<Inside>,
 }
 
+/// Where something goes, and whether that end is cut off.
+type Ear<T> = (mpsc::Sender<T>, Arc<AtomicBool>);
+
 #[derive(Debug, Default)]
 struct Inside {
-    listeners: HashMap<String, Vec<(mpsc::Sender<Delivery>, Arc<AtomicBool>)>>,
-    watchers: HashMap<Table, Vec<(mpsc::Sender<Change>, Arc<AtomicBool>)>>,
+    listeners: HashMap<String, Vec<Ear<Delivery>>>,
+    watchers: HashMap<Table, Vec<Ear<Change>>>,
     tables: HashMap<(Table, String), Entry>,
     revision: u64,
     replies: u64,
@@ -67,11 +70,13 @@ impl Inside {
             return 0;
         };
         listeners.retain(|(listener, _)| !listener.is_closed());
-        let reached = listeners.iter().filter(|(_, cut)| !cut.load(Ordering::SeqCst));
-        // Who is too far behind loses it, as on any bus.
+        let mut reached = 0;
+        for (listener, _) in listeners.iter().filter(|(_, cut)| !cut.load(Ordering::SeqCst)) {
+            reached += 1;
+            // Who is too far behind loses it, as on any bus.
+            let _lost = listener.try_send(delivery.clone());
+        }
         reached
-            .map(|(listener, _)| listener.try_send(delivery.clone()))
-            .count()
     }
 
     fn change(&mut self, table: Table, key: String, value: Option<Bytes>) -> u64 {
@@ -88,9 +93,7 @@ impl Inside {
         let change = Change { key, entry };
         let watchers = self.watchers.entry(table).or_default();
         // A watcher that misses a change has to begin anew, and so has one that is cut off.
-        watchers.retain(|(watcher, cut)| {
-            !cut.load(Ordering::SeqCst) && watcher.try_send(change.clone()).is_ok()
-        });
+        watchers.retain(|(watcher, cut)| !cut.load(Ordering::SeqCst) && watcher.try_send(change.clone()).is_ok());
         self.revision
     }
 
@@ -156,13 +159,7 @@ impl Bus for EmbeddedBus {
         Box::pin(async move { Ok(self.inside()?.tables.get(&(table, key)).cloned()) })
     }
 
-    fn write(
-        &self,
-        table: Table,
-        key: String,
-        value: Bytes,
-        after: Option<u64>,
-    ) -> Doing<'_, Result<u64, WriteError>> {
+    fn write(&self, table: Table, key: String, value: Bytes, after: Option<u64>) -> Doing<'_, Result<u64, WriteError>> {
         Box::pin(async move {
             let mut inside = self.inside()?;
             if !inside.is_at(table, &key, after) {

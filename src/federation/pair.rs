@@ -205,10 +205,12 @@ impl Pair {
         if self.link.as_ref().is_some_and(|link| concerns(&link.terms.session)) {
             let over = Over {
                 said: None,
-                reason: match code {
-                    ErrorCode::RoomNotFound | ErrorCode::RoomNotLive => LinkCloseReason::RemoteEnded,
-                    ErrorCode::NodeLost => LinkCloseReason::NodeLost,
-                    _ => LinkCloseReason::Unreachable,
+                reason: if matches!(code, ErrorCode::RoomNotFound | ErrorCode::RoomNotLive) {
+                    LinkCloseReason::RemoteEnded
+                } else if code == ErrorCode::NodeLost {
+                    LinkCloseReason::NodeLost
+                } else {
+                    LinkCloseReason::Unreachable
                 },
             };
             self.end(now, desk, over);

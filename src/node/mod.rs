@@ -270,7 +270,8 @@ impl Node {
         let Some(cluster) = &self.inner.cluster else {
             return Ok(Route::Here);
         };
-        if self.is_ready() && self.inner.directory.by_id(room).is_some() {
+        let is_here = || self.inner.directory.by_id(room).is_some() && !cluster.has_given_up(room);
+        if self.is_ready() && is_here() {
             return Ok(Route::Here);
         }
         match cluster.route(room, may_begin, self.is_ready()).await {
@@ -281,7 +282,11 @@ impl Node {
 
     /// Where the session of a resume key is.
     pub fn route_of(&self, key: &ResumeKey) -> Route {
-        let elsewhere = self.inner.cluster.as_ref().and_then(|cluster| cluster.by_tag(key.node()));
+        let elsewhere = self
+            .inner
+            .cluster
+            .as_ref()
+            .and_then(|cluster| cluster.by_tag(key.node()));
         elsewhere.map_or(Route::Here, Route::There)
     }
 
@@ -507,7 +512,9 @@ async fn attach(room: RoomHandle, socket: SocketKey, first: Input) -> Option<Att
 fn random_words() -> [u32; 3] {
     let mut bytes = [0; 12];
     aws_lc_rs::rand::fill(&mut bytes).expect("the operating system gives random bytes");
-    let mut words = bytes.chunks_exact(4).map(|word| u32::from_be_bytes([word[0], word[1], word[2], word[3]]));
+    let mut words = bytes
+        .chunks_exact(4)
+        .map(|word| u32::from_be_bytes([word[0], word[1], word[2], word[3]]));
     std::array::from_fn(|_| words.next().unwrap_or_default())
 }
 

@@ -60,7 +60,13 @@ pub async fn serve(config: Config) -> anyhow::Result<()> {
         .first()
         .filter(|_| config.accepts_development_key())
         .cloned();
-    let router = api::router(node.clone(), &config.keys, config.http.clone(), development_key, arrivals);
+    let router = api::router(
+        node.clone(),
+        &config.keys,
+        config.http.clone(),
+        development_key,
+        arrivals,
+    );
     announce(&config, address, &advertised, &ports);
     let mut terminate = signal(SignalKind::terminate()).context("cannot listen for SIGTERM")?;
     let stopping = node.clone();

@@ -46,7 +46,9 @@ async fn what_is_published_comes_in_order_to_who_listens_there_and_to_nobody_els
         // What listens is known everywhere when a question that was asked afterwards is answered.
         let _nobody = other.ask("node.none".to_owned(), Bytes::new(), SOON).await;
         for number in 0..100 {
-            one.publish("node.a".to_owned(), bytes(&number.to_string())).await.unwrap();
+            one.publish("node.a".to_owned(), bytes(&number.to_string()))
+                .await
+                .unwrap();
         }
         one.publish("node.b".to_owned(), bytes("last")).await.unwrap();
         for number in 0..100 {
@@ -70,7 +72,9 @@ async fn a_question_is_answered_or_it_is_known_that_nobody_listens_or_answers() 
         assert_eq!(answer.unwrap(), "me");
         let nobody = one.ask("ask.b".to_owned(), Bytes::new(), SOON).await;
         assert_eq!(nobody, Err(BusError::Nobody));
-        let late = one.ask("ask.a".to_owned(), Bytes::new(), Duration::from_millis(50)).await;
+        let late = one
+            .ask("ask.a".to_owned(), Bytes::new(), Duration::from_millis(50))
+            .await;
         assert_eq!(late, Err(BusError::Late));
     })
     .await;
@@ -134,7 +138,10 @@ async fn a_watch_tells_what_is_there_and_then_what_changes() {
             (change.key, change.entry.map(|entry| (entry.value, entry.revision)))
         };
         assert_eq!(next().await, (key("a"), Some((bytes("1"), first))));
-        let second = one.write(Table::Nodes, key("a"), bytes("2"), Some(first)).await.unwrap();
+        let second = one
+            .write(Table::Nodes, key("a"), bytes("2"), Some(first))
+            .await
+            .unwrap();
         assert_eq!(next().await, (key("a"), Some((bytes("2"), second))));
         let third = one.write(Table::Nodes, key("b"), bytes("3"), None).await.unwrap();
         assert_eq!(next().await, (key("b"), Some((bytes("3"), third))));

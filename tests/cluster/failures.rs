@@ -3,8 +3,9 @@
 use std::time::{Duration, Instant};
 
 use serde_json::json;
+use testkit::Signal;
 
-use crate::house::{Cluster, code, gauge_is, try_join};
+use crate::house::{Cluster, code, gauge_is, token, try_join};
 
 /// A node's death is known everywhere within it.
 const NOTICED: Duration = Duration::from_secs(5);
@@ -18,11 +19,11 @@ async fn a_node_that_dies_is_noticed_its_rooms_begin_elsewhere_and_its_links_clo
     let mut ben = cluster.join(1, "b", "ben").await;
     let mut carried = cluster.join(2, "b", "carried").await;
     ann.ask("link.open", json!({"room": "b"})).await.unwrap();
-    ann.event("link-opened").await;
+    ann.event("link.opened").await;
 
     let died = Instant::now();
     drop(cluster.nodes.remove(1));
-    let closed = ann.event("link-closed").await;
+    let closed = ann.event("link.closed").await;
     assert_eq!(closed["reason"], "node-lost", "{closed}");
     assert_eq!(closed["link"], "b");
     assert!(died.elapsed() < NOTICED + SLACK, "{:?}", died.elapsed());
@@ -35,7 +36,7 @@ async fn a_node_that_dies_is_noticed_its_rooms_begin_elsewhere_and_its_links_clo
     assert!(again.met().is_empty(), "a new session, without ghosts");
     assert_ne!(again.joined["session"], carried.joined["session"]);
     ann.ask("link.open", json!({"room": "b"})).await.unwrap();
-    ann.ask("chat.send", json!({"text": "and ours goes on"})).await.unwrap();
+    ann.ask("chat", json!({"text": "and ours goes on"})).await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -53,7 +54,7 @@ async fn a_node_that_stood_still_gives_up_the_rooms_that_others_took_over() {
     assert_eq!(bye["code"], "node-draining", "{bye}");
     let back = cluster.join(0, "r", "old").await;
     assert_eq!(back.met(), ["new"], "carried to the room that there is now");
-    kept.ask("chat.send", json!({"text": "still here"})).await.unwrap();
+    kept.ask("chat", json!({"text": "still here"})).await.unwrap();
     let visitor = cluster.join(1, "kept", "visitor").await;
     assert_eq!(visitor.met(), ["kept"]);
 }
@@ -64,10 +65,10 @@ async fn without_nats_calls_go_on_people_come_in_and_links_outlive_its_restart()
     let mut ann = cluster.join(0, "a", "ann").await;
     let mut ben = cluster.join(1, "b", "ben").await;
     ann.ask("link.open", json!({"room": "b"})).await.unwrap();
-    ben.event("link-opened").await;
+    ben.event("link.opened").await;
 
     cluster.nats.end();
-    ann.ask("chat.send", json!({"text": "in the room"})).await.unwrap();
+    ann.ask("chat", json!({"text": "in the room"})).await.unwrap();
     let guest = cluster.join(0, "a", "guest").await;
     assert_eq!(guest.met(), ["ann"]);
     let fresh = cluster.join(1, "fresh", "fresh").await;
@@ -79,7 +80,7 @@ async fn without_nats_calls_go_on_people_come_in_and_links_outlive_its_restart()
 
     cluster.nats.begin().await.unwrap();
     said.await.unwrap();
-    assert_eq!(ben.event("link-chat").await["text"], "held back");
+    assert_eq!(ben.event("link.chat").await["text"], "held back");
     cluster.everybody_knows(2).await;
     // The room that began meanwhile is known to all now.
     let mut other = None;
@@ -103,17 +104,21 @@ async fn a_nats_that_forgets_everything_is_told_again() {
     cluster.nats.end();
     cluster.nats.forget();
     cluster.nats.begin().await.unwrap();
-    let mut met = Vec::new();
+    let mut asker = Signal::connect(&cluster.nodes[1].url).await.unwrap();
+    let mut exists = false;
     for _ in 0..100 {
-        if let Ok(ben) = try_join(&cluster.nodes[1], "r", "ben").await {
-            met = ben.met();
-            if met == ["ann"] {
-                break;
-            }
+        let asked = json!({"room": "r", "token": token("r", "ben")});
+        let presence = asker.request("presence", asked).await;
+        exists = presence.is_ok_and(|presence| presence["exists"] == true);
+        if exists {
+            break;
         }
-        tokio::time::sleep(Duration::from_millis(100)).await;
+        tokio::time::sleep(Duration::from_millis(200)).await;
+        asker = Signal::connect(&cluster.nodes[1].url).await.unwrap();
     }
-    assert_eq!(met, ["ann"]);
+    assert!(exists, "the room is not known any more");
+    let ben = cluster.join(1, "r", "ben").await;
+    assert_eq!(ben.met(), ["ann"]);
     drop(ann);
 }
 
@@ -127,7 +132,11 @@ async fn a_node_that_is_told_to_stop_hands_its_people_to_the_others() {
     let ben = cluster.join(1, "r", "ben").await;
     assert!(ben.met().is_empty());
     let carried = try_join(&cluster.nodes[0], "r", "ann").await.unwrap();
-    assert_eq!(carried.met(), ["ben"], "the node that goes carries to the one that stays");
+    assert_eq!(
+        carried.met(),
+        ["ben"],
+        "the node that goes carries to the one that stays"
+    );
     drop((ann, carried));
     assert!(cluster.nodes[0].ended().await.unwrap().success());
 }

@@ -22,12 +22,16 @@ pub(crate) struct Person {
 
 pub(crate) const HOUR: Duration = Duration::from_secs(3_600);
 
-/// A token for a room, for this participant.
+/// A token for a room, for this participant, who may do everything there.
 pub(crate) fn token(room: &str, participant: &str) -> String {
+    token_with(room, participant, &["allow_join", "allow_mod"])
+}
+
+pub(crate) fn token_with(room: &str, participant: &str, words: &[&str]) -> String {
     let request = TokenRequest {
         room: Some(room.parse().unwrap()),
         participant: Some(participant.parse().unwrap()),
-        permissions: Permissions::from_words(["allow_join", "allow_mod"]),
+        permissions: Permissions::from_words(words.iter().copied()),
         ttl: HOUR,
         token_id: None,
     };
@@ -57,7 +61,10 @@ impl Cluster {
     pub(crate) async fn add(&mut self, settings: &[(&str, &str)]) {
         let url = self.nats.url();
         let name = format!("node-{}", self.nodes.len());
-        let mut all = vec![("ENFILADE_CLUSTER__NATS", url.as_str()), ("ENFILADE_CLUSTER__NAME", &name)];
+        let mut all = vec![
+            ("ENFILADE_CLUSTER__NATS", url.as_str()),
+            ("ENFILADE_CLUSTER__NAME", &name),
+        ];
         all.extend_from_slice(settings);
         let server = Server::start(env!("CARGO_BIN_EXE_enfilade"), &all).await.unwrap();
         self.nodes.push(server);
@@ -90,7 +97,9 @@ pub(crate) async fn gauge_is(node: &Server, name: &str, value: f64) {
 
 pub(crate) async fn try_join(node: &Server, room: &str, id: &str) -> anyhow::Result<Person> {
     let mut signal = Signal::connect(&node.url).await?;
-    let joined = signal.join(&token(room, id), json!({"displayName": id.to_uppercase()})).await?;
+    let joined = signal
+        .join(&token(room, id), json!({"displayName": id.to_uppercase()}))
+        .await?;
     Ok(Person { signal, joined })
 }
 
@@ -106,7 +115,10 @@ impl Person {
     /// Who was in the room when this one came.
     pub(crate) fn met(&self) -> Vec<String> {
         let people = self.joined["participants"].as_array().unwrap();
-        people.iter().map(|person| person["id"].as_str().unwrap().to_owned()).collect()
+        people
+            .iter()
+            .map(|person| person["id"].as_str().unwrap().to_owned())
+            .collect()
     }
 }
 

@@ -4,7 +4,7 @@ use serde_json::json;
 use testkit::whip::post;
 use testkit::{Codec, Participant};
 
-use crate::house::{Cluster, code, gauge_is, token, try_join};
+use crate::house::{Cluster, code, gauge_is, token, token_with, try_join};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn people_who_come_to_different_nodes_meet_in_one_room() {
@@ -15,10 +15,10 @@ async fn people_who_come_to_different_nodes_meet_in_one_room() {
     assert_eq!(ben.met(), ["ann"]);
     assert_eq!(cleo.met(), ["ann", "ben"]);
     assert_eq!(ann.joined["session"], cleo.joined["session"], "it is one session");
-    assert_eq!(ann.event("participant-joined").await["participant"]["id"], "ben");
+    assert_eq!(ann.event("participant.joined").await["participant"]["id"], "ben");
 
-    ben.ask("chat.send", json!({"text": "grün ".repeat(1_000)})).await.unwrap();
-    assert_eq!(ann.event("chat").await["from"], "ben");
+    ben.ask("chat", json!({"text": "grün ".repeat(1_000)})).await.unwrap();
+    assert_eq!(ann.event("chat").await["participant"], "ben");
     drop(cleo);
     for node in &cluster.nodes {
         assert!(node.metrics().await.unwrap().sum("enfilade_rooms", "") <= 1.0);
@@ -33,7 +33,8 @@ async fn everybody_who_comes_at_once_to_all_nodes_is_in_one_room() {
         let ids = ["a", "b", "c", "d", "e", "f"];
         let joins = ids.iter().enumerate().map(|(at, id)| cluster.join(at % 3, &room, id));
         let people = futures_util::future::join_all(joins).await;
-        let sessions: std::collections::BTreeSet<_> = people.iter().map(|one| one.joined["session"].to_string()).collect();
+        let sessions: std::collections::BTreeSet<_> =
+            people.iter().map(|one| one.joined["session"].to_string()).collect();
         assert_eq!(sessions.len(), 1, "{sessions:?}");
     }
 }
@@ -44,11 +45,14 @@ async fn media_goes_straight_to_the_node_that_has_the_room() {
     let first = cluster.join(0, "r", "first").await;
     let url = |node: usize| cluster.nodes[node].url.clone();
     let mut ann = Participant::join(&url(1), &token("r", "ann"), json!({})).await.unwrap();
-    let voice = ann.send("mic", Codec::Opus, &[], 7).unwrap();
+    let voice = ann.send("microphone", Codec::Opus, &[], 7).unwrap();
     ann.negotiate().await.unwrap();
     let sdp = ann.answered["sdp"].as_str().unwrap();
     let port = cluster.nodes[0].media_port.to_string();
-    assert!(sdp.contains(&format!(" {port} typ host")), "not the port {port} in {sdp}");
+    assert!(
+        sdp.contains(&format!(" {port} typ host")),
+        "not the port {port} in {sdp}"
+    );
     drop((first, voice));
 }
 
@@ -59,7 +63,7 @@ async fn a_session_is_taken_up_again_at_another_node() {
     let mut ben = cluster.join(1, "r", "ben").await;
     let key = ben.joined["resume"]["key"].as_str().unwrap().to_owned();
     let last = ben.signal.cut();
-    ann.ask("chat.send", json!({"text": "missed"})).await.unwrap();
+    ann.ask("chat", json!({"text": "missed"})).await.unwrap();
     for node in [0, 1] {
         let mut signal = testkit::Signal::connect(&cluster.nodes[node].url).await.unwrap();
         signal.resume(1, &key, last).await.unwrap();
@@ -71,28 +75,37 @@ async fn a_session_is_taken_up_again_at_another_node() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn who_is_refused_over_there_may_try_again_on_the_same_socket() {
+    let guest = |room: &str, id: &str| token_with(room, id, &["allow_join"]);
     let cluster = Cluster::of(2).await;
     let mut owner = cluster.join(0, "locked", "owner").await;
-    owner.ask("room.settings", json!({"password": "sesame"})).await.unwrap();
+    owner
+        .ask("room.update", json!({"settings": {"password": "sesame"}}))
+        .await
+        .unwrap();
     let mut signal = testkit::Signal::connect(&cluster.nodes[1].url).await.unwrap();
-    let refused = signal.join(&token("locked", "ann"), json!({})).await.unwrap_err();
+    let refused = signal.join(&guest("locked", "ann"), json!({})).await.unwrap_err();
     assert_eq!(code(&refused), "password-required");
-    let joined = signal.join(&token("locked", "ann"), json!({"password": "sesame"})).await.unwrap();
+    let joined = signal
+        .join(&guest("locked", "ann"), json!({"password": "sesame"}))
+        .await
+        .unwrap();
     assert_eq!(joined["participants"].as_array().unwrap().len(), 1);
     let mut signal = testkit::Signal::connect(&cluster.nodes[1].url).await.unwrap();
-    signal.join(&token("locked", "ben"), json!({})).await.unwrap_err();
-    signal.join(&token("elsewhere", "ben"), json!({})).await.unwrap();
+    signal.join(&guest("locked", "ben"), json!({})).await.unwrap_err();
+    signal.join(&guest("elsewhere", "ben"), json!({})).await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn presence_lists_whip_and_statistics_are_the_same_at_every_node() {
     let cluster = Cluster::of(2).await;
     let mut ann = cluster.join(0, "r", "ann").await;
-    ann.ask("room.settings", json!({"listing": "open"})).await.unwrap();
+    ann.ask("room.update", json!({"settings": {"listing": "open"}}))
+        .await
+        .unwrap();
     let mut ben = cluster.join(1, "other", "ben").await;
     let asked = json!({"room": "r", "token": token("r", "ben")});
     let presence = ben.ask("presence", asked).await.unwrap();
-    assert_eq!(presence["live"], true, "{presence}");
+    assert_eq!(presence["exists"], true, "{presence}");
     let listed = ben.ask("rooms", json!({"listing": "open"})).await.unwrap();
     assert_eq!(listed["rooms"][0]["room"], "r", "{listed}");
 
@@ -111,12 +124,15 @@ async fn presence_lists_whip_and_statistics_are_the_same_at_every_node() {
     let offer = endpoint.offer(false).unwrap();
     let base = &cluster.nodes[1].url;
     let resource = post(base, "/whip/r", &token("r", "cam"), &offer).await.unwrap();
-    assert_eq!(ann.event("participant-joined").await["participant"]["id"], "cam");
+    assert_eq!(ann.event("participant.joined").await["participant"]["id"], "cam");
     endpoint.answer(&resource.sdp).unwrap();
     endpoint.connected().await.unwrap();
-    let ended = reqwest::Client::new().delete(&resource.url).bearer_auth(token("r", "cam")).send();
+    let ended = reqwest::Client::new()
+        .delete(&resource.url)
+        .bearer_auth(token("r", "cam"))
+        .send();
     assert_eq!(ended.await.unwrap().status(), 200);
-    assert_eq!(ann.event("participant-left").await["participant"], "cam");
+    assert_eq!(ann.event("participant.left").await["participant"], "cam");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -128,23 +144,27 @@ async fn rooms_of_two_nodes_are_linked_talk_and_part() {
     gauge_is(&cluster.nodes[0], "enfilade_rooms", 1.0).await;
     gauge_is(&cluster.nodes[1], "enfilade_rooms", 1.0).await;
 
-    ann.ask("link.open", json!({"room": "b", "payload": {"why": "tea"}})).await.unwrap();
-    let opened = ben.event("link-opened").await;
+    ann.ask("link.open", json!({"room": "b", "payload": {"why": "tea"}}))
+        .await
+        .unwrap();
+    let opened = ben.event("link.opened").await;
     assert_eq!(opened["link"], "a", "{opened}");
     assert_eq!(opened["participants"][0]["id"], "ann");
-    for number in 0..20 {
-        ann.ask("link.chat", json!({"link": "b", "text": number.to_string()})).await.unwrap();
+    for number in 0..8 {
+        ann.ask("link.chat", json!({"link": "b", "text": number.to_string()}))
+            .await
+            .unwrap();
     }
-    for number in 0..20 {
-        let said = ben.event("link-chat").await;
+    for number in 0..8 {
+        let said = ben.event("link.chat").await;
         assert_eq!(said["text"], number.to_string());
     }
     let cleo = cluster.join(0, "b", "cleo").await;
-    let roster = ann.event("link-roster").await;
+    let roster = ann.event("link.roster").await;
     assert_eq!(roster["joined"][0]["id"], "cleo", "{roster}");
     drop(cleo);
     ann.ask("link.close", json!({"link": "b"})).await.unwrap();
-    assert_eq!(ben.event("link-closed").await["reason"], "closed-remote");
+    assert_eq!(ben.event("link.closed").await["reason"], "closed-remote");
     let nobody = ann.ask("link.open", json!({"room": "nowhere"})).await.unwrap_err();
     assert_eq!(code(&nobody), "room-not-found");
 }

@@ -4,6 +4,7 @@
 #![allow(clippy::print_stdout, reason = "what it says is what it is for")]
 
 mod bench;
+mod cluster;
 mod figures;
 mod install;
 mod networks;
@@ -32,9 +33,11 @@ cargo xtask networks --debug     with the build that cargo build makes instead o
 cargo xtask bench                what forwarding costs, beside the least it can cost on this machine: about a quarter of an hour
 cargo xtask bench --only FIGURE  those that begin so; may be given several times
 cargo xtask bench --with-janus   Debian's Janus beside it
+cargo xtask cluster              three nodes and NATS on this machine, with a page each
+cargo xtask faults [--times N]   kills nodes under calls in Chromium and says how long people are apart
 cargo xtask interop              seven engines as publishers and subscribers, each to each
 
-networks and bench print a table and write target/networks.json and target/bench.json; they fail where a figure misses its goal.
+networks, bench and faults print a table and write target/networks.json, target/bench.json and target/faults.json; they fail where a figure misses its goal.
 
 With CI=true in the environment a skipped test counts as a failure, but for the one of documents that may be absent.";
 
@@ -61,6 +64,15 @@ fn main() -> ExitCode {
     }
     if let ["bench", rest @ ..] = arguments.as_slice() {
         return measure_costs(&context, rest);
+    }
+    if let ["cluster"] = arguments.as_slice() {
+        return match cluster::show(&context) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => fail(&error),
+        };
+    }
+    if let ["faults", rest @ ..] = arguments.as_slice() {
+        return tell(cluster::read_times(rest).and_then(|times| cluster::faults(&context, times)));
     }
     let chosen = match chosen_steps(&arguments) {
         Ok(Some(chosen)) => chosen,
@@ -106,7 +118,15 @@ fn measure_networks(context: &Context, arguments: &[&str]) -> ExitCode {
 }
 
 fn measure_costs(context: &Context, arguments: &[&str]) -> ExitCode {
-    let measured = bench::Choice::read(arguments).and_then(|choice| bench::measure(context, &choice));
+    tell(bench::Choice::read(arguments).and_then(|choice| bench::measure(context, &choice)))
+}
+
+fn fail(error: &anyhow::Error) -> ExitCode {
+    eprintln!("{error:#}\n\n{USAGE}");
+    ExitCode::FAILURE
+}
+
+fn tell(measured: anyhow::Result<Vec<figures::Figure>>) -> ExitCode {
     match measured {
         Ok(figures) => {
             print!("{}", figures::table(&figures, std::iter::empty()));

@@ -69,6 +69,7 @@ pub(crate) const STEPS: &[Step] = &[
             install::CHROMIUM,
             install::FIREFOX,
             install::COTURN,
+            install::NATS,
         ],
         run: web::browser,
     },

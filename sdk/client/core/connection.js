@@ -23,7 +23,7 @@ export const TRANSITIONS = Object.freeze(
 );
 
 /** Refusals of a join that may be gone a moment later. */
-const PASSING = new Set(['connect-failed', 'session-lost', 'node-draining', 'overloaded', 'negotiation-failed']);
+const PASSING = new Set(['connect-failed', 'session-lost', 'node-draining', 'overloaded', 'cluster-unreachable', 'negotiation-failed']);
 /** Tries of the first join. */
 const FIRST_TRIES = 3;
 /** Where the network is known to be another one, an answer on the old socket takes no longer, in ms. */
@@ -49,7 +49,7 @@ const CHANGED_MS = 800;
  */
 export class Connection extends Emitter {
   #platform;
-  #url;
+  #servers;
   #giveUpMs;
   #hooks;
   #backoff;
@@ -64,14 +64,14 @@ export class Connection extends Emitter {
 
   /**
    * @param {Platform} platform
-   * @param {string} url of the signalling socket
+   * @param {import('./servers.js').Servers} servers
    * @param {{giveUpMs: number}} options
    * @param {ConnectionHooks} hooks
    */
-  constructor(platform, url, { giveUpMs }, hooks) {
+  constructor(platform, servers, { giveUpMs }, hooks) {
     super();
     this.#platform = platform;
-    this.#url = url;
+    this.#servers = servers;
     this.#giveUpMs = giveUpMs;
     this.#hooks = hooks;
     this.#backoff = new Backoff(platform);
@@ -149,7 +149,7 @@ export class Connection extends Emitter {
   async #establish() {
     const fields = await this.#hooks.joinFields();
     if (this.#over()) throw new EnfiladeError('left', 'The room was left.');
-    const session = (this.#session = new Session(this.#platform, this.#url, { giveUpMs: this.#giveUpMs }));
+    const session = (this.#session = new Session(this.#platform, this.#servers, { giveUpMs: this.#giveUpMs }));
     session.on('waiting', () => {
       this.#backoff.hurry(); // the server answers: tries that failed before count no more
       this.#hooks.waiting();

@@ -1,6 +1,6 @@
 import { EnfiladeError, requireArgument } from './errors.js';
 import { browserPlatform } from './platform.js';
-import { signalUrl } from './protocol.js';
+import { Servers } from './servers.js';
 import { SignalSocket } from './socket.js';
 
 /** @typedef {import('./platform.js').Platform} Platform */
@@ -10,7 +10,7 @@ import { SignalSocket } from './socket.js';
 /**
  * @typedef {object} AskOptions
  * @property {string} token one that would be good for the room asked about
- * @property {string} [url] of the server; default: where the page came from
+ * @property {string | string[]} [url] of the server, or of several that act as one; default: where the page came from
  * @property {Platform} [platform] default: the browser
  */
 
@@ -45,7 +45,7 @@ export async function listRooms({ listing, ...options }) {
 function ask({ token, url, platform = browserPlatform() }, type, fields) {
   requireArgument(typeof token === 'string' && token !== '', `${type}: \`token\` is missing.`);
   return new Promise((resolve, reject) => {
-    const socket = new SignalSocket(platform, signalUrl(url ?? platform.defaultUrl()), {
+    const socket = new SignalSocket(platform, new Servers(url ?? platform.defaultUrl()).url, {
       opened: () => socket.send({ id: 1, type, token, ...fields }),
       received: (message) => {
         if (message.type === type) resolve(message);

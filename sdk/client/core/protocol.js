@@ -90,7 +90,7 @@ import { requireArgument } from './errors.js';
  *
  * @typedef {'auto' | 'ask' | 'deny'} LinkPolicy what becomes of another room's wish for a link
  * @typedef {'roster' | 'chat' | 'switch' | 'end'} LinkRight what one room may do in another one
- * @typedef {'closed-local' | 'closed-remote' | 'local-ended' | 'remote-ended' | 'unreachable' | 'policy' | 'limit' | 'unknown' | 'left'} LinkCloseReason
+ * @typedef {'closed-local' | 'closed-remote' | 'local-ended' | 'remote-ended' | 'unreachable' | 'node-lost' | 'policy' | 'limit' | 'unknown' | 'left'} LinkCloseReason
  *   the last two are the SDK's own: it closed while we were away; we left our room
  *
  * @typedef {object} SettingsFields what a room may be told, and tells

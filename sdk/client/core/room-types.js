@@ -24,7 +24,7 @@
  * @typedef {object} RoomOptions
  * @property {string | (() => string | Promise<string>)} token a function is asked again at every fresh join, so that a
  *   token may expire during a call
- * @property {string} [url] of the server; default: where the page came from
+ * @property {string | string[]} [url] of the server, or of several that act as one; default: where the page came from
  * @property {string} [room] optional if the token names one
  * @property {string} [participant] our id; default: the token's, else the server makes one up
  * @property {string} [displayName] at most 256 bytes

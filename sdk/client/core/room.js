@@ -9,11 +9,11 @@ import { asEnfiladeError, EnfiladeError, requireArgument } from './errors.js';
 import { LocalParticipant } from './participant.js';
 import { browserPlatform } from './platform.js';
 import { Playback } from './playback.js';
-import { signalUrl } from './protocol.js';
 import { Publisher } from './publisher.js';
 import { Roster } from './roster.js';
 import { followEncryption, leaveSealed } from './sealing.js';
 import { SEATS_FIRST, SEATS_MAX } from './seats.js';
+import { Servers } from './servers.js';
 
 /** @typedef {import('./connection.js').ConnectionState} ConnectionState */
 /** @typedef {import('./connection.js').Link} Link */
@@ -92,7 +92,7 @@ export class Room extends Assembly {
     else leaveSealed(this.#roster, () => this.state === 'connected', tell);
     this.#connection = new Connection(
       platform,
-      signalUrl(options.url ?? platform.defaultUrl()),
+      new Servers(options.url ?? platform.defaultUrl()),
       { giveUpMs: options.reconnectForMs ?? 120_000 },
       {
         joinFields: () => this.#joinFields(),

@@ -44,7 +44,7 @@ const FORGOTTEN = new Set(['resume-unknown', 'resume-gap', 'unsupported-version'
  */
 export class Session extends Emitter {
   #platform;
-  #url;
+  #servers;
   #giveUpMs;
   /** @type {SignalSocket | null} */
   #socket = null;
@@ -65,13 +65,13 @@ export class Session extends Emitter {
 
   /**
    * @param {Platform} platform
-   * @param {string} url of the signalling socket
+   * @param {import('./servers.js').Servers} servers
    * @param {{giveUpMs: number}} options how long to try to resume, in ms
    */
-  constructor(platform, url, { giveUpMs }) {
+  constructor(platform, servers, { giveUpMs }) {
     super();
     this.#platform = platform;
-    this.#url = url;
+    this.#servers = servers;
     this.#giveUpMs = giveUpMs;
     this.#backoff = new Backoff(platform);
   }
@@ -90,7 +90,7 @@ export class Session extends Emitter {
     return new Promise((resolve, reject) => {
       const id = this.#nextId++;
       this.#refuse = reject;
-      const socket = (this.#socket = new SignalSocket(this.#platform, this.#url, {
+      const socket = (this.#socket = new SignalSocket(this.#platform, this.#servers.url, {
         opened: () => socket.send({ id, type: 'join', versions: VERSIONS, client: CLIENT, ...fields }),
         received: (message) => {
           if (this.#state !== 'joining') {
@@ -109,8 +109,10 @@ export class Session extends Emitter {
           }
         },
         closed: (error) => {
-          if (this.#state === 'joining') this.end(error);
-          else this.#lost(error);
+          if (this.#state === 'joining') {
+            this.#servers.next();
+            this.end(error);
+          } else this.#lost(error);
           reject(error);
         },
         ping: () => this.#ping(),
@@ -263,7 +265,7 @@ export class Session extends Emitter {
     return new Promise((resolve) => {
       let back = false;
       const id = this.#nextId++;
-      const socket = (this.#socket = new SignalSocket(this.#platform, this.#url, {
+      const socket = (this.#socket = new SignalSocket(this.#platform, this.#servers.url, {
         opened: () =>
           socket.send({ id, type: 'resume', versions: VERSIONS, key: this.#resumeKey, lastSeq: this.#lastSeq }),
         received: (message) => {
@@ -283,6 +285,7 @@ export class Session extends Emitter {
         },
         closed: (error) => {
           if (back) this.#lost(error);
+          else this.#servers.next();
           resolve(error);
         },
         ping: () => this.#ping(),

@@ -30,7 +30,7 @@
  * @property {boolean} [codecSwitchEnabled] send our picture in a second codec while somebody cannot decode the first (`codec-changed`);
  *   default true
  * @property {import('../core/key-provider.js').KeyProvider} [keyProvider] encrypts end to end; default: that of VideoSDK.setKeyProvider
- * @property {string} [signalingBaseUrl] of the server; default: where the page came from
+ * @property {string | string[]} [signalingBaseUrl] of the server, or of several that act as one; default: where the page came from
  * @property {'six' | 'v1'} [stateModel] vocabulary of `meeting-state-changed`; default six
  * @property {'any' | 'open' | 'join'} [intent] open: begin the meeting, or reject with `room-exists`; join: enter it, or reject
  *   with `room-not-found`; default any

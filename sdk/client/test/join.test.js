@@ -158,3 +158,29 @@ test('the address of a server: http or ws, with or without a path, and refused w
   assert.equal(signalUrl('https://sfu.example?x=1'), 'wss://sfu.example/v1/signal?x=1');
   for (const wrong of ['', 'sfu.example', 'ftp://sfu.example', 'https://']) assert.throws(() => signalUrl(wrong), { code: 'invalid-argument' });
 });
+
+test('of several servers the next is asked when one does not answer, at the first join and later', async () => {
+  const asked = [];
+  let alive = 'two';
+  const s = scene({
+    url: ['http://one', 'https://two/'],
+    withPlatform: (platform) => {
+      const create = platform.createSocket.bind(platform);
+      platform.createSocket = (url) => {
+        asked.push(new URL(url).host);
+        s.server.reachable = asked.at(-1) === alive;
+        return create(url);
+      };
+      return platform;
+    },
+  });
+  const join = s.room.join();
+  await s.platform.advance(1000);
+  await join;
+  assert.deepEqual(asked, ['one', 'two']);
+  alive = 'one';
+  s.socket.break();
+  await s.platform.advance(2000);
+  assert.deepEqual(asked, ['one', 'two', 'two', 'one']);
+  assert.equal(s.room.state, 'connected');
+});

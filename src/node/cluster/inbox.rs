@@ -11,9 +11,7 @@ use super::super::Inner;
 use super::super::room_task::RoomMessage;
 use super::relay::Relay;
 use super::{HandedOn, PATIENCE, Shared, node_subject, question_subject, tell_unreachable};
-use crate::cluster::{
-    Answer, Deliveries, Delivery, NodeId, Note, Question, RelayEnd, RelayNote, pack, unpack,
-};
+use crate::cluster::{Answer, Deliveries, Delivery, NodeId, Note, Question, RelayEnd, RelayNote, pack, unpack};
 use crate::room::Input;
 use crate::wire::ErrorCode;
 use crate::wire::link::{LinkFrame, decode};
@@ -131,7 +129,10 @@ impl Inbox {
         let handed = match self.node.directory.by_id(&to) {
             Some(handle) => {
                 let message = RoomMessage::Input(Input::Link { frame });
-                !matches!(handle.inbox.try_send(message), Err(mpsc::error::TrySendError::Closed(_)))
+                !matches!(
+                    handle.inbox.try_send(message),
+                    Err(mpsc::error::TrySendError::Closed(_))
+                )
             }
             None => false,
         };
@@ -176,6 +177,7 @@ async fn find_answer(
 ) -> (Answer, Bytes) {
     let rooms = |rooms| (Answer::Rooms { rooms }, Bytes::new());
     match question {
+        Question::There => rooms(Vec::new()),
         Question::Presence { room } => rooms(node.directory.presence(&room).into_iter().collect()),
         Question::Rooms { listing } => rooms(node.directory.listed(&listing)),
         Question::Http(question) => {

@@ -8,9 +8,7 @@ use bytes::Bytes;
 use futures_util::StreamExt;
 use tokio::sync::mpsc;
 
-use crate::cluster::{
-    Change, Changes, Directory, LEASE, NodeEvent, NodeId, NodeInfo, RENEW, Table, WriteError,
-};
+use crate::cluster::{Change, Changes, Directory, LEASE, NodeEvent, NodeId, NodeInfo, RENEW, Table, WriteError};
 use crate::wire::RoomId;
 
 /// Leases are looked at this often.
@@ -82,10 +80,20 @@ impl Lease {
         };
         let value = Bytes::from(serde_json::to_vec(&info).expect("a lease is made of texts and numbers"));
         let began = Instant::now();
-        match self.directory.bus().write(Table::Nodes, key, value, self.revision).await {
+        match self
+            .directory
+            .bus()
+            .write(Table::Nodes, key, value, self.revision)
+            .await
+        {
             Ok(revision) => {
                 let is_new = self.revision.replace(revision).is_none();
+                // Whoever was cut off, or stood still, has not heard the others, and gives up nobody for that.
+                if self.renewed.elapsed() > RENEW * 2 {
+                    self.directory.nodes().excuse(Instant::now());
+                }
                 self.renewed = began;
+                self.directory.is_reachable();
                 let was_alone = self.alone.swap(false, Ordering::SeqCst);
                 if is_new || was_alone || !self.directory.is_claimed() {
                     self.reclaim().await;
@@ -94,7 +102,9 @@ impl Lease {
             Err(WriteError::Conflict) => self.find_out().await,
             Err(WriteError::Bus(_)) => {
                 if self.renewed.elapsed() >= LEASE && !self.alone.swap(true, Ordering::SeqCst) {
-                    tracing::warn!("the cluster cannot be reached: calls go on, and others may take over the rooms of this node");
+                    tracing::warn!(
+                        "the cluster cannot be reached: calls go on, and others may take over the rooms of this node"
+                    );
                 }
             }
         }
@@ -120,7 +130,9 @@ impl Lease {
 
     async fn reclaim(&mut self) {
         // What cannot be claimed now is claimed with the next renewal.
-        let Ok(lost) = self.directory.reclaim().await else { return };
+        let Ok(lost) = self.directory.reclaim().await else {
+            return;
+        };
         for (room, node) in lost {
             // The receiver lives as long as the node.
             let _ended = self.events.send(LeaseEvent::Lost(room, node)).await;
@@ -148,6 +160,9 @@ impl Lease {
 
     /// Removes the leases that are over. Whoever cannot reach the table removes nothing.
     async fn give_up(&mut self) {
+        if self.renewed.elapsed() > RENEW * 2 {
+            return;
+        }
         let over: Vec<(NodeId, u64)> = {
             let nodes = self.directory.nodes();
             let others = nodes.over(Instant::now());

@@ -24,8 +24,8 @@ pub use relay::{Relay, RelayEvent};
 use super::Inner;
 use super::room_task::RoomMessage;
 use crate::cluster::{
-    Answer, Bus, BusError, Claim, Directory, HttpAnswer, HttpQuestion, Load, NodeEvent, NodeId, NodeInfo, PROTOCOL,
-    Question, pack, place, unpack,
+    Answer, Bus, BusError, Claim, Directory, HttpAnswer, HttpQuestion, LEASE, Load, NodeEvent, NodeId, NodeInfo,
+    PROTOCOL, Question, pack, place, unpack,
 };
 use crate::room::Input;
 use crate::wire::link::LinkFrame;
@@ -40,6 +40,10 @@ const ARRIVALS_MAX: usize = 64;
 const EVENTS_MAX: usize = 256;
 /// How long another node may take to answer. A lease that is over is noticed sooner.
 const PATIENCE: Duration = Duration::from_secs(6);
+/// A bus that does not answer is asked again this often.
+const AGAIN: Duration = Duration::from_millis(200);
+/// A node that the bus does not know may just be connecting again.
+const LOOK_AGAIN: Duration = Duration::from_millis(700);
 /// How long all others may take to say which rooms they list.
 const LISTING_PATIENCE: Duration = Duration::from_secs(1);
 
@@ -121,7 +125,12 @@ fn question_subject(node: &NodeId) -> String {
 }
 
 impl Cluster {
-    pub(super) fn new(bus: Arc<dyn Bus>, own: NodeId, config: &ClusterConfig, epoch: u64) -> (Self, ClusterParts, Arrivals) {
+    pub(super) fn new(
+        bus: Arc<dyn Bus>,
+        own: NodeId,
+        config: &ClusterConfig,
+        epoch: u64,
+    ) -> (Self, ClusterParts, Arrivals) {
         let directory = Arc::new(Directory::new(bus, own));
         directory.set_epoch(epoch);
         let (outgoing, frames) = mpsc::channel(links::WAITING_MAX);
@@ -149,7 +158,13 @@ impl Cluster {
             sockets: sockets_in,
             requests: requests_in,
         };
-        (Self { shared: Arc::new(shared) }, parts, arrivals)
+        (
+            Self {
+                shared: Arc::new(shared),
+            },
+            parts,
+            arrivals,
+        )
     }
 
     /// Starts everything that runs by itself.
@@ -161,7 +176,9 @@ impl Cluster {
             let metrics = &of_node.metrics;
             let count = |number: usize| i64::try_from(number).unwrap_or(i64::MAX);
             metrics.cluster_relays.set(count(of_shared.relays.len()));
-            metrics.cluster_cut_off.set(i64::from(of_shared.alone.load(Ordering::SeqCst)));
+            metrics
+                .cluster_cut_off
+                .set(i64::from(of_shared.alone.load(Ordering::SeqCst)));
             describe(&of_node, &of_shared.region)
         };
         let lease = Lease {
@@ -187,7 +204,12 @@ impl Cluster {
             let node = Arc::clone(&of_node);
             async move { tell_unreachable(&node, &from, to, None, code).await }
         };
-        tokio::spawn(links::carry(Arc::clone(&shared.directory), Arc::clone(&shared.talks), parts.frames, nobody));
+        tokio::spawn(links::carry(
+            Arc::clone(&shared.directory),
+            Arc::clone(&shared.talks),
+            parts.frames,
+            nobody,
+        ));
     }
 
     /// This node.
@@ -230,7 +252,7 @@ impl Cluster {
                 Route::There(node)
             }
         };
-        match directory.find(room).await {
+        match self.insist(|| directory.find(room)).await {
             Ok(Some(node)) if may_be_here || node != *directory.own() => Ok(Some(to(node))),
             Ok(_) if may_begin => {
                 let nodes = directory.nodes();
@@ -261,8 +283,31 @@ impl Cluster {
         self.shared.relays.open(to)
     }
 
+    /// Whether what lives of a room here ends here, because another node has the room or is to have it.
+    pub(super) fn has_given_up(&self, room: &RoomId) -> bool {
+        self.shared.directory.has_given_up(room)
+    }
+
     pub(super) async fn claim(&self, room: &RoomId) -> Result<Claim, BusError> {
-        self.shared.directory.claim(room, self.shared.may_be_alone).await
+        let directory = &self.shared.directory;
+        match self.insist(|| directory.claim(room, false)).await {
+            Err(_) if self.shared.may_be_alone => directory.claim(room, true).await,
+            claimed => claimed,
+        }
+    }
+
+    /// A bus that is away for a moment is waited for: until this node counts as cut off, it does not go its own way.
+    async fn insist<T, F>(&self, ask: impl Fn() -> F) -> Result<T, BusError>
+    where
+        F: Future<Output = Result<T, BusError>>,
+    {
+        let until = Instant::now() + LEASE;
+        loop {
+            match ask().await {
+                Err(_) if !self.is_alone() && Instant::now() < until => tokio::time::sleep(AGAIN).await,
+                answer => return answer,
+            }
+        }
     }
 
     pub(super) async fn release(&self, room: &RoomId) {
@@ -284,6 +329,33 @@ impl Cluster {
     /// Hands a frame on. False when there is no place for it.
     pub(super) fn hand_on(&self, from: RoomId, to: RoomId, frame: Box<LinkFrame>) -> bool {
         self.shared.outgoing.try_send(Outgoing { from, to, frame }).is_ok()
+    }
+
+    /// Whether a node is there. One that the bus does not know, twice in a row, is given up at once rather than when its lease is over:
+    /// somebody waits for its rooms.
+    pub async fn is_there(&self, node: &NodeId) -> bool {
+        for attempt in 0..2 {
+            if attempt > 0 {
+                tokio::time::sleep(LOOK_AGAIN).await;
+            }
+            match self.ask(node, Question::There, &[], LOOK_AGAIN).await {
+                Err(BusError::Nobody) => {}
+                // Whatever else it is, it is no proof.
+                Ok(_) | Err(BusError::Late | BusError::Unreachable | BusError::TooLarge) => return true,
+            }
+        }
+        if self.shared.directory.give_up(node).await.is_err() {
+            return true;
+        }
+        tracing::warn!(%node, "a node is not on the bus any more and is given up");
+        // What is believed of its rooms goes when the table tells of it.
+        for _ in 0..20 {
+            if self.shared.directory.nodes().info(node).is_none() {
+                break;
+            }
+            tokio::time::sleep(LOOK_AGAIN / 10).await;
+        }
+        false
     }
 
     /// Hands a request on and waits for the response.
@@ -373,6 +445,9 @@ async fn attend(node: Arc<Inner>, shared: Arc<Shared>, mut events: mpsc::Receive
         let known = shared.directory.nodes().iter().count();
         node.metrics.cluster_nodes.set(i64::try_from(known).unwrap_or(i64::MAX));
         match event {
+            LeaseEvent::Node(NodeEvent::Came(other)) if other == *shared.directory.own() => {
+                tracing::info!(node = %other, "this node is a part of the cluster");
+            }
             LeaseEvent::Node(NodeEvent::Came(other)) => tracing::info!(node = %other, "a node is there"),
             LeaseEvent::Node(NodeEvent::Went(other)) => {
                 tracing::info!(node = %other, "a node is gone");
@@ -392,14 +467,10 @@ async fn attend(node: Arc<Inner>, shared: Arc<Shared>, mut events: mpsc::Receive
     }
 }
 
-async fn tell_unreachable(
-    node: &Inner,
-    here: &RoomId,
-    there: RoomId,
-    session: Option<Arc<str>>,
-    code: ErrorCode,
-) {
-    let Some(handle) = node.directory.by_id(here) else { return };
+async fn tell_unreachable(node: &Inner, here: &RoomId, there: RoomId, session: Option<Arc<str>>, code: ErrorCode) {
+    let Some(handle) = node.directory.by_id(here) else {
+        return;
+    };
     let unreachable = Input::LinkUnreachable {
         room: there,
         session,

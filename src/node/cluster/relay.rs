@@ -86,7 +86,9 @@ impl Inlet {
                 self.text.extend_from_slice(body);
                 if !more {
                     let text = String::from_utf8(std::mem::take(&mut self.text)).map_err(|_| Fault::Broken)?;
-                    self.events.try_send(RelayEvent::Text(text)).map_err(|_| Fault::TooSlow)?;
+                    self.events
+                        .try_send(RelayEvent::Text(text))
+                        .map_err(|_| Fault::TooSlow)?;
                 }
                 Ok(false)
             }
@@ -157,7 +159,9 @@ impl Relays {
             false => return Err(()),
         };
         let mut ends = self.ends();
-        let Some(inlet) = ends.get_mut(&key) else { return Ok(begun) };
+        let Some(inlet) = ends.get_mut(&key) else {
+            return Ok(begun);
+        };
         match inlet.take(seq, part, body) {
             Ok(false) => Ok(begun),
             Ok(true) => {

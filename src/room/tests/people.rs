@@ -68,7 +68,7 @@ fn another_key_resumes_nothing() {
     world.cut(ann, 0);
     let own = world.clients[ann].key.clone().unwrap();
     let mut guessed = world.clients[bob].key.clone().unwrap();
-    guessed.replace_range(..18, &own[..18]);
+    guessed.replace_range(..27, &own[..27]);
     world.clients[ann].key = Some(guessed);
     assert!(world.resume(ann).unwrap_err().contains("resume-unknown"));
     world.clients[ann].key = Some(own);

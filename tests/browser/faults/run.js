@@ -1,0 +1,104 @@
+// How long people are apart when a node dies, in Chromium, with real nodes and a real NATS server.
+// node faults/run.js [times]   (cargo xtask faults builds first and tells the goals)
+//
+// Ann and Bob are in a room of the first node, Bob by way of the second; a room of the second node is linked with theirs, and
+// two people in it see each other. Then the first node is killed. Again and again, with nodes of their own each time.
+import { LAUNCH } from '../support/browsers.js';
+import { Caller, until } from '../support/caller.js';
+import { figure } from '../support/figures.js';
+import { startNats } from '../support/nats.js';
+import { SMALL } from '../support/scene.js';
+import { startServer } from '../support/server.js';
+
+const times = Number(process.argv[2] ?? 10);
+const together = [];
+const told = [];
+const gaps = [];
+
+for (let at = 0; at < times; at += 1) {
+  const nats = await startNats();
+  const nodes = [];
+  const browser = await LAUNCH.chromium();
+  try {
+    const env = { ENFILADE_CLUSTER__NATS: nats.url, ENFILADE_HTTP__ALLOWED_ORIGINS: '["*"]' };
+    for (const name of ['a', 'b']) nodes.push(await startServer({ env: { ...env, ENFILADE_CLUSTER__NAME: name } }));
+    for (const node of nodes) {
+      await until('the nodes know each other', () => fetch(`${node.url}/metrics`).then((r) => r.text()), (page) => page.includes('\nenfilade_cluster_nodes 2\n'));
+    }
+    await once(browser, nodes);
+  } finally {
+    await browser.close();
+    for (const node of nodes) await node.stop();
+    await nats.stop();
+  }
+}
+
+const sorted = (values) => values.toSorted((a, b) => a - b);
+const share = (values, of) => Math.round(sorted(values)[Math.min(values.length - 1, Math.floor(values.length * of))]);
+const most = (name, value, unit, goal, limit) => figure({ figure: `node-killed/${name}`, value, unit, goal: goal ?? 'none', ok: limit === undefined || value <= limit });
+most('decoded-again-p50', share(together, 0.5), 'ms', '<= 3000', 3000);
+most('decoded-again-p99', share(together, 0.99), 'ms', '<= 10000', 10_000);
+most('linked-room-told-max', share(told, 1), 'ms', '<= 5000', 5000);
+most('longest-gap-of-another-room', share(gaps, 1), 'ms', '<= 200', 200);
+most('kills', times, '', undefined, undefined);
+
+/** @param {import('puppeteer-core').Browser} browser @param {Awaited<ReturnType<typeof startServer>>[]} nodes */
+async function once(browser, nodes) {
+  const url = nodes.map((node) => node.url);
+  const caller = (name, node) => Caller.open(browser, url[node], name);
+  const cam = await (await caller('Cam', 1)).join({ room: 'there', camera: SMALL });
+  const dan = await (await caller('Dan', 1)).join({ room: 'there' });
+  await dan.sees('Cam');
+  const ann = await (await caller('Ann', 0)).join({ room: 'r', camera: SMALL, url });
+  const bob = await (await caller('Bob', 1)).join({ room: 'r', camera: SMALL, url: url.toReversed() });
+  await Promise.all([ann.sees('Bob'), bob.sees('Ann')]);
+  await dan.page.evaluate(watchFrames, 'Cam');
+  await dan.page.evaluate(async () => {
+    window.closed = new Promise((resolve) => window.call.room.on('link-closed', () => resolve(Date.now())));
+    await window.call.room.openLink('r');
+  });
+  await Promise.all([ann.page.evaluate(watchNew, 'Bob'), bob.page.evaluate(watchNew, 'Ann')]);
+
+  const killed = Date.now();
+  await nodes[0].stop();
+  for (const who of [ann, bob]) together.push((await who.page.evaluate(() => window.again)) - killed);
+  told.push((await dan.page.evaluate(() => window.closed)) - killed);
+  gaps.push(await dan.page.evaluate(() => window.gap));
+}
+
+/** Runs in the page: the first frame of somebody on another track than now. */
+function watchNew(name) {
+  const { call } = window;
+  const old = call.publication(name, 'camera').track;
+  const oldConnection = call.room.peerConnection;
+  window.again = (async () => {
+    for (;;) {
+      const now = call.publication(name, 'camera');
+      if (now?.track && (now.track !== old || call.room.peerConnection !== oldConnection)) {
+        const stats = await call.stats(name, 'camera').catch(() => null);
+        if (stats?.framesDecoded > 0) return Date.now();
+      }
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    }
+  })();
+}
+
+/** Runs in the page: the longest time between two frames of somebody. */
+function watchFrames(name) {
+  const video = document.createElement('video');
+  video.muted = true;
+  video.srcObject = new MediaStream([window.call.publication(name, 'camera').track]);
+  document.documentElement.append(video);
+  void video.play();
+  window.gap = 0;
+  let last = performance.now();
+  let settled = 0;
+  const frame = () => {
+    const now = performance.now();
+    settled += 1;
+    if (settled > 30) window.gap = Math.max(window.gap, now - last);
+    last = now;
+    video.requestVideoFrameCallback(frame);
+  };
+  video.requestVideoFrameCallback(frame);
+}
