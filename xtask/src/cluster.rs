@@ -59,8 +59,13 @@ pub(crate) fn show(context: &Context) -> anyhow::Result<()> {
         &["--jetstream", "--addr", "127.0.0.1", "--port", &port],
         &context.root,
     );
-    nats.arg("--store_dir").arg(&store).stdout(Stdio::null()).stderr(Stdio::null());
-    let mut running = vec![Running(nats.spawn().context("nats-server, of Debian's package of that name")?)];
+    nats.arg("--store_dir")
+        .arg(&store)
+        .stdout(Stdio::null())
+        .stderr(Stdio::null());
+    let mut running = vec![Running(
+        nats.spawn().context("nats-server, of Debian's package of that name")?,
+    )];
     for at in 0..NODES {
         let mut node = command(&server, &[], &context.root);
         node.args(["--http-listen", &format!("127.0.0.1:{}", HTTP_PORT + at)]);
@@ -110,7 +115,11 @@ pub(crate) fn faults(context: &Context, times: u32) -> anyhow::Result<Vec<Figure
     let server = build(context)?;
     let browsers = context.root.join("tests/browser");
     ensure!(
-        run(command("npm", &["ci", "--no-audit", "--no-fund"], &browsers), BUILD_LIMIT).success,
+        run(
+            command("npm", &["ci", "--no-audit", "--no-fund"], &browsers),
+            BUILD_LIMIT
+        )
+        .success,
         "the browser tests' packages cannot be installed"
     );
     let file = target(context).join("faults.jsonl");
