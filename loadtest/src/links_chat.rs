@@ -38,6 +38,9 @@ pub(crate) struct LinksChat {
     /// How long to measure.
     #[arg(long, default_value_t = 10)]
     seconds: u64,
+    /// Base URL of another node of a cluster, where the people of the second rooms come in.
+    #[arg(long)]
+    there: Option<String>,
 }
 
 /// What one sender saw.
@@ -63,6 +66,7 @@ struct Scene {
 }
 
 async fn link_rooms(arguments: &LinksChat, node: &Node) -> anyhow::Result<Scene> {
+    let other = arguments.there.as_deref().map_or_else(|| node.clone(), Node::at);
     let mut scene = Scene {
         senders: Vec::new(),
         receivers: Vec::new(),
@@ -71,7 +75,9 @@ async fn link_rooms(arguments: &LinksChat, node: &Node) -> anyhow::Result<Scene>
         let (here, there) = (format!("chat-{pair}-here"), format!("chat-{pair}-there"));
         let token = node.token(&there, None).await?;
         for n in 0..arguments.receivers {
-            scene.receivers.push(node.join(&token, &format!("receiver-{n}")).await?);
+            scene
+                .receivers
+                .push(other.join(&token, &format!("receiver-{n}")).await?);
         }
         let token = node.token(&here, None).await?;
         for n in 0..arguments.senders {

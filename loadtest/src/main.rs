@@ -1,5 +1,6 @@
 //! The load generator: many clients of one running node, and one JSON report of what it did for them.
 
+mod carried;
 mod engine;
 mod floor;
 mod joins;
@@ -41,6 +42,8 @@ enum Scenario {
     LinksChat(links_chat::LinksChat),
     /// Many linked rooms, without media: what a link costs a join, the memory and the processor.
     LinksMany(links_many::LinksMany),
+    /// Joins by way of a node of a cluster that has not the room, beside joins at the one that has
+    Carried(carried::Carried),
 }
 
 /// A report, and whether it says something about the server.
@@ -56,6 +59,7 @@ async fn run(arguments: Arguments) -> anyhow::Result<Outcome> {
         Some(Scenario::Joins(scenario)) => joins::run(scenario).await,
         Some(Scenario::LinksChat(scenario)) => links_chat::run(scenario).await,
         Some(Scenario::LinksMany(scenario)) => links_many::run(scenario).await,
+        Some(Scenario::Carried(scenario)) => carried::run(scenario).await,
     }
 }
 

@@ -34,8 +34,13 @@ pub(crate) struct Node {
 
 impl Node {
     pub(crate) fn new(arguments: &NodeArguments) -> Self {
+        Self::at(&arguments.url)
+    }
+
+    /// The node of this base URL.
+    pub(crate) fn at(url: &str) -> Self {
         Self {
-            url: arguments.url.clone(),
+            url: url.to_owned(),
             http: reqwest::Client::new(),
         }
     }

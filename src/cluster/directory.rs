@@ -56,6 +56,8 @@ struct Rooms {
     /// Rooms that live here.
     ours: HashMap<RoomId, Ours>,
     found: HashMap<RoomId, (NodeId, Instant)>,
+    /// Entries of rooms that have ended here, and that could not be removed yet.
+    left: HashMap<RoomId, u64>,
 }
 
 #[derive(Clone, Copy, Debug, Default)]
@@ -183,11 +185,20 @@ impl Directory {
 
     /// An occurrence of a room has ended here.
     pub async fn release(&self, room: &RoomId) {
-        let Some(revision) = self.drop_life(room) else {
-            return;
-        };
-        // Somebody else's by now, or the table cannot be asked: then the entry goes with our lease.
-        let _kept = self.bus.remove(Table::Rooms, key(room), revision).await;
+        if let Some(revision) = self.drop_life(room) {
+            self.remove(room, revision).await;
+        }
+    }
+
+    /// An entry that is somebody else's by now stays; one that cannot be removed now is, when the table answers again.
+    async fn remove(&self, room: &RoomId, revision: u64) {
+        let removed = self.bus.remove(Table::Rooms, key(room), revision).await;
+        let mut rooms = self.rooms();
+        if matches!(removed, Err(WriteError::Bus(_))) && rooms.left.len() < REMEMBERED_MAX {
+            rooms.left.insert(room.clone(), revision);
+        } else {
+            rooms.left.remove(room);
+        }
     }
 
     /// What lives of all rooms here ends here: whoever wants to be in one of them begins it on another node.
@@ -200,8 +211,7 @@ impl Directory {
         };
         for (room, revision) in ours {
             if let Some(revision) = revision {
-                // Somebody else's by now, or the table cannot be asked: then the entry goes with our lease.
-                let _kept = self.bus.remove(Table::Rooms, key(&room), revision).await;
+                self.remove(&room, revision).await;
             }
         }
     }
@@ -218,6 +228,10 @@ impl Directory {
     pub async fn reclaim(&self) -> Result<Vec<(RoomId, NodeId)>, BusError> {
         let kept = |(room, ours): (&RoomId, &Ours)| (!ours.given_up).then(|| room.clone());
         let ours: Vec<RoomId> = self.rooms().ours.iter().filter_map(kept).collect();
+        let left: Vec<(RoomId, u64)> = self.rooms().left.drain().collect();
+        for (room, revision) in left {
+            self.remove(&room, revision).await;
+        }
         let mut lost = Vec::new();
         for room in ours {
             match self.take(&room).await? {
@@ -233,7 +247,7 @@ impl Directory {
         Ok(lost)
     }
 
-    /// Whether every room that lives here is ours by the table.
+    /// Whether every room that lives here is ours by the table, and no other.
     pub fn is_claimed(&self) -> bool {
         self.rooms()
             .ours

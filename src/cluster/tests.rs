@@ -1,5 +1,7 @@
 //! Owners of rooms, with several nodes on one embedded bus.
 
+mod simulation;
+
 use std::sync::Arc;
 use std::time::Instant;
 
