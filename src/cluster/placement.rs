@@ -2,25 +2,21 @@
 
 use super::{NodeId, NodeInfo};
 
-/// A node is chosen over the one that the client came to, or over one where a linked room is, only when it is so much
-/// emptier: a relay costs a hop for each message of signalling.
+/// A node is chosen over the one that the client came to only when it is so much emptier, in hundredths: a relay costs a hop for
+/// each message of signalling.
 const WORTH_A_HOP: u64 = 150;
 /// Below this, in hundredths of a transport for each media thread, no node counts as fuller than another.
 const IDLE: u64 = 2_000;
 
-/// The node for a new room: in the region of the node that asks if one is there, the emptiest; but where the client came in, or
-/// `near` where a linked room is, unless another is emptier by half. `None`: nobody takes rooms.
-pub fn place<'a>(nodes: &[(&'a NodeId, &'a NodeInfo)], here: &NodeId, near: Option<&NodeId>) -> Option<&'a NodeId> {
-    let own = nodes.iter().find(|(node, _)| *node == here);
-    let region = own.map(|(_, info)| info.region.as_str());
+/// The node for a new room: of `region` if one there takes rooms, and of those `here`, where its first client came in, unless another
+/// is emptier by half. `None`: nobody takes rooms.
+pub fn place<'a>(nodes: &[(&'a NodeId, &'a NodeInfo)], here: &NodeId, region: &str) -> Option<&'a NodeId> {
     let open = nodes.iter().filter(|(_, info)| !info.draining && !info.load.late);
     open.min_by_key(|(node, info)| {
-        let far = region.is_some_and(|region| region != info.region);
-        let load = info.load.per_shard().max(IDLE);
-        let preferred = near.map_or(*node == here, |near| *node == near);
-        let load = if preferred { load * 100 } else { load * WORTH_A_HOP };
+        let away = *node != here;
+        let load = info.load.per_shard().max(IDLE) * if away { WORTH_A_HOP } else { 100 };
         // Of equals the one at hand, then by name: the same question has the same answer.
-        (far, load, *node != here, *node)
+        (info.region != region, load, away, *node)
     })
     .map(|(node, _)| *node)
 }
@@ -40,39 +36,31 @@ mod tests {
         (NodeId::new(name).unwrap(), NodeInfo { load, ..info(1) })
     }
 
-    fn placed(nodes: &[(NodeId, NodeInfo)], here: &str, near: Option<&str>) -> Option<String> {
-        let (here, near) = (NodeId::new(here).unwrap(), near.and_then(NodeId::new));
+    fn placed(nodes: &[(NodeId, NodeInfo)], here: &str) -> Option<String> {
+        let here = NodeId::new(here).unwrap();
         let nodes: Vec<_> = nodes.iter().map(|(node, info)| (node, info)).collect();
-        place(&nodes, &here, near.as_ref()).map(|node| node.as_str().to_owned())
+        place(&nodes, &here, "").map(|node| node.as_str().to_owned())
     }
 
     #[test]
     fn a_room_begins_where_its_first_client_is_unless_another_node_is_emptier_by_half() {
         let nodes = [node("a", 100), node("b", 70), node("c", 120)];
-        assert_eq!(placed(&nodes, "a", None).as_deref(), Some("a"));
-        assert_eq!(placed(&nodes, "c", None).as_deref(), Some("b"));
+        assert_eq!(placed(&nodes, "a").as_deref(), Some("a"));
+        assert_eq!(placed(&nodes, "c").as_deref(), Some("b"));
         let idle = [node("a", 0), node("b", 15), node("c", 3)];
-        assert_eq!(placed(&idle, "b", None).as_deref(), Some("b"), "all are idle");
-    }
-
-    #[test]
-    fn a_room_begins_near_the_room_it_is_linked_with() {
-        let nodes = [node("a", 30), node("b", 40)];
-        assert_eq!(placed(&nodes, "a", Some("b")).as_deref(), Some("b"));
-        let nodes = [node("a", 30), node("b", 400)];
-        assert_eq!(placed(&nodes, "a", Some("b")).as_deref(), Some("a"));
+        assert_eq!(placed(&idle, "b").as_deref(), Some("b"), "all are idle");
     }
 
     #[test]
     fn another_region_comes_last_and_who_drains_or_is_late_takes_nothing() {
         let mut nodes = [node("a", 900), node("b", 0), node("c", 700)];
         nodes[1].1.region = "far".to_owned();
-        assert_eq!(placed(&nodes, "a", None).as_deref(), Some("a"));
+        assert_eq!(placed(&nodes, "a").as_deref(), Some("a"));
         nodes[0].1.draining = true;
-        assert_eq!(placed(&nodes, "a", None).as_deref(), Some("c"));
+        assert_eq!(placed(&nodes, "a").as_deref(), Some("c"));
         nodes[2].1.load.late = true;
-        assert_eq!(placed(&nodes, "a", None).as_deref(), Some("b"));
+        assert_eq!(placed(&nodes, "a").as_deref(), Some("b"));
         nodes[1].1.draining = true;
-        assert_eq!(placed(&nodes, "a", None), None);
+        assert_eq!(placed(&nodes, "a"), None);
     }
 }

@@ -6,6 +6,7 @@ use serde_json::json;
 use testkit::Signal;
 
 use crate::house::{Cluster, code, gauge_is, token, try_join};
+use crate::proxy::Way;
 
 /// A node's death is known everywhere within it.
 const NOTICED: Duration = Duration::from_secs(5);
@@ -139,4 +140,45 @@ async fn a_node_that_is_told_to_stop_hands_its_people_to_the_others() {
     );
     drop((ann, carried));
     assert!(cluster.nodes[0].ended().await.unwrap().success());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_that_is_cut_off_in_both_ways_or_one_serves_alone_and_then_there_is_one_room() {
+    for way in [Way::Cut, Way::OnlyOut] {
+        let (cluster, proxy) = Cluster::with_a_way_to_cut(&[]).await;
+        let mut ann = cluster.join(0, "r", "ann").await;
+        ann.ask("chat", json!({"text": "before"})).await.unwrap();
+        proxy.set(way);
+        gauge_is(&cluster.nodes[1], "enfilade_cluster_nodes", 1.0).await;
+        gauge_is(&cluster.nodes[0], "enfilade_cluster_cut_off", 1.0).await;
+        // Each half has people who can reach it and nobody else.
+        let guest = cluster.join(0, "r", "guest").await;
+        assert_eq!(guest.met(), ["ann"], "{way:?}");
+        let ben = cluster.join(1, "r", "ben").await;
+        assert!(ben.met().is_empty(), "{way:?}");
+
+        proxy.set(Way::Open);
+        assert_eq!(ann.event("bye").await["code"], "node-draining");
+        cluster.everybody_knows(2).await;
+        let again = cluster.join(0, "r", "ann").await;
+        assert_eq!(again.met(), ["ben"], "{way:?}");
+        drop((guest, ann));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_that_may_not_serve_alone_begins_no_room_while_it_is_cut_off() {
+    let (cluster, proxy) = Cluster::with_a_way_to_cut(&[("ENFILADE_CLUSTER__ALONE", "refuse")]).await;
+    let mut ann = cluster.join(0, "r", "ann").await;
+    proxy.set(Way::Cut);
+    gauge_is(&cluster.nodes[0], "enfilade_cluster_cut_off", 1.0).await;
+    ann.ask("chat", json!({"text": "calls go on"})).await.unwrap();
+    let refused = try_join(&cluster.nodes[0], "new", "ben").await;
+    assert_eq!(code(&refused.err().unwrap()), "cluster-unreachable");
+    let ben = cluster.join(0, "r", "ben").await;
+    assert_eq!(ben.met(), ["ann"], "of a room that is there people come in");
+    proxy.set(Way::Open);
+    gauge_is(&cluster.nodes[0], "enfilade_cluster_cut_off", 0.0).await;
+    let late = cluster.join(0, "new", "late").await;
+    assert!(late.met().is_empty());
 }

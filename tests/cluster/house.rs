@@ -8,6 +8,8 @@ use serde_json::{Value, json};
 use testkit::signal::Signal;
 use testkit::{Nats, ProtocolError, Server};
 
+use crate::proxy::Proxy;
+
 /// Some nodes and what joins them.
 pub(crate) struct Cluster {
     pub(crate) nats: Nats,
@@ -57,14 +59,29 @@ impl Cluster {
         cluster
     }
 
+    /// One node whose way to NATS can be cut, and one more.
+    pub(crate) async fn with_a_way_to_cut(settings: &[(&str, &str)]) -> (Cluster, Proxy) {
+        let nats = Nats::start().await.unwrap();
+        let proxy = Proxy::to(&nats.url()).await;
+        let mut cluster = Cluster {
+            nats,
+            nodes: Vec::new(),
+        };
+        cluster.add_at(&proxy.url, settings).await;
+        cluster.add(settings).await;
+        cluster.everybody_knows(2).await;
+        (cluster, proxy)
+    }
+
     /// One more node.
     pub(crate) async fn add(&mut self, settings: &[(&str, &str)]) {
         let url = self.nats.url();
+        self.add_at(&url, settings).await;
+    }
+
+    async fn add_at(&mut self, url: &str, settings: &[(&str, &str)]) {
         let name = format!("node-{}", self.nodes.len());
-        let mut all = vec![
-            ("ENFILADE_CLUSTER__NATS", url.as_str()),
-            ("ENFILADE_CLUSTER__NAME", &name),
-        ];
+        let mut all = vec![("ENFILADE_CLUSTER__NATS", url), ("ENFILADE_CLUSTER__NAME", &name)];
         all.extend_from_slice(settings);
         let server = Server::start(env!("CARGO_BIN_EXE_enfilade"), &all).await.unwrap();
         self.nodes.push(server);

@@ -6,4 +6,5 @@
 mod bus;
 mod failures;
 mod house;
+mod proxy;
 mod rooms;

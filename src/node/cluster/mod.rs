@@ -257,7 +257,7 @@ impl Cluster {
             Ok(_) if may_begin => {
                 let nodes = directory.nodes();
                 let open = nodes.iter().filter(|(node, _)| may_be_here || *node != directory.own());
-                let chosen = place(&open.collect::<Vec<_>>(), directory.own(), None).cloned();
+                let chosen = place(&open.collect::<Vec<_>>(), directory.own(), &self.shared.region).cloned();
                 // Before our own lease is written nobody is known.
                 Ok(Some(chosen.map_or(Route::Here, to)))
             }
