@@ -47,7 +47,7 @@ pub(super) async fn upgrade(State(api): State<Arc<Api>>, headers: HeaderMap, upg
         .read_buffer_size(READ_BUFFER_BYTES)
         .on_upgrade(move |socket| async move {
             api.node.metrics().sockets.inc();
-            Socket::new(&api, Line::Socket(Box::new(socket))).run().await;
+            Box::new(Socket::new(&api, Line::Socket(Box::new(socket)))).run().await;
             api.node.metrics().sockets.dec();
         })
 }
@@ -83,11 +83,12 @@ impl Socket {
         }
     }
 
-    async fn run(mut self) {
-        while let Some((first, text)) = self.admit().await {
+    /// What is done once is boxed: a socket lives as long as a call, and would otherwise be as large as all that it may ever do.
+    async fn run(mut self: Box<Self>) {
+        while let Some((first, text)) = Box::pin(self.admit()).await {
             let may_try_again = match first {
                 First::Entered(attached) => self.converse(attached).await,
-                First::Elsewhere(node) => self.lead_on(node, &text).await,
+                First::Elsewhere(node) => Box::pin(self.lead_on(node, &text)).await,
                 First::Answered { .. } => true,
             };
             if !may_try_again {

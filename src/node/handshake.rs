@@ -60,7 +60,9 @@ pub(super) async fn start(
     let (orders, ordered) = mpsc::channel(ORDERS_CAPACITY);
     // A stopped shard means that the node is stopping.
     let _ = shard.send(Mail::Handshake { transport, datagrams }).await;
-    let task = HandshakeTask {
+    // Boxed, like the rarer of its doings: each participant has one of these tasks for the whole call, and it would otherwise be as
+    // large as all that it may ever do.
+    let task = Box::new(HandshakeTask {
         expected,
         dtls: Dtls::new(&node.identity, expected),
         sctp: Sctp::new(DATA_BYTES_MAX),
@@ -74,7 +76,7 @@ pub(super) async fn start(
         connected: false,
         return_by: None,
         channels: BTreeSet::new(),
-    };
+    });
     let lost = Links {
         node: Arc::clone(node),
         transport,
@@ -88,7 +90,7 @@ pub(super) async fn start(
         // A panic in here is a bug, and costs one transport.
         if run.await.is_err() {
             supervised.metrics.panics.inc();
-            lost.tell(Input::HandshakeClosed { transport }).await;
+            Box::pin(lost.tell(Input::HandshakeClosed { transport })).await;
         }
         supervised.metrics.handshakes.dec();
     });
@@ -118,7 +120,7 @@ struct Links {
 }
 
 impl HandshakeTask {
-    async fn run(mut self, mut datagrams: mpsc::Receiver<Bytes>, mut orders: mpsc::Receiver<Order>) {
+    async fn run(mut self: Box<Self>, mut datagrams: mpsc::Receiver<Bytes>, mut orders: mpsc::Receiver<Order>) {
         loop {
             let deadline = self.poll_timeout();
             tokio::select! {
@@ -133,26 +135,26 @@ impl HandshakeTask {
                 },
                 order = orders.recv() => match order {
                     Some(Order::Send { channel, data }) => {
-                        self.send(channel, &data).await;
+                        Box::pin(self.send(channel, &data)).await;
                     }
                     Some(Order::Close) | None => {
                         self.dtls.close(Instant::now());
-                        self.drain().await;
+                        Box::pin(self.drain()).await;
                         return;
                     }
                 },
                 () = super::room_task::sleep_until(deadline), if deadline.is_some() => {
                     let now = Instant::now();
                     if self.has_failed_to_finish(now) {
-                        self.fail().await;
+                        Box::pin(self.fail()).await;
                         return;
                     }
                     self.dtls.handle_timeout(now);
                     self.sctp.handle_timeout(now);
                 }
             }
-            if !self.drain().await {
-                self.fail().await;
+            if !Box::pin(self.drain()).await {
+                Box::pin(self.fail()).await;
                 return;
             }
         }

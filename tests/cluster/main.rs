@@ -5,6 +5,7 @@
 
 mod bus;
 mod failures;
+mod hostile;
 mod house;
 mod proxy;
 mod rooms;
