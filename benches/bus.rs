@@ -43,7 +43,9 @@ async fn measure() {
     };
     let one = NatsBus::connect(config.clone(), "one").await.unwrap();
     let other = NatsBus::connect(config, "other").await.unwrap();
-    while other.read(Table::Rooms, "a".to_owned()).await.is_err() {}
+    while other.read(Table::Rooms, "a".to_owned()).await.is_err() {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
 
     let mut here = other.listen("node.other".to_owned()).await.unwrap();
     let _nobody = other

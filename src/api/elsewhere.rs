@@ -13,7 +13,7 @@ use tower::ServiceExt;
 
 use super::Api;
 use super::carry::relayed;
-use super::whip::{Refusal, problem};
+use super::whip::{Refusal, authorise, problem};
 use crate::cluster::{HttpAnswer, HttpQuestion, NodeId};
 use crate::node::{Arrivals, Closed, HandedOn, Route};
 use crate::wire::{ErrorCode, RoomId};
@@ -56,6 +56,15 @@ async fn serve(router: Router, handed: HandedOn) {
         None => StatusCode::BAD_REQUEST.into_response(),
     };
     let (head, body) = response.into_parts();
+    if head.extensions.get::<IsElsewhere>().is_some() {
+        let answer = HttpAnswer {
+            status: StatusCode::MISDIRECTED_REQUEST.as_u16(),
+            headers: Vec::new(),
+        };
+        // Whoever asked may have stopped waiting.
+        let _late = reply.send((answer, Bytes::new()));
+        return;
+    }
     let (status, body) = match to_bytes(body, RESPONSE_BYTES_MAX).await {
         Ok(body) => (head.status, body),
         Err(_) => (StatusCode::INTERNAL_SERVER_ERROR, Bytes::new()),
@@ -98,7 +107,10 @@ pub(super) async fn hand_on(
     let (Some(_), Some(room), None) = (api.node.cluster(), room, request.extensions().get::<IsHandedOn>()) else {
         return next.run(request).await;
     };
-    // The handler says what is wrong with a request whose body is too large.
+    // Nobody without a token makes nodes talk to each other. It is judged again, and used up, where the room is.
+    if let Err(refusal) = authorise(&api, request.headers(), &room) {
+        return problem(&refusal);
+    }
     let (head, body) = request.into_parts();
     let Ok(body) = to_bytes(body, api.config.max_body).await else {
         let refusal = Refusal::new(
@@ -130,13 +142,14 @@ pub(super) async fn hand_on(
                 }
             }
         };
-        if let Some(response) = ask(&api, &node, question.clone(), &body).await {
-            return response;
-        }
         let Some(cluster) = api.node.cluster() else { break };
-        // It does not answer; a request that it may have got is not made twice.
-        if cluster.is_there(&node).await {
-            break;
+        match ask(&api, &node, question.clone(), &body).await {
+            // It has not the room any more.
+            Some(response) if response.status() == StatusCode::MISDIRECTED_REQUEST => {}
+            Some(response) => return response,
+            // It does not answer; a request that it may have got is not made twice.
+            None if cluster.is_there(&node).await => break,
+            None => {}
         }
         cluster.forget(&room);
         match api.node.route(&room, head.method == Method::POST).await {

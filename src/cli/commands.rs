@@ -74,7 +74,7 @@ fn signing_key<'a>(config: &'a Config, id: Option<&str>) -> anyhow::Result<&'a K
 }
 
 /// Libraries that write below `info` what crosses the wire: tokens and passwords among it.
-const INDISCREET: [&str; 4] = ["tungstenite", "tokio_tungstenite", "hyper", "h2"];
+const INDISCREET: [&str; 5] = ["tungstenite", "tokio_tungstenite", "hyper", "h2", "async_nats"];
 
 /// Logs go to standard error: standard output belongs to what a command was asked for.
 fn start_logging(log: &LogConfig) -> anyhow::Result<()> {

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
+use futures_util::{StreamExt, stream};
 use serde::{Deserialize, Serialize};
 
 use super::{Bus, BusError, Entry, NodeId, NodeInfo, Nodes, Table, WriteError};
@@ -19,6 +20,8 @@ const FAILED: Duration = Duration::from_secs(2);
 const REMEMBERED_MAX: usize = 10_000;
 /// A room whose entry changes under our hands so often is somebody else's affair.
 const ATTEMPTS: usize = 6;
+/// Rooms that are claimed again, or given up, at the same time.
+const AT_ONCE: usize = 32;
 
 /// What the table says of a room.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -56,18 +59,55 @@ struct Rooms {
     /// Rooms that live here.
     ours: HashMap<RoomId, Ours>,
     found: HashMap<RoomId, (NodeId, Instant)>,
-    /// Entries of rooms that have ended here, and that could not be removed yet.
-    left: HashMap<RoomId, u64>,
+    /// Entries of rooms that have ended here, until they are removed; `None`: it is not known whether there is one.
+    left: HashMap<RoomId, Option<u64>>,
 }
 
 #[derive(Clone, Copy, Debug, Default)]
 struct Ours {
-    /// Of our entry; `None`: the table could not be asked.
+    /// Of our entry, as it was last written.
     revision: Option<u64>,
+    /// It was written under the epoch of now.
+    claimed: bool,
     /// Occurrences of the room that live here, or are about to.
     lives: usize,
+    /// Of these, the ones that are just being claimed.
+    claiming: usize,
     /// What lives here ends here; who comes now begins the room elsewhere.
     given_up: bool,
+}
+
+/// An entry that was written.
+#[derive(Clone, Copy, Debug)]
+struct Written {
+    revision: u64,
+    epoch: u64,
+}
+
+/// One occurrence of a room that is being claimed. Whoever stops waiting for it gives it back.
+struct Life<'a> {
+    directory: &'a Directory,
+    room: &'a RoomId,
+    kept: bool,
+    /// What was written is known.
+    noted: bool,
+}
+
+impl Drop for Life<'_> {
+    fn drop(&mut self) {
+        let mut rooms = self.directory.rooms();
+        if let Some(ours) = rooms.ours.get_mut(self.room) {
+            ours.claiming = ours.claiming.saturating_sub(1);
+            // It may have been written, or not.
+            ours.claimed &= self.noted;
+        }
+        drop(rooms);
+        if !self.kept
+            && let Some(revision) = self.directory.drop_life(self.room)
+        {
+            self.directory.leave(self.room, revision);
+        }
+    }
 }
 
 impl Directory {
@@ -101,7 +141,9 @@ impl Directory {
 
     /// Of our lease, from now on. What was claimed before has to be claimed again.
     pub fn set_epoch(&self, epoch: u64) {
+        let mut rooms = self.rooms();
         self.epoch.store(epoch, Ordering::SeqCst);
+        rooms.ours.values_mut().for_each(|ours| ours.claimed = false);
     }
 
     /// The tables answer again.
@@ -158,28 +200,38 @@ impl Directory {
         self.rooms().found.retain(|_, (owner, _)| owner != node);
     }
 
-    /// Makes a room ours, unless it is somebody's who is alive. To be given back by [`Self::release`], once for each time.
+    /// Makes a room ours, unless it is somebody's who is alive. To be given back by [`Self::release`], once for each time it is ours.
     ///
     /// # Errors
     /// When the table cannot be asked. With `alone` the room is ours all the same, until [`Self::reclaim`] says otherwise.
     pub async fn claim(&self, room: &RoomId, alone: bool) -> Result<Claim, BusError> {
-        // Before anything is asked: whoever releases it meanwhile sees that it lives again.
-        self.rooms().ours.entry(room.clone()).or_default().lives += 1;
-        let claimed = self.take(room).await;
-        match claimed {
-            Ok(Ok(revision)) => {
-                self.note(room, revision);
+        {
+            // Before anything is asked: whoever releases it meanwhile sees that it lives again.
+            let mut rooms = self.rooms();
+            let ours = rooms.ours.entry(room.clone()).or_default();
+            (ours.lives, ours.claiming) = (ours.lives + 1, ours.claiming + 1);
+        }
+        let mut life = Life {
+            directory: self,
+            room,
+            kept: false,
+            noted: false,
+        };
+        match self.take(room).await {
+            Ok(Ok(written)) => {
+                if let Some(ours) = self.rooms().ours.get_mut(room) {
+                    ours.given_up = false;
+                }
+                self.note(room, written);
+                (life.kept, life.noted) = (true, true);
                 Ok(Claim::Ours)
             }
-            Ok(Err(node)) => {
-                self.drop_life(room);
-                Ok(Claim::Theirs(node))
+            Ok(Err(node)) => Ok(Claim::Theirs(node)),
+            Err(_) if alone => {
+                life.kept = true;
+                Ok(Claim::Ours)
             }
-            Err(_) if alone => Ok(Claim::Ours),
-            Err(error) => {
-                self.drop_life(room);
-                Err(error)
-            }
+            Err(error) => Err(error),
         }
     }
 
@@ -190,30 +242,20 @@ impl Directory {
         }
     }
 
-    /// An entry that is somebody else's by now stays; one that cannot be removed now is, when the table answers again.
-    async fn remove(&self, room: &RoomId, revision: u64) {
-        let removed = self.bus.remove(Table::Rooms, key(room), revision).await;
-        let mut rooms = self.rooms();
-        if matches!(removed, Err(WriteError::Bus(_))) && rooms.left.len() < REMEMBERED_MAX {
-            rooms.left.insert(room.clone(), revision);
-        } else {
-            rooms.left.remove(room);
-        }
-    }
-
-    /// What lives of all rooms here ends here: whoever wants to be in one of them begins it on another node.
-    pub async fn give_up_all(&self) {
+    /// What lives of all rooms here ends here: whoever wants to be in one of them begins it on another node. What cannot be told to the
+    /// others in the time it may take goes with our lease.
+    pub async fn give_up_all(&self, patience: Duration) {
         let ours: Vec<(RoomId, Option<u64>)> = {
             let mut rooms = self.rooms();
-            rooms.ours.values_mut().for_each(|ours| ours.given_up = true);
-            let taken = rooms.ours.iter_mut();
-            taken.map(|(room, ours)| (room.clone(), ours.revision.take())).collect()
+            let given_up = rooms.ours.iter_mut().filter_map(|(room, ours)| {
+                (ours.given_up, ours.claimed) = (true, false);
+                Some((room.clone(), Some(ours.revision.take()?)))
+            });
+            given_up.collect()
         };
-        for (room, revision) in ours {
-            if let Some(revision) = revision {
-                self.remove(&room, revision).await;
-            }
-        }
+        let removing =
+            stream::iter(&ours).for_each_concurrent(AT_ONCE, |(room, revision)| self.remove(room, *revision));
+        let _late = tokio::time::timeout(patience, removing).await;
     }
 
     /// Whether what lives of a room here ends here.
@@ -221,48 +263,53 @@ impl Directory {
         self.rooms().ours.get(room).is_some_and(|ours| ours.given_up)
     }
 
-    /// Claims again what lives here, after the lease was lost or the table could not be asked. Answers what belongs to others now.
-    ///
-    /// # Errors
-    /// When the table cannot be asked.
-    pub async fn reclaim(&self) -> Result<Vec<(RoomId, NodeId)>, BusError> {
-        let kept = |(room, ours): (&RoomId, &Ours)| (!ours.given_up).then(|| room.clone());
-        let ours: Vec<RoomId> = self.rooms().ours.iter().filter_map(kept).collect();
-        let left: Vec<(RoomId, u64)> = self.rooms().left.drain().collect();
-        for (room, revision) in left {
-            self.remove(&room, revision).await;
-        }
+    /// Claims again what lives here and is not ours by the table, after the lease was lost or the table could not be asked, and removes
+    /// what has ended. Answers what belongs to others now; what cannot be settled is for the next time.
+    pub async fn reclaim(&self) -> Vec<(RoomId, NodeId)> {
+        let (left, unclaimed) = {
+            let rooms = self.rooms();
+            let left: Vec<(RoomId, Option<u64>)> = rooms.left.iter().map(|(room, at)| (room.clone(), *at)).collect();
+            let unclaimed = rooms.ours.iter().filter(|(_, ours)| ours.is_to_be_claimed());
+            let unclaimed: Vec<RoomId> = unclaimed.map(|(room, _)| room.clone()).collect();
+            (left, unclaimed)
+        };
+        stream::iter(&left)
+            .for_each_concurrent(AT_ONCE, |(room, revision)| self.remove(room, *revision))
+            .await;
+        let taken = stream::iter(unclaimed).map(|room| async move {
+            let taken = self.take(&room).await;
+            (room, taken)
+        });
+        let mut taken = std::pin::pin!(taken.buffer_unordered(AT_ONCE));
         let mut lost = Vec::new();
-        for room in ours {
-            match self.take(&room).await? {
-                Ok(revision) => self.note(&room, revision),
-                Err(node) => {
+        while let Some((room, taken)) = taken.next().await {
+            match taken {
+                Ok(Ok(written)) => {
+                    if let Some(revision) = self.note(&room, written) {
+                        // It has ended meanwhile.
+                        self.remove(&room, Some(revision)).await;
+                    }
+                }
+                Ok(Err(node)) => {
                     if let Some(ours) = self.rooms().ours.get_mut(&room) {
                         (ours.revision, ours.given_up) = (None, true);
+                        lost.push((room, node));
                     }
-                    lost.push((room, node));
                 }
+                Err(_) => {}
             }
         }
-        Ok(lost)
+        lost
     }
 
-    /// Whether every room that lives here is ours by the table, and no other.
+    /// Whether every room that lives here is ours by the table, or is just being claimed, and no other is.
     pub fn is_claimed(&self) -> bool {
-        self.rooms()
-            .ours
-            .values()
-            .all(|ours| ours.revision.is_some() || ours.given_up)
+        let rooms = self.rooms();
+        rooms.left.is_empty() && !rooms.ours.values().any(Ours::is_to_be_claimed)
     }
 
-    /// Writes our name, unless somebody alive has the room. Answers the new revision, or who has it.
-    async fn take(&self, room: &RoomId) -> Result<Result<u64, NodeId>, BusError> {
-        let owner = Owner {
-            room: room.clone(),
-            node: self.own.clone(),
-            epoch: self.epoch.load(Ordering::SeqCst),
-        };
-        let value = Bytes::from(serde_json::to_vec(&owner).expect("an owner is made of texts and numbers"));
+    /// Writes our name, unless somebody alive has the room. Answers what was written, or who has it.
+    async fn take(&self, room: &RoomId) -> Result<Result<Written, NodeId>, BusError> {
         for _ in 0..ATTEMPTS {
             let after = match self.entry(room).await? {
                 None => None,
@@ -271,8 +318,17 @@ impl Directory {
                 Some((owner, _)) if self.holds(&owner).await? => return Ok(Err(owner.node)),
                 Some((_, revision)) => Some(revision),
             };
-            match self.bus.write(Table::Rooms, key(room), value.clone(), after).await {
-                Ok(revision) => return Ok(Ok(revision)),
+            let owner = Owner {
+                room: room.clone(),
+                node: self.own.clone(),
+                epoch: self.epoch.load(Ordering::SeqCst),
+            };
+            let value = Bytes::from(serde_json::to_vec(&owner).expect("an owner is made of texts and numbers"));
+            match self.bus.write(Table::Rooms, key(room), value, after).await {
+                Ok(revision) => {
+                    let epoch = owner.epoch;
+                    return Ok(Ok(Written { revision, epoch }));
+                }
                 Err(WriteError::Conflict) => {}
                 Err(WriteError::Bus(error)) => return Err(error),
             }
@@ -310,32 +366,87 @@ impl Directory {
             return Err(BusError::Unreachable);
         }
         let read = self.bus.read(table, key).await;
-        *failed() = read.is_err().then(Instant::now);
+        if read.is_err() {
+            *failed() = Some(Instant::now());
+        }
         read
     }
 
-    fn note(&self, room: &RoomId, revision: u64) {
+    /// Our entry was written. The revision by which it is to be removed again if nothing lives here any more that it could be for.
+    fn note(&self, room: &RoomId, written: Written) -> Option<u64> {
         let mut rooms = self.rooms();
         rooms.found.remove(room);
-        if let Some(ours) = rooms.ours.get_mut(room) {
-            (ours.revision, ours.given_up) = (Some(revision), false);
+        rooms.left.remove(room);
+        let current = self.epoch.load(Ordering::SeqCst) == written.epoch;
+        let Some(ours) = rooms.ours.get_mut(room).filter(|ours| !ours.given_up) else {
+            return Some(written.revision);
+        };
+        // Of two that were written, the later one stands.
+        if ours.revision.is_none_or(|revision| revision < written.revision) {
+            (ours.revision, ours.claimed) = (Some(written.revision), current);
+        }
+        None
+    }
+
+    /// An entry that is somebody else's by now stays; one that cannot be removed now is, when the table answers again.
+    async fn remove(&self, room: &RoomId, revision: Option<u64>) {
+        // First of all: whoever stops waiting for this leaves it to the next time.
+        self.leave(room, revision);
+        let known = match revision {
+            Some(revision) => Ok(Some(revision)),
+            None => self.revision_of_nobody(room).await,
+        };
+        let removed = match known {
+            Ok(None) => true,
+            Ok(Some(known)) => {
+                let removed = self.bus.remove(Table::Rooms, key(room), known).await;
+                !matches!(removed, Err(WriteError::Bus(_)))
+            }
+            Err(_) => false,
+        };
+        let mut rooms = self.rooms();
+        if removed && rooms.left.get(room) == Some(&revision) {
+            rooms.left.remove(room);
         }
     }
 
-    /// One occurrence less. After the last, the revision of the entry that is to be removed.
-    fn drop_life(&self, room: &RoomId) -> Option<u64> {
+    /// Of an entry that names us although nothing of the room lives here.
+    async fn revision_of_nobody(&self, room: &RoomId) -> Result<Option<u64>, BusError> {
+        let entry = self.entry(room).await?;
+        let lives = self.rooms().ours.contains_key(room);
+        let ours = entry.filter(|(owner, _)| owner.node == self.own && !lives);
+        Ok(ours.map(|(_, revision)| revision))
+    }
+
+    fn leave(&self, room: &RoomId, revision: Option<u64>) {
+        let mut rooms = self.rooms();
+        if rooms.left.len() < REMEMBERED_MAX {
+            rooms.left.insert(room.clone(), revision);
+        }
+    }
+
+    /// One occurrence less. After the last, the revision of the entry that is to be removed, as far as it is known.
+    fn drop_life(&self, room: &RoomId) -> Option<Option<u64>> {
         let mut rooms = self.rooms();
         let ours = rooms.ours.get_mut(room)?;
         ours.lives = ours.lives.saturating_sub(1);
         if ours.lives > 0 {
             return None;
         }
-        rooms.ours.remove(room).and_then(|ours| ours.revision)
+        let ours = rooms.ours.remove(room)?;
+        // What was given up is somebody else's, or nobody's; what was written under another epoch may have been written again.
+        (!ours.given_up).then_some(ours.revision.filter(|_| ours.claimed))
     }
 
     fn rooms(&self) -> MutexGuard<'_, Rooms> {
         // Nothing in here can leave it half changed.
         self.rooms.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Ours {
+    fn is_to_be_claimed(&self) -> bool {
+        !self.claimed && !self.given_up && self.claiming == 0
     }
 }
 

@@ -7,7 +7,6 @@ use bytes::{BufMut, Bytes, BytesMut};
 use serde::{Deserialize, Serialize};
 
 use super::NodeId;
-use crate::wire::signal::Presence;
 use crate::wire::{ErrorCode, RoomId};
 
 /// The version of these messages. A node reads the one before its own as well.
@@ -132,21 +131,13 @@ pub struct HttpQuestion {
 }
 
 /// What is answered.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "camelCase", rename_all_fields = "camelCase")]
 pub enum Answer {
     /// Its body is the body.
     Http(HttpAnswer),
-    /// What rooms show.
-    Rooms {
-        /// They.
-        rooms: Vec<Presence>,
-    },
-    /// Somebody else has the room.
-    Elsewhere {
-        /// Who.
-        node: NodeId,
-    },
+    /// What rooms show, which is the body: a list.
+    Rooms,
     /// This cannot be answered here.
     Unsupported,
 }

@@ -3,15 +3,16 @@
 use std::collections::HashMap;
 use std::fmt;
 use std::path::PathBuf;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use async_nats::connection::State;
 use async_nats::jetstream::kv::{CreateErrorKind, Operation, Store, UpdateErrorKind};
 use async_nats::jetstream::stream::{self, DiscardPolicy, LastRawMessageErrorKind, StorageType};
 use async_nats::jetstream::{self, Context};
 use async_nats::{Client, ConnectOptions, RequestErrorKind};
 use bytes::Bytes;
 use futures_util::StreamExt;
-use tokio::sync::Mutex;
 
 use super::bus::{Bus, BusError, Change, Changes, Deliveries, Delivery, Doing, Entry, Table, WriteError};
 
@@ -22,6 +23,8 @@ const RECONNECT_MAX: Duration = Duration::from_secs(1);
 /// Nodes remove their own leases and those of the dead; what is left over goes by itself.
 const NODES_MAX_AGE: Duration = Duration::from_secs(3_600);
 
+/// Messages that wait to be taken in. Beyond that they are lost, which relays and links notice.
+const SUBSCRIPTION_MAX: usize = 8_192;
 /// How long NATS remembers ids of messages; ours have none.
 const DUPLICATES: Duration = Duration::from_secs(120);
 
@@ -77,6 +80,7 @@ impl NatsBus {
             .max_reconnects(None)
             .request_timeout(Some(TABLE_PATIENCE))
             .connection_timeout(Duration::from_secs(2))
+            .subscription_capacity(SUBSCRIPTION_MAX)
             // A node that is cut off without a word has to notice it before its lease is over.
             .ping_interval(Duration::from_secs(2))
             .reconnect_delay_callback(|attempt| {
@@ -102,11 +106,25 @@ impl NatsBus {
         format!("{}.{subject}", self.config.prefix)
     }
 
+    /// Without a connection everything would wait for one, in one queue: nothing is even asked.
+    fn is_connected(&self) -> Result<(), BusError> {
+        match self.client.connection_state() {
+            State::Connected => Ok(()),
+            State::Pending | State::Disconnected => Err(BusError::Unreachable),
+        }
+    }
+
+    fn stores(&self) -> MutexGuard<'_, HashMap<Table, Store>> {
+        // Nothing in here can leave it half changed.
+        self.stores.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// The bucket of a table, made if there is none.
     async fn store(&self, table: Table) -> Result<Store, BusError> {
-        let mut stores = self.stores.lock().await;
-        if let Some(store) = stores.get(&table) {
-            return Ok(store.clone());
+        self.is_connected()?;
+        let known = self.stores().get(&table).cloned();
+        if let Some(store) = known {
+            return Ok(store);
         }
         let (name, max_age) = match table {
             Table::Nodes => ("nodes", NODES_MAX_AGE),
@@ -137,13 +155,13 @@ impl NatsBus {
                 store.map_err(|error| unreachable("a bucket was made and cannot be found", &error))?
             }
         };
-        stores.insert(table, store.clone());
+        self.stores().insert(table, store.clone());
         Ok(store)
     }
 
     /// The bucket may be gone, with all that NATS remembered: it is looked for anew.
-    async fn forget(&self, table: Table, what: &str, error: &(dyn std::error::Error + Send + Sync)) -> BusError {
-        self.stores.lock().await.remove(&table);
+    fn forget(&self, table: Table, what: &str, error: &dyn std::error::Error) -> BusError {
+        self.stores().remove(&table);
         unreachable(what, error)
     }
 
@@ -159,7 +177,7 @@ impl NatsBus {
     }
 }
 
-fn unreachable(what: &str, error: &(dyn std::error::Error + Send + Sync)) -> BusError {
+fn unreachable(what: &str, error: &dyn std::error::Error) -> BusError {
     tracing::debug!(%error, "{what}");
     BusError::Unreachable
 }
@@ -177,9 +195,20 @@ fn fraction() -> f32 {
     f32::from(byte[0]) / 255.0
 }
 
+/// A connection that stands still answers nothing, and is noticed to only after a while.
+fn in_time<'a, T, E: From<BusError> + 'a>(
+    doing: impl Future<Output = Result<T, E>> + Send + 'a,
+) -> Doing<'a, Result<T, E>> {
+    Box::pin(async move {
+        let done = tokio::time::timeout(TABLE_PATIENCE, doing).await;
+        done.unwrap_or_else(|_| Err(BusError::Unreachable.into()))
+    })
+}
+
 impl Bus for NatsBus {
     fn publish(&self, subject: String, payload: Bytes) -> Doing<'_, Result<(), BusError>> {
-        Box::pin(async move {
+        in_time(async move {
+            self.is_connected()?;
             let subject = if subject.starts_with("_INBOX.") {
                 subject
             } else {
@@ -195,6 +224,7 @@ impl Bus for NatsBus {
 
     fn ask(&self, subject: String, payload: Bytes, patience: Duration) -> Doing<'_, Result<Bytes, BusError>> {
         Box::pin(async move {
+            self.is_connected()?;
             let request = async_nats::Request::new().payload(payload).timeout(Some(patience));
             match self.client.send_request(self.subject(&subject), request).await {
                 Ok(message) => Ok(message.payload),
@@ -211,7 +241,7 @@ impl Bus for NatsBus {
     }
 
     fn listen(&self, subject: String) -> Doing<'_, Result<Deliveries, BusError>> {
-        Box::pin(async move {
+        in_time(async move {
             let subscriber = self.client.subscribe(self.subject(&subject)).await;
             let subscriber = subscriber.map_err(|error| unreachable("a subject cannot be listened to", &error))?;
             Ok(Box::pin(subscriber.map(|message| Delivery {
@@ -222,7 +252,7 @@ impl Bus for NatsBus {
     }
 
     fn read(&self, table: Table, key: String) -> Doing<'_, Result<Option<Entry>, BusError>> {
-        Box::pin(async move {
+        in_time(async move {
             let store = self.store(table).await?;
             // Asked of the leader: a replica may not have heard yet.
             let subject = format!("{}{key}", store.prefix);
@@ -233,31 +263,31 @@ impl Bus for NatsBus {
                     revision: message.sequence,
                 })),
                 Err(error) if error.kind() == LastRawMessageErrorKind::NoMessageFound => Ok(None),
-                Err(error) => Err(self.forget(table, "an entry cannot be read", &error).await),
+                Err(error) => Err(self.forget(table, "an entry cannot be read", &error)),
             }
         })
     }
 
     fn write(&self, table: Table, key: String, value: Bytes, after: Option<u64>) -> Doing<'_, Result<u64, WriteError>> {
-        Box::pin(async move {
+        in_time(async move {
             let store = self.store(table).await?;
             match after {
                 None => match store.create(&key, value).await {
                     Ok(revision) => Ok(revision),
                     Err(error) if error.kind() == CreateErrorKind::AlreadyExists => Err(WriteError::Conflict),
-                    Err(error) => Err(self.forget(table, "an entry cannot be made", &error).await.into()),
+                    Err(error) => Err(self.forget(table, "an entry cannot be made", &error).into()),
                 },
                 Some(after) => match store.update(&key, value, after).await {
                     Ok(revision) => Ok(revision),
                     Err(error) if error.kind() == UpdateErrorKind::WrongLastRevision => Err(WriteError::Conflict),
-                    Err(error) => Err(self.forget(table, "an entry cannot be written", &error).await.into()),
+                    Err(error) => Err(self.forget(table, "an entry cannot be written", &error).into()),
                 },
             }
         })
     }
 
     fn remove(&self, table: Table, key: String, after: u64) -> Doing<'_, Result<(), WriteError>> {
-        Box::pin(async move {
+        in_time(async move {
             let store = self.store(table).await?;
             match store.delete_expect_revision(&key, Some(after)).await {
                 Ok(()) => {
@@ -265,17 +295,17 @@ impl Bus for NatsBus {
                     Ok(())
                 }
                 Err(error) if error.kind() == UpdateErrorKind::WrongLastRevision => Err(WriteError::Conflict),
-                Err(error) => Err(self.forget(table, "an entry cannot be removed", &error).await.into()),
+                Err(error) => Err(self.forget(table, "an entry cannot be removed", &error).into()),
             }
         })
     }
 
     fn watch(&self, table: Table) -> Doing<'_, Result<Changes, BusError>> {
-        Box::pin(async move {
+        in_time(async move {
             let store = self.store(table).await?;
             let watch = match store.watch_with_history(">").await {
                 Ok(watch) => watch,
-                Err(error) => return Err(self.forget(table, "a table cannot be watched", &error).await),
+                Err(error) => return Err(self.forget(table, "a table cannot be watched", &error)),
             };
             let changes = watch
                 .take_while(|change| std::future::ready(change.is_ok()))

@@ -1,7 +1,7 @@
 //! Which nodes are alive, as seen from one of them. Pure: it is told what the table says and what time it is here.
 
 use std::collections::BTreeMap;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 
@@ -81,8 +81,9 @@ impl Nodes {
         let Some((info, revision)) = lease else {
             return self.seen.remove(&node).map(|_| NodeEvent::Went(node));
         };
-        // What a watch tells again is no sign of life.
-        if self.seen.get(&node).is_some_and(|seen| seen.revision >= revision) {
+        // What a watch tells again is no sign of life. Revisions begin anew where the table was lost, and epochs change with it.
+        let told_again = |seen: &Seen| seen.info.epoch == info.epoch && seen.revision >= revision;
+        if self.seen.get(&node).is_some_and(told_again) {
             return None;
         }
         let seen = Seen {
@@ -111,6 +112,11 @@ impl Nodes {
     /// What a node that has a lease says of itself.
     pub fn info(&self, node: &NodeId) -> Option<&NodeInfo> {
         self.seen.get(node).map(|seen| &seen.info)
+    }
+
+    /// How long nothing was heard of a node that has a lease.
+    pub fn silence(&self, now: Instant, node: &NodeId) -> Option<Duration> {
+        self.seen.get(node).map(|seen| now.saturating_duration_since(seen.at))
     }
 
     /// Of the lease of a node, as it was seen last.
@@ -165,6 +171,12 @@ pub(super) mod tests {
         assert_eq!(nodes.over(later + LEASE).count(), 1);
         nodes.excuse(later + LEASE / 2);
         assert_eq!(nodes.over(later + LEASE).count(), 0, "we were cut off meanwhile");
+        assert_eq!(
+            nodes.observe(later, id("a"), Some((info(2), 1))),
+            None,
+            "the table was lost"
+        );
+        assert_eq!(nodes.revision(&id("a")), Some(1));
         let went = nodes.observe(later, id("a"), None);
         assert_eq!(went, Some(NodeEvent::Went(id("a"))));
         assert_eq!(nodes.observe(later, id("a"), None), None);

@@ -81,14 +81,14 @@ pub(super) fn start(node: Arc<Inner>, id: RoomId, number: u32, home: ShardId) ->
             tracing::error!(number, "a room task died");
         }
         node.directory.remove(&id, number);
-        if let Some(cluster) = &node.cluster {
-            cluster.release(&id).await;
-        }
         node.metrics.rooms.dec();
         node.rooms_at[usize::from(home.0)].fetch_sub(1, Ordering::Relaxed);
         for shard in &node.shards {
             // A shard that has stopped holds nothing to close.
             let _ = shard.send(Mail::RoomClosed { number }).await;
+        }
+        if let Some(cluster) = &node.cluster {
+            cluster.release(&id).await;
         }
     });
     handle

@@ -151,6 +151,8 @@ pub enum Input {
     },
     /// The node is going away: nobody new, everybody told.
     Drain,
+    /// Another node has the room by now: everybody joins it there.
+    Superseded,
     /// The room is closed: everybody out.
     Close,
     /// [`super::Room::poll_timeout`] has come.

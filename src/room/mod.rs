@@ -317,6 +317,7 @@ impl Room {
             }
             Input::Found { key, answer } => self.handle_found(key, &answer),
             Input::Drain => self.handle_drain(now),
+            Input::Superseded => self.handle_superseded(now),
             Input::Close => self.closing = Some(owner::Closing { by: None }),
             Input::Tick => {}
         }

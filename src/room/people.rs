@@ -395,6 +395,19 @@ impl Room {
         self.close_path(&viewer.path, &bound);
     }
 
+    /// The same for a room that is another node's by now. This node goes on, so who can be told nothing has to notice by being cut off.
+    pub(super) fn handle_superseded(&mut self, now: Instant) {
+        for viewer in self.viewers.keys() {
+            self.drop_viewer(viewer);
+        }
+        for member in self.roster.keys() {
+            if self.roster.get(member).is_some_and(|one| one.session.is_none()) {
+                self.depart(now, member, LeaveReason::Closed, None);
+            }
+        }
+        self.handle_drain(now);
+    }
+
     /// Everybody is told to go elsewhere; nobody is cut off. Media goes on until the sockets close or the node stops.
     pub(super) fn handle_drain(&mut self, now: Instant) {
         if std::mem::replace(&mut self.draining, true) {

@@ -28,7 +28,11 @@ async fn of_both<F: Future<Output = ()>>(promise: impl Fn(Arc<dyn Bus>, Arc<dyn 
     let other = Arc::new(NatsBus::connect(config, "other").await.unwrap());
     for bus in [&one, &other] {
         // The connection is made in the background.
-        let answers = async { while bus.read(Table::Nodes, "a".to_owned()).await.is_err() {} };
+        let answers = async {
+            while bus.read(Table::Nodes, "a".to_owned()).await.is_err() {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        };
         tokio::time::timeout(testkit::PATIENCE, answers).await.unwrap();
     }
     promise(one, other).await;

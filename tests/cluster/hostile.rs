@@ -20,7 +20,12 @@ async fn stranger(cluster: &Cluster) -> Arc<NatsBus> {
         replicas: 1,
         prefix: "enfilade".to_owned(),
     };
-    Arc::new(NatsBus::connect(config, "stranger").await.unwrap())
+    let bus = NatsBus::connect(config, "stranger").await.unwrap();
+    // The connection is made in the background.
+    while bus.read(Table::Nodes, "a".to_owned()).await.is_err() {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    Arc::new(bus)
 }
 
 async fn nodes(bus: &NatsBus, count: usize) -> Vec<String> {

@@ -86,6 +86,8 @@ struct Node {
 enum Act {
     /// Somebody comes in.
     Enter(usize),
+    /// Somebody comes in, and goes away before it is known whose the room is.
+    Hesitate(usize),
     /// The last one leaves.
     Empty(usize),
     /// The others give this node up.
@@ -131,14 +133,12 @@ impl Node {
                 return;
             }
         }
-        if let Ok(lost) = self.directory.reclaim().await {
-            for (room, _) in lost {
-                // Its people are told to go; then it ends here.
-                let name = ROOMS.into_iter().find(|name| *name == room.as_str()).unwrap();
-                let times = self.lives.lock().unwrap().remove(name).unwrap_or_default();
-                for _ in 0..times {
-                    self.directory.release(&room).await;
-                }
+        for (room, _) in self.directory.reclaim().await {
+            // Its people are told to go; then it ends here.
+            let name = ROOMS.into_iter().find(|name| *name == room.as_str()).unwrap();
+            let times = self.lives.lock().unwrap().remove(name).unwrap_or_default();
+            for _ in 0..times {
+                self.directory.release(&room).await;
             }
         }
     }
@@ -153,6 +153,17 @@ impl Node {
                 }
                 if self.directory.claim(&room(ROOMS[at]), true).await == Ok(Claim::Ours) {
                     *self.lives.lock().unwrap().entry(ROOMS[at]).or_default() += 1;
+                }
+            }
+            Act::Hesitate(at) => {
+                self.directory.is_reachable();
+                let name = room(ROOMS[at]);
+                let claim = std::pin::pin!(self.directory.claim(&name, true));
+                let first = std::pin::pin!(self.bus.wait());
+                if let futures_util::future::Either::Left((Ok(Claim::Ours), _)) =
+                    futures_util::future::select(claim, first).await
+                {
+                    self.directory.release(&name).await;
                 }
             }
             Act::Empty(at) => {
@@ -178,6 +189,7 @@ impl Node {
 fn acts() -> impl Strategy<Value = Vec<Vec<(usize, Act)>>> {
     let act = prop_oneof![
         6 => (0..ROOMS.len()).prop_map(Act::Enter),
+        2 => (0..ROOMS.len()).prop_map(Act::Hesitate),
         3 => (0..ROOMS.len()).prop_map(Act::Empty),
         1 => Just(Act::GivenUp),
         1 => Just(Act::Cut),

@@ -15,9 +15,12 @@ use crate::cluster::{Answer, Deliveries, Delivery, NodeId, Note, Question, Relay
 use crate::room::Input;
 use crate::wire::ErrorCode;
 use crate::wire::link::{LinkFrame, decode};
+use crate::wire::signal::Presence;
 
 /// A bus that was lost is asked for anew this often.
 const AGAIN: Duration = Duration::from_millis(500);
+/// Frames of links that wait until it is known whose the room is that speaks.
+const FRAMES_MAX: usize = 1_024;
 /// Questions that are answered at the same time.
 const QUESTIONS_MAX: usize = 64;
 
@@ -31,6 +34,18 @@ pub(super) struct Inbox {
 impl Inbox {
     /// Takes in what comes, for as long as the node lives.
     pub(super) async fn run(self) {
+        let inbox = Arc::new(self);
+        let (frames, mut waiting) = mpsc::channel(FRAMES_MAX);
+        let taking = Arc::clone(&inbox);
+        tokio::spawn(async move {
+            while let Some((from, frame)) = waiting.recv().await {
+                taking.take_frame(from, frame).await;
+            }
+        });
+        inbox.listen(frames).await;
+    }
+
+    async fn listen(&self, frames: mpsc::Sender<(NodeId, Box<LinkFrame>)>) {
         let own = self.shared.directory.own().clone();
         let questions = Arc::new(Semaphore::new(QUESTIONS_MAX));
         let (mut notes, mut asked): (Option<Deliveries>, Option<Deliveries>) = (None, None);
@@ -48,7 +63,7 @@ impl Inbox {
             };
             tokio::select! {
                 note = noted.next() => match note {
-                    Some(Delivery { payload, .. }) => self.take(&payload).await,
+                    Some(Delivery { payload, .. }) => self.take(&payload, &frames).await,
                     None => notes = None,
                 },
                 question = questioned.next() => match question {
@@ -59,14 +74,18 @@ impl Inbox {
         }
     }
 
-    async fn take(&self, message: &Bytes) {
+    async fn take(&self, message: &Bytes, frames: &mpsc::Sender<(NodeId, Box<LinkFrame>)>) {
         let (head, body) = match unpack::<Note>(message) {
             Ok(read) => read,
             Err(error) => return tracing::debug!(%error, "a message of another node cannot be read"),
         };
         let from = head.from;
         match head.what {
-            Note::Link => self.take_frame(from, &body).await,
+            Note::Link => match std::str::from_utf8(&body).ok().and_then(|text| decode(text).ok()) {
+                // What finds no place is lost, and its link sends it again.
+                Some(frame) => drop(frames.try_send((from, Box::new(frame)))),
+                None => tracing::debug!(%from, "a frame of a link cannot be read"),
+            },
             Note::Nobody {
                 to,
                 room,
@@ -103,10 +122,8 @@ impl Inbox {
         }
     }
 
-    async fn take_frame(&self, from: NodeId, body: &[u8]) {
-        let Some(frame) = std::str::from_utf8(body).ok().and_then(|text| decode(text).ok()) else {
-            return tracing::debug!(%from, "a frame of a link cannot be read");
-        };
+    /// It may have to be asked whose the room is, which nothing else waits for.
+    async fn take_frame(&self, from: NodeId, frame: Box<LinkFrame>) {
         // A node speaks for the rooms it owns, and for no others.
         match self.shared.directory.find(&frame.from.room).await {
             Ok(Some(owner)) if owner == from => {}
@@ -120,7 +137,7 @@ impl Inbox {
             Err(_) => return,
         }
         self.shared.talks.note(&frame.to, &frame.from.room, &from);
-        self.hand_in(from, Box::new(frame)).await;
+        self.hand_in(from, frame).await;
     }
 
     /// Never waits for a room: what finds no place is lost, and its link sends it again.
@@ -175,7 +192,10 @@ async fn find_answer(
     question: Question,
     body: Bytes,
 ) -> (Answer, Bytes) {
-    let rooms = |rooms| (Answer::Rooms { rooms }, Bytes::new());
+    let rooms = |rooms: Vec<Presence>| {
+        let body = serde_json::to_vec(&rooms).expect("what rooms show has only string keys, so it can be written");
+        (Answer::Rooms, Bytes::from(body))
+    };
     match question {
         Question::There => rooms(Vec::new()),
         Question::Presence { room } => rooms(node.directory.presence(&room).into_iter().collect()),

@@ -39,6 +39,8 @@ pub(super) struct Lease {
     /// Of the entry, as far as we know it.
     pub(super) revision: Option<u64>,
     pub(super) renewed: Instant,
+    /// Rooms are being claimed again.
+    pub(super) reclaiming: Arc<AtomicBool>,
 }
 
 impl Lease {
@@ -96,7 +98,7 @@ impl Lease {
                 self.directory.is_reachable();
                 let was_alone = self.alone.swap(false, Ordering::SeqCst);
                 if is_new || was_alone || !self.directory.is_claimed() {
-                    self.reclaim().await;
+                    self.reclaim();
                 }
             }
             Err(WriteError::Conflict) => self.find_out().await,
@@ -128,15 +130,23 @@ impl Lease {
         self.revision = ours;
     }
 
-    async fn reclaim(&mut self) {
-        // What cannot be claimed now is claimed with the next renewal.
-        let Ok(lost) = self.directory.reclaim().await else {
+    /// In a task of its own, and one at a time: many rooms take longer than a lease is good.
+    fn reclaim(&self) {
+        if self.reclaiming.swap(true, Ordering::SeqCst) {
             return;
-        };
-        for (room, node) in lost {
-            // The receiver lives as long as the node.
-            let _ended = self.events.send(LeaseEvent::Lost(room, node)).await;
         }
+        let (directory, events, reclaiming) = (
+            Arc::clone(&self.directory),
+            self.events.clone(),
+            Arc::clone(&self.reclaiming),
+        );
+        tokio::spawn(async move {
+            for (room, node) in directory.reclaim().await {
+                // The receiver lives as long as the node.
+                let _ended = events.send(LeaseEvent::Lost(room, node)).await;
+            }
+            reclaiming.store(false, Ordering::SeqCst);
+        });
     }
 
     async fn observe(&mut self, change: Change) {

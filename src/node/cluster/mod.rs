@@ -25,7 +25,7 @@ use super::Inner;
 use super::room_task::RoomMessage;
 use crate::cluster::{
     Answer, Bus, BusError, Claim, Directory, HttpAnswer, HttpQuestion, LEASE, Load, NodeEvent, NodeId, NodeInfo,
-    PROTOCOL, Question, pack, place, unpack,
+    PROTOCOL, Question, RENEW, pack, place, unpack,
 };
 use crate::room::Input;
 use crate::wire::link::LinkFrame;
@@ -44,6 +44,10 @@ const PATIENCE: Duration = Duration::from_secs(6);
 const AGAIN: Duration = Duration::from_millis(200);
 /// A node that the bus does not know may just be connecting again.
 const LOOK_AGAIN: Duration = Duration::from_millis(700);
+/// How long it may take to tell the others that all rooms are given up, before people are told.
+const GIVING_UP: Duration = Duration::from_secs(2);
+/// How long it may take to remove the lease.
+const LEAVING: Duration = Duration::from_secs(3);
 /// How long all others may take to say which rooms they list.
 const LISTING_PATIENCE: Duration = Duration::from_secs(1);
 
@@ -189,6 +193,7 @@ impl Cluster {
             epoch: parts.epoch,
             revision: None,
             renewed: Instant::now(),
+            reclaiming: Arc::default(),
         };
         tokio::spawn(lease.run(parts.stop));
         tokio::spawn(attend(Arc::clone(node), Arc::clone(&shared), happened));
@@ -316,14 +321,15 @@ impl Cluster {
 
     /// Nothing that lives here is this node's any more: whoever comes begins it elsewhere.
     pub(super) async fn give_up_rooms(&self) {
-        self.shared.directory.give_up_all().await;
+        self.shared.directory.give_up_all(GIVING_UP).await;
     }
 
     /// Removes the lease. Nothing may be expected of the others afterwards.
     pub(super) async fn leave(&self) {
         // It has been told so already.
         let _told = self.shared.stop.try_send(());
-        self.shared.stop.closed().await;
+        // Where the table cannot be reached, the others notice that the lease is not renewed.
+        let _late = tokio::time::timeout(LEAVING, self.shared.stop.closed()).await;
     }
 
     /// Hands a frame on. False when there is no place for it.
@@ -331,26 +337,31 @@ impl Cluster {
         self.shared.outgoing.try_send(Outgoing { from, to, frame }).is_ok()
     }
 
-    /// Whether a node is there. One that the bus does not know, twice in a row, is given up at once rather than when its lease is over:
-    /// somebody waits for its rooms.
+    /// Whether a node is there. One that the bus does not know, and that has not renewed its lease for two turns either, is given up at
+    /// once rather than when its lease is over: somebody waits for its rooms.
     pub async fn is_there(&self, node: &NodeId) -> bool {
-        for attempt in 0..2 {
-            if attempt > 0 {
-                tokio::time::sleep(LOOK_AGAIN).await;
-            }
+        let directory = &self.shared.directory;
+        loop {
             match self.ask(node, Question::There, &[], LOOK_AGAIN).await {
                 Err(BusError::Nobody) => {}
                 // Whatever else it is, it is no proof.
                 Ok(_) | Err(BusError::Late | BusError::Unreachable | BusError::TooLarge) => return true,
             }
+            match directory.nodes().silence(Instant::now(), node) {
+                None => return false,
+                Some(silence) if silence > RENEW * 2 => break,
+                // It may just be connecting again.
+                Some(_) => {}
+            }
+            tokio::time::sleep(LOOK_AGAIN / 3).await;
         }
-        if self.shared.directory.give_up(node).await.is_err() {
+        if directory.give_up(node).await.is_err() {
             return true;
         }
         tracing::warn!(%node, "a node is not on the bus any more and is given up");
         // What is believed of its rooms goes when the table tells of it.
         for _ in 0..20 {
-            if self.shared.directory.nodes().info(node).is_none() {
+            if directory.nodes().info(node).is_none() {
                 break;
             }
             tokio::time::sleep(LOOK_AGAIN / 10).await;
@@ -370,7 +381,7 @@ impl Cluster {
     ) -> Result<(HttpAnswer, Bytes), BusError> {
         match self.ask(node, Question::Http(question), body, PATIENCE).await? {
             (Answer::Http(answer), body) => Ok((answer, body)),
-            (Answer::Rooms { .. } | Answer::Elsewhere { .. } | Answer::Unsupported, _) => Err(BusError::Nobody),
+            (Answer::Rooms | Answer::Unsupported, _) => Err(BusError::Late),
         }
     }
 
@@ -380,7 +391,7 @@ impl Cluster {
         let node = node.filter(|node| node != self.own())?;
         let question = Question::Presence { room: room.clone() };
         match self.ask(&node, question, &[], LISTING_PATIENCE).await {
-            Ok((Answer::Rooms { mut rooms }, _)) => rooms.pop(),
+            Ok((Answer::Rooms, body)) => rooms_of(&body).pop(),
             Ok(_) | Err(_) => None,
         }
     }
@@ -398,7 +409,7 @@ impl Cluster {
         });
         let answers = futures_util::future::join_all(asked).await;
         let rooms = answers.into_iter().filter_map(|answer| match answer {
-            Ok((Answer::Rooms { rooms }, _)) => Some(rooms),
+            Ok((Answer::Rooms, body)) => Some(rooms_of(&body)),
             Ok(_) | Err(_) => None,
         });
         rooms.flatten().collect()
@@ -417,6 +428,11 @@ impl Cluster {
         let (head, body) = unpack::<Answer>(&answer).map_err(|_| BusError::Nobody)?;
         Ok((head.what, body))
     }
+}
+
+/// What cannot be read is nothing.
+fn rooms_of(body: &[u8]) -> Vec<Presence> {
+    serde_json::from_slice(body).unwrap_or_default()
 }
 
 /// What our lease says now, but for its epoch.
@@ -460,7 +476,7 @@ async fn attend(node: Arc<Inner>, shared: Arc<Shared>, mut events: mpsc::Receive
                 tracing::warn!(node = %other, "a room of this node belongs to another by now and ends here");
                 if let Some(handle) = node.directory.by_id(&room) {
                     // A room that is gone needs no telling.
-                    let _gone = handle.inbox.send(RoomMessage::Input(Input::Drain)).await;
+                    let _gone = handle.inbox.send(RoomMessage::Input(Input::Superseded)).await;
                 }
             }
         }

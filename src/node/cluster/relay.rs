@@ -1,7 +1,7 @@
 //! A signalling socket that one node holds and another, which has the room, speaks through. Both ends are the same.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
@@ -13,6 +13,8 @@ use crate::wire::limits::OFFER_BYTES_MAX;
 
 /// Texts that wait at one end. Whoever is slower than that loses the socket, and resumes.
 const WAITING_MAX: usize = 256;
+/// And their bytes; a text is let in where nothing waits, whatever its size.
+const WAITING_BYTES_MAX: usize = 4 << 20;
 /// A text is cut into parts of this many bytes: buses carry no more than a megabyte at once.
 const PART_BYTES: usize = 256 << 10;
 /// No text is longer: what a client may send, and what a room says to somebody who comes into a large one.
@@ -42,6 +44,8 @@ pub struct Relay {
     key: RelayKey,
     next: u64,
     events: mpsc::Receiver<RelayEvent>,
+    /// Bytes of texts that wait in there.
+    waiting: Arc<AtomicUsize>,
     relays: Arc<Relays>,
     ended: bool,
 }
@@ -60,6 +64,7 @@ struct Inlet {
     next: u64,
     text: Vec<u8>,
     events: mpsc::Sender<RelayEvent>,
+    waiting: Arc<AtomicUsize>,
 }
 
 /// Something that came in was not taken.
@@ -86,6 +91,10 @@ impl Inlet {
                 self.text.extend_from_slice(body);
                 if !more {
                     let text = String::from_utf8(std::mem::take(&mut self.text)).map_err(|_| Fault::Broken)?;
+                    let before = self.waiting.fetch_add(text.len(), Ordering::Relaxed);
+                    if before > 0 && before + text.len() > WAITING_BYTES_MAX {
+                        return Err(Fault::TooSlow);
+                    }
                     self.events
                         .try_send(RelayEvent::Text(text))
                         .map_err(|_| Fault::TooSlow)?;
@@ -121,16 +130,19 @@ impl Relays {
 
     fn end(self: &Arc<Self>, key: RelayKey) -> Relay {
         let (sender, events) = mpsc::channel(WAITING_MAX);
+        let waiting = Arc::<AtomicUsize>::default();
         let inlet = Inlet {
             next: 0,
             text: Vec::new(),
             events: sender,
+            waiting: Arc::clone(&waiting),
         };
         self.ends().insert(key.clone(), inlet);
         Relay {
             key,
             next: 0,
             events,
+            waiting,
             relays: Arc::clone(self),
             ended: false,
         }
@@ -219,8 +231,14 @@ impl Relays {
 impl Relay {
     /// What the other end says next. When the way is lost: [`RelayEnd::Broken`].
     pub async fn recv(&mut self) -> RelayEvent {
-        let event = self.events.recv().await.unwrap_or(RelayEvent::End(RelayEnd::Broken));
-        self.ended |= matches!(event, RelayEvent::End(_));
+        let Some(event) = self.events.recv().await else {
+            // Let go of here: the other end has still to be told.
+            return RelayEvent::End(RelayEnd::Broken);
+        };
+        match &event {
+            RelayEvent::Text(text) => drop(self.waiting.fetch_sub(text.len(), Ordering::Relaxed)),
+            RelayEvent::End(_) => self.ended = true,
+        }
         event
     }
 
@@ -276,6 +294,7 @@ mod tests {
             next: 0,
             text: Vec::new(),
             events: sender,
+            waiting: Arc::default(),
         };
         (inlet, events)
     }
