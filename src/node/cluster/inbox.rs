@@ -80,6 +80,10 @@ impl Inbox {
             Err(error) => return tracing::debug!(%error, "a message of another node cannot be read"),
         };
         let from = head.from;
+        // Nobody speaks to himself over the bus.
+        if from == *self.shared.directory.own() {
+            return tracing::debug!("somebody spoke in our name");
+        }
         match head.what {
             Note::Link => match std::str::from_utf8(&body).ok().and_then(|text| decode(text).ok()) {
                 // What finds no place is lost, and its link sends it again.
