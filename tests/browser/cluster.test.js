@@ -2,34 +2,25 @@ import assert from 'node:assert/strict';
 import test from 'node:test';
 import { LAUNCH } from './support/browsers.js';
 import { Caller, until } from './support/caller.js';
-import { NATS, startNats } from './support/nats.js';
+import { NATS, startCluster } from './support/nats.js';
 import { lacking, SMALL } from './support/scene.js';
-import { startServer } from './support/server.js';
 
 const why = lacking(['chromium']) ?? (NATS ? null : 'NATS is not installed (nats-server)');
 
-/** @param {string} name @param {(stage: {nodes: Awaited<ReturnType<typeof startServer>>[], caller: (name: string, node: number) => Promise<Caller>}) => Promise<void>} run */
+/** @param {string} name @param {(stage: {nodes: Awaited<ReturnType<typeof startCluster>>['nodes'], caller: (name: string, node: number) => Promise<Caller>}) => Promise<void>} run */
 function cluster(name, run) {
   test(name, { timeout: 120_000, skip: why && !process.env.CI ? why : false }, async (t) => {
     if (why) throw new Error(why);
-    const nats = await startNats();
-    const nodes = [];
+    const { nodes, stop } = await startCluster(['a', 'b']);
     const browser = await LAUNCH.chromium();
     try {
-      // Pages of one node may open the sockets of the other.
-      const env = { ENFILADE_CLUSTER__NATS: nats.url, ENFILADE_HTTP__ALLOWED_ORIGINS: '["*"]' };
-      for (const at of [0, 1]) nodes.push(await startServer({ env: { ...env, ENFILADE_CLUSTER__NAME: `node-${at}` } }));
-      for (const node of nodes) {
-        await until('the nodes know each other', () => fetch(`${node.url}/metrics`).then((r) => r.text()), (page) => page.includes('\nenfilade_cluster_nodes 2\n'));
-      }
       await run({ nodes, caller: (who, node) => Caller.open(browser, nodes[node].url, who) });
     } catch (error) {
       for (const node of nodes) t.diagnostic(node.output());
       throw error;
     } finally {
       await browser.close();
-      for (const node of nodes) await node.stop();
-      await nats.stop();
+      await stop();
     }
   });
 }

@@ -3,7 +3,8 @@
 //! | queue | from → to | capacity | when full |
 //! |---|---|---|---|
 //! | outgoing | rooms → the bus | 4 096 frames | the frame is lost; its link sends it again |
-//! | relayed | the bus → one relayed socket | 256 texts | the socket is let go of; its client resumes |
+//! | incoming | the bus → rooms | 1 024 frames | the same |
+//! | relayed | the bus → one relayed socket | 256 texts, or 4 MiB | the socket is let go of; its client resumes |
 //! | arrivals | the bus → api | 64 | the socket is told to come again |
 //! | questions | the bus → api | 64 at the same time | not answered; whoever asked is told that there is no time |
 
@@ -222,20 +223,9 @@ impl Cluster {
         self.shared.directory.own()
     }
 
-    /// Other nodes that have leases.
-    pub fn others(&self) -> usize {
-        let nodes = self.shared.directory.nodes();
-        nodes.iter().filter(|(node, _)| *node != self.own()).count()
-    }
-
     /// Whether the others cannot be reached.
     pub fn is_alone(&self) -> bool {
         self.shared.alone.load(Ordering::SeqCst)
-    }
-
-    /// Sockets that are relayed, whichever end is here.
-    pub fn relays(&self) -> usize {
-        self.shared.relays.len()
     }
 
     /// Where a room is; one that is not there, and may begin, where it is to begin. `None`: it is not there and may not begin,

@@ -4,11 +4,10 @@
 // Ann and Bob are in a room of the first node, Bob by way of the second; a room of the second node is linked with theirs, and
 // two people in it see each other. Then the first node is killed. Again and again, with nodes of their own each time.
 import { LAUNCH } from '../support/browsers.js';
-import { Caller, until } from '../support/caller.js';
+import { Caller } from '../support/caller.js';
 import { figure } from '../support/figures.js';
-import { startNats } from '../support/nats.js';
+import { startCluster } from '../support/nats.js';
 import { SMALL } from '../support/scene.js';
-import { startServer } from '../support/server.js';
 
 const times = Number(process.argv[2] ?? 10);
 const together = [];
@@ -16,20 +15,13 @@ const told = [];
 const gaps = [];
 
 for (let at = 0; at < times; at += 1) {
-  const nats = await startNats();
-  const nodes = [];
+  const { nodes, stop } = await startCluster(['a', 'b']);
   const browser = await LAUNCH.chromium();
   try {
-    const env = { ENFILADE_CLUSTER__NATS: nats.url, ENFILADE_HTTP__ALLOWED_ORIGINS: '["*"]' };
-    for (const name of ['a', 'b']) nodes.push(await startServer({ env: { ...env, ENFILADE_CLUSTER__NAME: name } }));
-    for (const node of nodes) {
-      await until('the nodes know each other', () => fetch(`${node.url}/metrics`).then((r) => r.text()), (page) => page.includes('\nenfilade_cluster_nodes 2\n'));
-    }
     await once(browser, nodes);
   } finally {
     await browser.close();
-    for (const node of nodes) await node.stop();
-    await nats.stop();
+    await stop();
   }
 }
 
@@ -42,7 +34,7 @@ most('linked-room-told-max', share(told, 1), 'ms', '<= 5000', 5000);
 most('longest-gap-of-another-room', share(gaps, 1), 'ms', '<= 200', 200);
 most('kills', times, '', undefined, undefined);
 
-/** @param {import('puppeteer-core').Browser} browser @param {Awaited<ReturnType<typeof startServer>>[]} nodes */
+/** @param {import('puppeteer-core').Browser} browser @param {Awaited<ReturnType<typeof startCluster>>['nodes']} nodes */
 async function once(browser, nodes) {
   const url = nodes.map((node) => node.url);
   const caller = (name, node) => Caller.open(browser, url[node], name);

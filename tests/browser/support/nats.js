@@ -3,6 +3,8 @@ import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { connect, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { until } from './caller.js';
+import { startServer } from './server.js';
 
 /** NATS (Debian: nats-server); null where it is not installed. */
 export const NATS = ['/usr/sbin/nats-server', '/usr/bin/nats-server', '/usr/local/bin/nats-server'].find(existsSync) ?? null;
@@ -33,4 +35,26 @@ export async function startNats() {
       rmSync(store, { recursive: true, force: true });
     },
   };
+}
+
+/** Nodes of these names that know each other, and the NATS server between them. Their pages may open each other's sockets. @param {string[]} names */
+export async function startCluster(names) {
+  const nats = await startNats();
+  /** @type {Awaited<ReturnType<typeof startServer>>[]} */
+  const nodes = [];
+  const stop = async () => {
+    for (const node of nodes) await node.stop();
+    await nats.stop();
+  };
+  try {
+    const env = { ENFILADE_CLUSTER__NATS: nats.url, ENFILADE_HTTP__ALLOWED_ORIGINS: '["*"]' };
+    for (const name of names) nodes.push(await startServer({ env: { ...env, ENFILADE_CLUSTER__NAME: name } }));
+    for (const node of nodes) {
+      await until('the nodes know each other', () => fetch(`${node.url}/metrics`).then((r) => r.text()), (page) => page.includes(`\nenfilade_cluster_nodes ${names.length}\n`));
+    }
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+  return { nodes, stop };
 }
