@@ -248,6 +248,7 @@ fn links(reader: &mut Reader<'_>, mode: Mode) -> LinksConfig {
         max_links: count(reader, "links.max_links", 1, 1_000),
         stale_after: reader.duration("links.stale_after", secs(1)..=secs(300)),
         lost_after: reader.duration("links.lost_after", secs(2)..=hours(1)),
+        reopen_within: reader.duration("links.reopen_within", secs(0)..=hours(1)),
     };
     if reader.problems.len() == problems_before && links.lost_after <= links.stale_after {
         reader.refuse("links.lost_after", "expected more than links.stale_after", ());

@@ -20,29 +20,29 @@ impl Links {
     pub(super) fn handle_open(&mut self, now: Instant, room: RoomId, wish: Wish) {
         let Self { desk, pairs, .. } = self;
         if room == desk.own.room {
-            return desk.answer(wish.ask, Err(ErrorCode::SameRoom));
+            return desk.answer_all(wish.ask, Err(ErrorCode::SameRoom));
         }
         if wish
             .payload
             .as_ref()
             .is_some_and(|json| json.as_str().len() > PAYLOAD_BYTES_MAX)
         {
-            return desk.answer(wish.ask, Err(ErrorCode::MessageTooLarge));
+            return desk.answer_all(wish.ask, Err(ErrorCode::MessageTooLarge));
         }
         if let Some(pair) = pairs.get_mut(&room) {
-            if let Some(link) = &mut pair.link {
-                return link.join(desk, wish.ask);
-            }
-            if let Some(attempt) = &mut pair.attempt {
-                return attempt.join(desk, wish.ask, wish.wait_until);
+            match (wish.ask, &mut pair.link, &mut pair.attempt) {
+                (Some(ask), Some(link), _) => return link.join(desk, ask),
+                (Some(ask), None, Some(attempt)) => return attempt.join(now, desk, &room, ask, wish.wait_until),
+                (None, Some(_), _) | (None, _, Some(_)) => return,
+                (_, None, None) => {}
             }
         } else if pairs.len() >= desk.limits.links {
-            return desk.answer(wish.ask, Err(ErrorCode::LinkLimit));
+            return desk.answer_all(wish.ask, Err(ErrorCode::LinkLimit));
         }
         let per_second = desk.limits.opens_per_second.max(1);
         let interval = Duration::from_secs(1) / per_second;
-        if !self.opens.allow(now, interval, per_second) {
-            return desk.answer(wish.ask, Err(ErrorCode::RateLimited));
+        if wish.ask.is_some() && !self.opens.allow(now, interval, per_second) {
+            return desk.answer_all(wish.ask, Err(ErrorCode::RateLimited));
         }
         let attempt = Attempt::new(now, desk, wish);
         let pair = pairs.entry(room.clone()).or_default();
@@ -50,6 +50,7 @@ impl Links {
             // They asked first: who asks back agrees.
             Some(knock) if knock.is_undecided() => knock.accept(now, desk, &room, attempt.rights),
             Some(_) => {}
+            None if attempt.is_away() => {}
             None => attempt.send(desk, &room),
         }
         pair.attempt = Some(attempt);

@@ -38,6 +38,20 @@ pub enum LinkInput {
         /// What that room may do here.
         rights: Rights,
     },
+    /// The other room's node died, and the link with it: this room wants it back when that room lives again. Nobody waits for an
+    /// answer; the pauses between two attempts grow, and differ from room to room.
+    Reopen {
+        /// With which room.
+        room: RoomId,
+        /// As it was told before.
+        payload: Option<Json>,
+        /// Who here may link, and so asks.
+        by: Person,
+        /// For how long it is tried.
+        within: Duration,
+        /// What that room may do here.
+        rights: Rights,
+    },
     /// What this room says to [`LinkEvent::Requested`]. One that is settled already is ignored.
     Decide {
         /// Which.
@@ -194,6 +208,8 @@ pub enum LinkEvent {
         room: RoomId,
         /// Why.
         reason: LinkCloseReason,
+        /// As it was told when it opened.
+        payload: Option<Json>,
     },
     /// Who came and went over there; somebody in `joined` who is known has a new name. Nobody comes twice or goes unknown.
     Roster {

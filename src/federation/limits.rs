@@ -26,6 +26,8 @@ pub struct LinkLimits {
     pub accept: Duration,
     /// Pause before a room that is not there is asked again, when somebody waits for it.
     pub retry: Duration,
+    /// The longest such pause when nobody waits: for a link that is opened again, each is twice as long as the one before.
+    pub retry_max: Duration,
 
     /// Messages on the way, not yet acknowledged.
     pub window: usize,
@@ -89,6 +91,7 @@ impl Default for LinkLimits {
             give_up: Duration::from_secs(35),
             accept: Duration::from_secs(10),
             retry: Duration::from_millis(500),
+            retry_max: Duration::from_secs(8),
             window: 64,
             window_bytes: 512 * 1024,
             resend_first: Duration::from_millis(200),

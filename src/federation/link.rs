@@ -116,7 +116,13 @@ impl Link {
 
     /// It is over.
     pub(super) fn end(self, now: Instant, desk: &mut Desk, over: Over) {
-        let Terms { id, room, session, .. } = self.terms;
+        let Terms {
+            id,
+            room,
+            session,
+            payload,
+            ..
+        } = self.terms;
         if let Some(reason) = over.said {
             desk.send_to(&room, Some(&session), &id, LinkBody::Close { reason });
         }
@@ -135,6 +141,7 @@ impl Link {
         desk.tell(LinkEvent::Closed {
             room,
             reason: over.reason,
+            payload,
         });
     }
 

@@ -124,11 +124,27 @@ impl Links {
                 rights,
             } => {
                 let wish = attempt::Wish {
-                    ask,
+                    ask: Some(ask),
                     payload,
                     by,
                     rights,
                     wait_until: now + wait,
+                };
+                self.handle_open(now, room, wish);
+            }
+            LinkInput::Reopen {
+                room,
+                payload,
+                by,
+                within,
+                rights,
+            } => {
+                let wish = attempt::Wish {
+                    ask: None,
+                    payload,
+                    by,
+                    rights,
+                    wait_until: now + within,
                 };
                 self.handle_open(now, room, wish);
             }

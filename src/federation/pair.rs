@@ -68,7 +68,11 @@ impl Pair {
             .attempt
             .as_mut()
             .is_some_and(|attempt| attempt.away(now, &desk.limits, code));
-        if !keep && let Some(attempt) = self.attempt.take() {
+        if keep {
+            if let Some(attempt) = &mut self.attempt {
+                attempt.answer(now, desk);
+            }
+        } else if let Some(attempt) = self.attempt.take() {
             attempt.fail(now, desk, code);
         }
     }

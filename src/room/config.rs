@@ -59,4 +59,6 @@ pub struct LinksConfig {
     pub stale_after: Duration,
     /// Silence after which a link is over.
     pub lost_after: Duration,
+    /// For how long a link is tried again whose other room's node died; zero: not at all.
+    pub reopen_within: Duration,
 }

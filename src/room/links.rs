@@ -12,7 +12,7 @@ use crate::{
     wire::{
         ErrorCode, Json, ParticipantId, RoomId,
         link::{LinkChat, Person, RoomAddress},
-        signal::{self, LinkChatInfo, LinkInfo, LinkPolicy, OkFields, ServerMessage, Token},
+        signal::{self, LinkChatInfo, LinkCloseReason, LinkInfo, LinkPolicy, OkFields, ServerMessage, Token},
     },
 };
 
@@ -31,6 +31,8 @@ pub(super) struct Linking {
     pub(super) requests: BTreeMap<RequestId, Requested>,
     pub(super) switches: Switches,
     is_over: bool,
+    /// For how long a link is tried again whose other room's node died.
+    reopen_within: Duration,
 }
 
 /// Who waits for an answer, and to what.
@@ -70,6 +72,7 @@ impl Linking {
             requests: BTreeMap::new(),
             switches: Switches::default(),
             is_over: false,
+            reopen_within: config.reopen_within,
         }
     }
 
@@ -197,8 +200,12 @@ impl Room {
                 };
                 self.tell_others(None, &ServerMessage::LinkOpened(info));
             }
-            LinkEvent::Closed { room: link, reason } => {
+            LinkEvent::Closed { room, reason, payload } => {
+                let link = room.clone();
                 self.tell_others(None, &ServerMessage::LinkClosed { link, reason });
+                if reason == LinkCloseReason::NodeLost {
+                    self.link_again(now, room, payload);
+                }
             }
             LinkEvent::Roster {
                 room: link,
@@ -222,6 +229,37 @@ impl Room {
             LinkEvent::State { room: link, stale } => {
                 self.tell_others(None, &ServerMessage::LinkState { link, stale });
             }
+        }
+    }
+
+    /// The other room's node died. Its people come back elsewhere, and the link with them, if somebody here may still link.
+    fn link_again(&mut self, now: Instant, room: RoomId, payload: Option<Json>) {
+        let within = self.linking.reopen_within;
+        if within.is_zero() || self.draining || self.settings.link_policy == LinkPolicy::Deny {
+            return;
+        }
+        let may: Vec<MemberKey> = self
+            .roster
+            .iter()
+            .filter(|one| one.grant.link)
+            .map(|one| one.key)
+            .collect();
+        let by = self
+            .owner
+            .filter(|owner| may.contains(owner))
+            .or_else(|| may.first().copied());
+        if let Some(by) = by.and_then(|key| self.person(key)) {
+            let rights = self.settings.link_rights;
+            self.link_input_inside(
+                now,
+                LinkInput::Reopen {
+                    room,
+                    payload,
+                    by,
+                    within,
+                    rights,
+                },
+            );
         }
     }
 

@@ -5,12 +5,13 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::support::{Dice, address};
+use super::support::{Dice, address, person};
 use crate::{
     federation::{Ask, LinkEvent, LinkInput, LinkLimits, LinkOutput, Links, RequestId},
     wire::{
         ErrorCode, ParticipantId, RoomId,
         link::{LinkFrame, LinkId, Person, Rights},
+        signal::LinkCloseReason,
     },
 };
 
@@ -210,8 +211,17 @@ impl Host {
                 };
                 self.told.insert(room, told);
             }
-            LinkEvent::Closed { room, .. } => {
+            LinkEvent::Closed { room, reason, .. } => {
                 ensure!(self.told.remove(&room).is_some(), "{own}: closed what was not open");
+                if reason == LinkCloseReason::NodeLost && self.policy != Policy::Deny {
+                    return Ok(Some(LinkInput::Reopen {
+                        room,
+                        payload: None,
+                        by: person("again"),
+                        within: Duration::from_secs(20),
+                        rights: given,
+                    }));
+                }
             }
             LinkEvent::Roster { room, joined, left } => {
                 let told = self.told.get_mut(&room).ok_or_else(|| format!("{own}: no link"))?;

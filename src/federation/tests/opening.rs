@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::support::{Bench, address, person, room};
+use super::support::{Bench, address, by_payload, person, room};
 use crate::{
     federation::{Ask, Decision, LinkEvent, LinkInput, LinkLimits, RequestId},
     wire::{
@@ -27,7 +27,7 @@ fn opened(other: &str, by: &str) -> LinkEvent {
 fn opened_with(other: &str, by: &str, there: &[&str]) -> LinkEvent {
     LinkEvent::Opened {
         room: room(other),
-        payload: Some(serde_json::from_str(&format!("\"by {by}\"")).unwrap()),
+        payload: Some(by_payload(by)),
         rights: Rights::ALL,
         participants: there.iter().map(|id| person(id)).collect(),
     }
@@ -41,10 +41,12 @@ fn roster(other: &str, joined: &[&str]) -> LinkEvent {
     }
 }
 
+/// Of a link that room a asked for.
 fn closed(other: &str, reason: LinkCloseReason) -> LinkEvent {
     LinkEvent::Closed {
         room: room(other),
         reason,
+        payload: Some(by_payload("a")),
     }
 }
 
@@ -386,4 +388,62 @@ fn a_close_is_never_answered_with_a_close() {
         bench.told("b").last().unwrap(),
         &closed("a", LinkCloseReason::Unreachable)
     );
+}
+
+fn nobody(code: ErrorCode) -> LinkInput {
+    LinkInput::Unreachable {
+        room: room("b"),
+        session: None,
+        code,
+    }
+}
+
+fn node_lost(bench: &mut Bench) {
+    bench.put("a", nobody(ErrorCode::NodeLost));
+    let again = LinkInput::Reopen {
+        room: room("b"),
+        payload: None,
+        by: person("opener"),
+        within: Duration::from_secs(60),
+        rights: Rights::ALL,
+    };
+    bench.put("a", again);
+}
+
+/// Lets time pass while each request is answered by there being nobody; gives back how many there were.
+fn wait_alone(bench: &mut Bench, seconds: u32) -> usize {
+    let mut requests = 0;
+    for _ in 0..seconds * 100 {
+        bench.wait(Duration::from_millis(10));
+        if bench.kinds().contains(&"a>request".to_owned()) {
+            requests += 1;
+            bench.put("a", nobody(ErrorCode::RoomNotFound));
+        }
+    }
+    requests
+}
+
+#[test]
+fn a_room_that_is_gone_with_its_node_is_asked_again_ever_more_rarely_and_not_for_ever() {
+    let mut bench = Bench::new(&["a"]);
+    node_lost(&mut bench);
+    let first = bench.kinds().len();
+    assert_eq!(first, 0, "first a pause: many rooms want the same");
+    let (early, late) = (wait_alone(&mut bench, 10), wait_alone(&mut bench, 50));
+    assert!((3..=6).contains(&early) && (6..=13).contains(&late), "{early} {late}");
+    assert_eq!(wait_alone(&mut bench, 100), 0);
+    assert!(bench.links("a").is_empty());
+    assert_eq!(bench.told("a"), []);
+}
+
+#[test]
+fn who_wants_a_link_that_is_opened_again_is_answered_at_once() {
+    let mut bench = Bench::new(&["a"]);
+    node_lost(&mut bench);
+    wait_alone(&mut bench, 30);
+    let ask = bench.open("a", "b");
+    assert_eq!(bench.kinds(), ["a>request"]);
+    bench.put("a", nobody(ErrorCode::RoomNotLive));
+    assert_eq!(bench.told("a"), [err(ask, ErrorCode::RoomNotLive)]);
+    assert!(!bench.links("a").is_empty(), "and it goes on");
 }

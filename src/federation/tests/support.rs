@@ -33,6 +33,11 @@ pub(crate) fn address(id: &str, session: &str) -> RoomAddress {
     }
 }
 
+/// What [`Bench::open`] tells both rooms.
+pub(crate) fn by_payload(by: &str) -> crate::wire::Json {
+    serde_json::from_str(&format!("\"by {by}\"")).unwrap()
+}
+
 pub(crate) fn chat(from: Person, text: &str) -> LinkChat {
     LinkChat {
         message: text.to_owned(),
@@ -195,7 +200,7 @@ impl Bench {
             LinkInput::Open {
                 ask,
                 room: room(to),
-                payload: Some(serde_json::from_str(&format!("\"by {from}\"")).unwrap()),
+                payload: Some(by_payload(from)),
                 by: person("opener"),
                 wait,
                 rights,

@@ -2,7 +2,7 @@
 
 use std::{cell::Cell, rc::Rc, time::Duration};
 
-use super::support::{Bench, chat, person, room, switch};
+use super::support::{Bench, by_payload, chat, person, room, switch};
 use crate::{
     federation::{Ask, LinkEvent, LinkInput, LinkLimits, Question},
     wire::{
@@ -91,6 +91,7 @@ fn a_link_that_nothing_is_heard_of_is_stale_then_back_or_over() {
     let over = LinkEvent::Closed {
         room: room("b"),
         reason: LinkCloseReason::Unreachable,
+        payload: Some(by_payload("a")),
     };
     assert_eq!(bench.told("a"), [state(true), over]);
     assert_eq!(bench.links("a").poll_timeout(), None);
@@ -181,7 +182,8 @@ fn ending_a_room_is_done_when_that_room_has_ended() {
         told.last(),
         Some(&LinkEvent::Closed {
             room: room("b"),
-            reason
+            reason,
+            payload: Some(by_payload("a")),
         })
     );
 }
@@ -267,7 +269,8 @@ fn a_stream_that_stands_still_ends_the_link() {
     let reason = LinkCloseReason::Limit;
     assert!(bench.told("a").contains(&LinkEvent::Closed {
         room: room("b"),
-        reason
+        reason,
+        payload: Some(by_payload("a")),
     }));
     assert!(bench.sent.iter().any(|frame| frame.body
         == LinkBody::Close {
@@ -401,7 +404,8 @@ fn frames_of_another_session_end_the_link_and_touch_nothing_else() {
         bench.told("b"),
         [LinkEvent::Closed {
             room: room("a"),
-            reason
+            reason,
+            payload: Some(by_payload("a")),
         }]
     );
     assert!(!bench.links("a").is_open(&room("b")));

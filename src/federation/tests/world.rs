@@ -30,7 +30,7 @@ pub(super) struct Weather {
 #[derive(Clone, Debug)]
 enum Arrival {
     Frame(Box<LinkFrame>),
-    Gone(RoomId, Option<String>),
+    Gone(RoomId, Option<String>, ErrorCode),
 }
 
 pub(super) struct World {
@@ -89,10 +89,11 @@ impl World {
     /// A room vanishes without a word. Others may be told.
     pub(super) fn crash(&mut self, name: &RoomId) {
         if let Some(host) = self.hosts.remove(name) {
+            let code = [ErrorCode::RoomNotLive, ErrorCode::NodeLost][self.dice.roll(2)];
             for other in self.names.clone() {
                 if self.dice.percent(self.weather.notices) {
                     let delay = self.dice.roll(5_000);
-                    let gone = Arrival::Gone(name.clone(), Some(host.session.clone()));
+                    let gone = Arrival::Gone(name.clone(), Some(host.session.clone()), code);
                     self.schedule(delay, other, gone);
                 }
             }
@@ -165,11 +166,12 @@ impl World {
             Arrival::Frame(frame) => {
                 if self.dice.percent(self.weather.notices) {
                     let delay = self.dice.roll(self.weather.delay + 1);
-                    self.schedule(delay, frame.from.room.clone(), Arrival::Gone(to.clone(), None));
+                    let gone = Arrival::Gone(to.clone(), None, ErrorCode::RoomNotLive);
+                    self.schedule(delay, frame.from.room.clone(), gone);
                 }
                 Ok(())
             }
-            Arrival::Gone(room, session) => {
+            Arrival::Gone(room, session, code) => {
                 // A notice of no session in particular is dropped by the bus if there is one again.
                 if session.is_none() && self.hosts.contains_key(&room) {
                     return Ok(());
@@ -177,7 +179,7 @@ impl World {
                 let input = LinkInput::Unreachable {
                     room,
                     session: session.map(Into::into),
-                    code: ErrorCode::RoomNotLive,
+                    code,
                 };
                 self.put(to, input)
             }

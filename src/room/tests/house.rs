@@ -34,6 +34,7 @@ pub(super) fn with_policy(policy: LinkPolicy) -> RoomConfig {
 #[derive(Default)]
 pub(super) struct House {
     rooms: BTreeMap<RoomId, World>,
+    made: u32,
 }
 
 impl House {
@@ -44,13 +45,27 @@ impl House {
     }
 
     pub(super) fn with(mut self, name: &str, config: RoomConfig) -> Self {
-        let number = self.rooms.len() as u32 + 1;
-        let mut world = World::named(name, number, config, canned);
+        self.made += 1;
+        let mut world = World::named(name, self.made, config, canned);
         if let Some(first) = self.rooms.values().next() {
             (world.now, world.start) = (first.now, first.start);
         }
         self.rooms.insert(RoomId::new(name).unwrap(), world);
         self
+    }
+
+    /// A room is gone without a word, and others are told that its node is.
+    pub(super) fn node_lost(&mut self, name: &str) {
+        let room = RoomId::new(name).unwrap();
+        self.rooms.remove(&room);
+        for world in self.rooms.values_mut() {
+            world.input(Input::LinkUnreachable {
+                room: room.clone(),
+                session: None,
+                code: ErrorCode::NodeLost,
+            });
+        }
+        self.settle();
     }
 
     pub(super) fn room(&mut self, name: &str) -> &mut World {

@@ -552,3 +552,46 @@ fn messages_that_waited_for_the_first_come_in_order() {
     let said: Vec<Value> = (0..60).map(|n: u32| n.to_string().into()).collect();
     assert_eq!(heard, said);
 }
+
+#[test]
+fn a_link_whose_other_node_died_is_opened_again_when_that_room_lives_again() {
+    let (mut house, ann, _) = linked();
+    house.node_lost("b");
+    assert_eq!(
+        house.told("a", ann, "link.closed"),
+        [json!({"link":"b","reason":"node-lost"})]
+    );
+    house.pass(Duration::from_secs(7));
+    assert_eq!(house.told("a", ann, "link.opened").len(), 1);
+    house = house.with("b", config());
+    let ben = house.join("b", "ben", LINKER);
+    house.pass(Duration::from_secs(10));
+    let (here, there) = (house.told("a", ann, "link.opened"), house.told("b", ben, "link.opened"));
+    assert_eq!((here.len(), there.len()), (2, 1));
+    assert_eq!(
+        (&here[1]["payload"], &here[1]["participants"]),
+        (&json!("hello"), &json!([{"id":"ben","displayName":"BEN"}]))
+    );
+    assert_eq!(there[0]["payload"], "hello");
+}
+
+#[test]
+fn such_a_link_is_not_opened_again_for_ever_nor_against_the_rules_nor_in_nobodys_name() {
+    for why in ["late", "denied", "nobody"] {
+        let (mut house, ann, _) = linked();
+        if why == "nobody" {
+            house.join("a", "al", Grant::JOIN);
+            house.room("a").go_away(ann);
+            house.settle();
+        }
+        if why == "denied" {
+            house.room("a").room.settings.link_policy = LinkPolicy::Deny;
+        }
+        house.node_lost("b");
+        house.pass(Duration::from_secs(if why == "late" { 61 } else { 0 }));
+        house = house.with("b", config());
+        let ben = house.join("b", "ben", LINKER);
+        house.pass(Duration::from_secs(20));
+        assert_eq!(house.told("b", ben, "link.opened").len(), 0, "{why}");
+    }
+}

@@ -107,6 +107,7 @@ pub(super) fn config() -> RoomConfig {
             max_links: 16,
             stale_after: Duration::from_secs(5),
             lost_after: Duration::from_secs(30),
+            reopen_within: Duration::from_secs(60),
         },
     }
 }
