@@ -38,6 +38,7 @@ async fn measure() {
     let config = NatsConfig {
         servers: vec![server.url()],
         credentials: None,
+        authorities: None,
         replicas: 1,
         prefix: "bench".to_owned(),
     };

@@ -10,7 +10,7 @@ use async_nats::connection::State;
 use async_nats::jetstream::kv::{CreateErrorKind, Operation, Store, UpdateErrorKind};
 use async_nats::jetstream::stream::{self, DiscardPolicy, LastRawMessageErrorKind, StorageType};
 use async_nats::jetstream::{self, Context};
-use async_nats::{Client, ConnectOptions, RequestErrorKind};
+use async_nats::{Client, ConnectOptions, Event, RequestErrorKind, ServerAddr};
 use bytes::Bytes;
 use futures_util::StreamExt;
 
@@ -31,10 +31,12 @@ const DUPLICATES: Duration = Duration::from_secs(120);
 /// Where NATS is and how it lets us in.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct NatsConfig {
-    /// Addresses, as `nats://host:4222` or `tls://host:4222`.
+    /// Addresses, as `nats://host:4222`, `tls://host:4222` or `tls://user:password@host:4222`.
     pub servers: Vec<String>,
     /// A `.creds` file.
     pub credentials: Option<PathBuf>,
+    /// Certificates in PEM of authorities that are trusted instead of those of the system.
+    pub authorities: Option<PathBuf>,
     /// How many servers of NATS keep each table.
     pub replicas: usize,
     /// Several clusters may share one NATS: the first word of all subjects and of the names of the buckets.
@@ -52,7 +54,8 @@ pub struct NatsBus {
 impl fmt::Debug for NatsBus {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("NatsBus")
-            .field("servers", &self.config.servers)
+            // Without the addresses: they may hold a password.
+            .field("prefix", &self.config.prefix)
             .finish_non_exhaustive()
     }
 }
@@ -87,9 +90,20 @@ impl NatsBus {
                 let random = f64::from(fraction());
                 RECONNECT_MAX.mul_f64(random * (attempt as f64 / 4.0).min(1.0))
             });
+        let last = Mutex::new(String::new());
+        options = options.event_callback(move |event| {
+            tell(&last, &event);
+            std::future::ready(())
+        });
         if let Some(credentials) = &config.credentials {
             let text = tokio::fs::read_to_string(credentials).await?;
             options = options.credentials(&text)?;
+        }
+        if let Some((user, password)) = config.servers.iter().find_map(|server| user_of(server)) {
+            options = options.user_and_password(user, password);
+        }
+        if let Some(authorities) = &config.authorities {
+            options = options.add_root_certificates(authorities.clone());
         }
         let client = options.connect(config.servers.clone()).await?;
         let mut context = jetstream::new(client.clone());
@@ -180,6 +194,30 @@ impl NatsBus {
 fn unreachable(what: &str, error: &dyn std::error::Error) -> BusError {
     tracing::debug!(%error, "{what}");
     BusError::Unreachable
+}
+
+/// Whom an address names: `tls://user:password@host`. The library does not look at it.
+fn user_of(server: &str) -> Option<(String, String)> {
+    let address: ServerAddr = server.parse().ok()?;
+    let plain = |text: &str| percent_encoding::percent_decode_str(text).decode_utf8_lossy().into_owned();
+    Some((plain(address.username()?), plain(address.password().unwrap_or_default())))
+}
+
+/// An operator has to learn why there is no connection, once and not at each attempt. These texts hold no password.
+fn tell(last: &Mutex<String>, event: &Event) {
+    let text = event.to_string();
+    let mut last = last.lock().unwrap_or_else(PoisonError::into_inner);
+    if *last == text {
+        return;
+    }
+    match event {
+        Event::Connected => tracing::info!("NATS is connected"),
+        Event::Disconnected | Event::ClientError(_) | Event::ServerError(_) | Event::LameDuckMode | Event::Closed => {
+            tracing::warn!("NATS: {text}");
+        }
+        _ => tracing::debug!("NATS: {text}"),
+    }
+    *last = text;
 }
 
 /// Whether a message of a bucket says that there is nothing.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::net::IpAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use toml::{Table, Value};
@@ -131,18 +131,17 @@ fn cluster(reader: &mut Reader<'_>) -> ClusterConfig {
             urls.map(|url| lawful(url).then(|| url.to_owned())).collect()
         },
     );
-    let credentials = reader.text(
-        "cluster.credentials_file",
-        String::new(),
-        "expected the path of a file, or nothing",
-        any,
-    );
-    if !credentials.is_empty()
-        && let Err(error) = std::fs::read_to_string(&credentials)
-    {
-        let expected = format!("expected a file that can be read: {error}");
-        reader.refuse("cluster.credentials_file", &expected, ());
-    }
+    let mut file = |key| {
+        let path = reader.text(key, String::new(), "expected the path of a file, or nothing", any);
+        if !path.is_empty()
+            && let Err(error) = std::fs::read_to_string(&path)
+        {
+            let expected = format!("expected a file that can be read: {error}");
+            reader.refuse(key, &expected, ());
+        }
+        (!path.is_empty()).then(|| PathBuf::from(path))
+    };
+    let (credentials, authorities) = (file("cluster.credentials_file"), file("cluster.ca_file"));
     let word = |text: &str| {
         let lawful = |character: char| character.is_ascii_alphanumeric() || "-_.".contains(character);
         (text.len() <= 63 && text.chars().all(lawful)).then(|| text.to_owned())
@@ -163,7 +162,8 @@ fn cluster(reader: &mut Reader<'_>) -> ClusterConfig {
     let alone = reader.choice("cluster.alone", &[("serve", true), ("refuse", false)]);
     let nats = (!servers.is_empty()).then(|| NatsConfig {
         servers,
-        credentials: (!credentials.is_empty()).then(|| credentials.into()),
+        credentials,
+        authorities,
         replicas,
         prefix,
     });

@@ -18,24 +18,28 @@ async fn of_both<F: Future<Output = ()>>(promise: impl Fn(Arc<dyn Bus>, Arc<dyn 
     promise(embedded(), embedded()).await;
 
     let server = Nats::start().await.unwrap();
-    let config = NatsConfig {
-        servers: vec![server.url()],
-        credentials: None,
-        replicas: 1,
-        prefix: "test".to_owned(),
-    };
-    let one = Arc::new(NatsBus::connect(config.clone(), "one").await.unwrap());
-    let other = Arc::new(NatsBus::connect(config, "other").await.unwrap());
-    for bus in [&one, &other] {
-        // The connection is made in the background.
-        let answers = async {
-            while bus.read(Table::Nodes, "a".to_owned()).await.is_err() {
-                tokio::time::sleep(Duration::from_millis(10)).await;
-            }
-        };
-        tokio::time::timeout(testkit::PATIENCE, answers).await.unwrap();
-    }
+    let one = connected(&server.url(), "test").await;
+    let other = connected(&server.url(), "test").await;
     promise(one, other).await;
+}
+
+/// A connection that has been made.
+pub(crate) async fn connected(url: &str, prefix: &str) -> Arc<dyn Bus> {
+    let config = NatsConfig {
+        servers: vec![url.to_owned()],
+        credentials: None,
+        authorities: None,
+        replicas: 1,
+        prefix: prefix.to_owned(),
+    };
+    let bus = NatsBus::connect(config, "a test").await.unwrap();
+    let answers = async {
+        while bus.read(Table::Nodes, "a".to_owned()).await.is_err() {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    tokio::time::timeout(testkit::PATIENCE, answers).await.unwrap();
+    Arc::new(bus)
 }
 
 fn bytes(text: &str) -> Bytes {

@@ -2,8 +2,9 @@
 
 use std::time::{Duration, Instant};
 
+use enfilade::cluster::Table;
 use serde_json::json;
-use testkit::Signal;
+use testkit::{Nats, NatsSettings, Signal};
 
 use crate::house::{Cluster, code, gauge_is, token, try_join};
 use crate::proxy::Way;
@@ -36,7 +37,9 @@ async fn a_node_that_dies_is_noticed_its_rooms_begin_elsewhere_and_its_links_clo
     let again = cluster.join(1, "b", "carried").await;
     assert!(again.met().is_empty(), "a new session, without ghosts");
     assert_ne!(again.joined["session"], carried.joined["session"]);
-    ann.ask("link.open", json!({"room": "b"})).await.unwrap();
+    let opened = ann.event("link.opened").await;
+    assert_eq!(opened["link"], "b", "the link comes back by itself: {opened}");
+    assert_eq!(opened["participants"][0]["id"], "carried");
     ann.ask("chat", json!({"text": "and ours goes on"})).await.unwrap();
 }
 
@@ -96,6 +99,91 @@ async fn without_nats_calls_go_on_people_come_in_and_links_outlive_its_restart()
     }
     assert!(other.is_some(), "the two never meet");
     drop((fresh, guest));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn with_a_full_disk_of_nats_calls_go_on_and_people_come_in_and_all_is_well_when_it_has_room() {
+    let small = NatsSettings {
+        disk: Some(200_000),
+        ..NatsSettings::default()
+    };
+    let mut cluster = Cluster::on(Nats::start_with(small).await.unwrap(), 2, &[]).await;
+    let mut ann = cluster.join(0, "r", "ann").await;
+    let bus = crate::bus::connected(&cluster.nats.url(), "others").await;
+    let mut written = 0;
+    loop {
+        let bytes = bytes::Bytes::from(vec![7; 20_000]);
+        match bus.write(Table::Rooms, format!("other-{written}"), bytes, None).await {
+            Ok(_) => written += 1,
+            Err(_) => break,
+        }
+        assert!(written < 20, "it is never full");
+    }
+    gauge_is(&cluster.nodes[0], "enfilade_cluster_cut_off", 1.0).await;
+
+    ann.ask("chat", json!({"text": "nothing is written for this"}))
+        .await
+        .unwrap();
+    let guest = cluster.join(0, "r", "guest").await;
+    assert_eq!(guest.met(), ["ann"]);
+    let fresh = cluster.join(0, "fresh", "fresh").await;
+    assert!(fresh.met().is_empty());
+
+    cluster.nats.end();
+    cluster.nats.set(NatsSettings::default());
+    cluster.nats.begin().await.unwrap();
+    gauge_is(&cluster.nodes[0], "enfilade_cluster_cut_off", 0.0).await;
+    cluster.everybody_knows(2).await;
+    let other = cluster.join(1, "r", "other").await;
+    assert_eq!(other.met(), ["ann", "guest"]);
+    assert_eq!(
+        other.joined["session"], ann.joined["session"],
+        "the same call all along"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nodes_reach_a_nats_with_a_certificate_and_a_password_and_none_without_them() {
+    let folder = std::env::temp_dir().join(format!("enfilade-nats-tls-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).unwrap();
+    let made = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap();
+    let [certificate, key] = ["cert.pem", "key.pem"].map(|name| folder.join(name));
+    std::fs::write(&certificate, made.cert.pem()).unwrap();
+    std::fs::write(&key, made.signing_key.serialize_pem()).unwrap();
+    let settings = NatsSettings {
+        more: format!(
+            "tls {{ cert_file: {certificate:?}, key_file: {key:?} }}\nauthorization {{ user: node, password: \"secr:t&\" }}\n"
+        ),
+        ..NatsSettings::default()
+    };
+    let nats = Nats::start_with(settings).await.unwrap();
+    let url = |who: &str| format!("tls://{who}localhost:{}", nats.port());
+    let (right, wrong, none) = (url("node:secr%3At%26@"), url("node:guessed@"), url(""));
+    let ca = ("ENFILADE_CLUSTER__CA_FILE", certificate.to_str().unwrap());
+    let mut cluster = Cluster {
+        nats,
+        nodes: Vec::new(),
+    };
+    cluster.add_at(&right, &[ca]).await;
+    cluster.add_at(&right, &[ca]).await;
+    cluster.everybody_knows(2).await;
+    for (url, settings) in [(&wrong, &[ca][..]), (&none, &[ca]), (&right, &[])] {
+        cluster.add_at(url, settings).await;
+        let stranger = cluster.nodes.pop().unwrap();
+        gauge_is(&stranger, "enfilade_cluster_cut_off", 1.0).await;
+        let log = stranger.log().join("\n");
+        assert!(
+            log.contains("NATS") && !log.contains("secr") && !log.contains("guessed"),
+            "{log}"
+        );
+    }
+    cluster.everybody_knows(2).await;
+    let ann = cluster.join(0, "r", "ann").await;
+    let ben = cluster.join(1, "r", "ben").await;
+    assert_eq!(ben.met(), ["ann"]);
+    drop(ann);
+    // It is the tests' own.
+    std::fs::remove_dir_all(&folder).unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]

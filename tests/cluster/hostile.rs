@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use enfilade::cluster::{
-    Bus, HttpQuestion, NatsBus, NatsConfig, NodeId, Note, Question, RelayEnd, RelayNote, Table, pack,
+    Bus, HttpQuestion, NodeId, Note, Question, RelayEnd, RelayNote, Table, pack,
 };
 use futures_util::StreamExt;
 use serde_json::json;
@@ -13,22 +13,11 @@ use serde_json::json;
 use crate::house::Cluster;
 
 /// Somebody on the same NATS who is no node.
-async fn stranger(cluster: &Cluster) -> Arc<NatsBus> {
-    let config = NatsConfig {
-        servers: vec![cluster.nats.url()],
-        credentials: None,
-        replicas: 1,
-        prefix: "enfilade".to_owned(),
-    };
-    let bus = NatsBus::connect(config, "stranger").await.unwrap();
-    // The connection is made in the background.
-    while bus.read(Table::Nodes, "a".to_owned()).await.is_err() {
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
-    Arc::new(bus)
+async fn stranger(cluster: &Cluster) -> Arc<dyn Bus> {
+    crate::bus::connected(&cluster.nats.url(), "enfilade").await
 }
 
-async fn nodes(bus: &NatsBus, count: usize) -> Vec<String> {
+async fn nodes(bus: &dyn Bus, count: usize) -> Vec<String> {
     let mut names = Vec::new();
     let mut changes = bus.watch(Table::Nodes).await.unwrap();
     while names.len() < count {
@@ -93,7 +82,7 @@ async fn nonsense_on_the_bus_harms_nobody() {
         ),
         Bytes::from_static(b"\0\0\0\x01"),
     ];
-    for node in nodes(&bus, 2).await {
+    for node in nodes(&*bus, 2).await {
         for message in &messages {
             bus.publish(format!("node.{node}"), message.clone()).await.unwrap();
         }
@@ -129,7 +118,7 @@ async fn a_node_is_believed_for_the_rooms_it_owns_and_no_others() {
         "v": 1, "link": format!("{session}.1"), "from": {"room": "a", "session": session}, "to": "b",
         "body": {"type": "close", "reason": "ended"},
     });
-    for node in nodes(&bus, 2).await {
+    for node in nodes(&*bus, 2).await {
         // Under a name of its own, and under that of the node that has not the room.
         for name in ["stranger", node.as_str()] {
             let message = pack(&NodeId::new(name).unwrap(), Note::Link, forged.to_string().as_bytes());

@@ -47,7 +47,11 @@ impl Cluster {
     }
 
     pub(crate) async fn with(count: usize, settings: &[(&str, &str)]) -> Cluster {
-        let nats = Nats::start().await.unwrap();
+        Cluster::on(Nats::start().await.unwrap(), count, settings).await
+    }
+
+    /// On a NATS that was started already.
+    pub(crate) async fn on(nats: Nats, count: usize, settings: &[(&str, &str)]) -> Cluster {
         let mut cluster = Cluster {
             nats,
             nodes: Vec::new(),
@@ -79,8 +83,9 @@ impl Cluster {
         self.add_at(&url, settings).await;
     }
 
-    async fn add_at(&mut self, url: &str, settings: &[(&str, &str)]) {
+    pub(crate) async fn add_at(&mut self, url: &str, settings: &[(&str, &str)]) {
         let name = format!("node-{}", self.nodes.len());
+        // What is given later counts.
         let mut all = vec![("ENFILADE_CLUSTER__NATS", url), ("ENFILADE_CLUSTER__NAME", &name)];
         all.extend_from_slice(settings);
         let server = Server::start(env!("CARGO_BIN_EXE_enfilade"), &all).await.unwrap();

@@ -17,7 +17,7 @@ use std::time::Duration;
 
 pub use endpoint::{Endpoint, Options, Sending};
 pub use media::{Codec, Shape};
-pub use nats::Nats;
+pub use nats::{Nats, NatsSettings};
 pub use participant::Participant;
 pub use record::{PacketNote, Record, StreamNote};
 pub use server::Server;

@@ -9,11 +9,21 @@ use anyhow::Context;
 
 use crate::eventually;
 
+/// What its configuration says beside.
+#[derive(Clone, Debug, Default)]
+pub struct NatsSettings {
+    /// JetStream keeps no more than so many bytes.
+    pub disk: Option<u64>,
+    /// In the form of its configuration file.
+    pub more: String,
+}
+
 /// A running server. Killed when dropped, and what it stored with it.
 pub struct Nats {
     child: Option<Child>,
     port: u16,
     store: PathBuf,
+    settings: NatsSettings,
 }
 
 static NEXT: AtomicU32 = AtomicU32::new(0);
@@ -29,12 +39,21 @@ impl Nats {
     /// # Errors
     /// When it does not start.
     pub async fn start() -> anyhow::Result<Nats> {
+        Self::start_with(NatsSettings::default()).await
+    }
+
+    /// The same with settings of its own.
+    ///
+    /// # Errors
+    /// When it does not start.
+    pub async fn start_with(settings: NatsSettings) -> anyhow::Result<Nats> {
         let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port();
         let name = format!("nats-{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
         let mut nats = Nats {
             child: None,
             port,
             store: std::env::temp_dir().join(name),
+            settings,
         };
         nats.begin().await?;
         Ok(nats)
@@ -45,10 +64,22 @@ impl Nats {
     /// # Errors
     /// When it does not start.
     pub async fn begin(&mut self) -> anyhow::Result<()> {
+        std::fs::create_dir_all(&self.store)?;
+        let file = self.store.join("nats.conf");
+        let disk = self
+            .settings
+            .disk
+            .map_or_else(String::new, |bytes| format!(", max_file_store: {bytes}"));
+        let text = format!(
+            "listen: \"127.0.0.1:{}\"\njetstream {{ store_dir: {:?}{disk} }}\n{}",
+            self.port,
+            self.store.join("jetstream"),
+            self.settings.more
+        );
+        std::fs::write(&file, text)?;
         let child = Command::new("nats-server")
-            .args(["--jetstream", "--addr", "127.0.0.1", "--port", &self.port.to_string()])
-            .arg("--store_dir")
-            .arg(&self.store)
+            .arg("--config")
+            .arg(&file)
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::null())
@@ -60,6 +91,11 @@ impl Nats {
             TcpStream::connect((Ipv4Addr::LOCALHOST, port)).ok().map(drop)
         })
         .await
+    }
+
+    /// What it is told when it starts again.
+    pub fn set(&mut self, settings: NatsSettings) {
+        self.settings = settings;
     }
 
     /// Kills it. What it had stored stays.
@@ -74,6 +110,11 @@ impl Nats {
     /// Forgets what it had stored.
     pub fn forget(&self) {
         let _nothing_there = std::fs::remove_dir_all(&self.store);
+    }
+
+    /// Its port on 127.0.0.1.
+    pub fn port(&self) -> u16 {
+        self.port
     }
 
     /// `nats://127.0.0.1:port`.
