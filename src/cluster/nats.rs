@@ -199,8 +199,15 @@ fn unreachable(what: &str, error: &dyn std::error::Error) -> BusError {
 /// Whom an address names: `tls://user:password@host`. The library does not look at it.
 fn user_of(server: &str) -> Option<(String, String)> {
     let address: ServerAddr = server.parse().ok()?;
-    let plain = |text: &str| percent_encoding::percent_decode_str(text).decode_utf8_lossy().into_owned();
-    Some((plain(address.username()?), plain(address.password().unwrap_or_default())))
+    let plain = |text: &str| {
+        percent_encoding::percent_decode_str(text)
+            .decode_utf8_lossy()
+            .into_owned()
+    };
+    Some((
+        plain(address.username()?),
+        plain(address.password().unwrap_or_default()),
+    ))
 }
 
 /// An operator has to learn why there is no connection, once and not at each attempt. These texts hold no password.

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 
-use super::{LEASE, NodeId};
+use super::{LEASE, NodeId, PROTOCOL};
 
 /// What a node says of itself with each renewal of its lease.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -28,6 +28,14 @@ pub struct NodeInfo {
     /// How busy it is.
     #[serde(default)]
     pub load: Load,
+}
+
+impl NodeInfo {
+    /// Can the two understand each other? A release reads the version before its own, so the newer of two neighbours writes what the
+    /// older reads.
+    pub const fn understands_us(&self) -> bool {
+        self.protocol.abs_diff(PROTOCOL) <= 1
+    }
 }
 
 /// How busy a node is.

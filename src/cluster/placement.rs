@@ -8,10 +8,12 @@ const WORTH_A_HOP: u64 = 150;
 /// Below this, in hundredths of a transport for each media thread, no node counts as fuller than another.
 const IDLE: u64 = 2_000;
 
-/// The node for a new room: of `region` if one there takes rooms, and of those `here`, where its first client came in, unless another
+/// The node for a new room: of `region` if one there takes rooms (and can be spoken with), and of those `here`, where its first client came in, unless another
 /// is emptier by half. `None`: nobody takes rooms.
 pub fn place<'a>(nodes: &[(&'a NodeId, &'a NodeInfo)], here: &NodeId, region: &str) -> Option<&'a NodeId> {
-    let open = nodes.iter().filter(|(_, info)| !info.draining && !info.load.late);
+    let open = nodes
+        .iter()
+        .filter(|(_, info)| !info.draining && !info.load.late && info.understands_us());
     open.min_by_key(|(node, info)| {
         let away = *node != here;
         let load = info.load.per_shard().max(IDLE) * if away { WORTH_A_HOP } else { 100 };
@@ -58,6 +60,14 @@ mod tests {
         assert_eq!(placed(&nodes, "a").as_deref(), Some("a"));
         nodes[0].1.draining = true;
         assert_eq!(placed(&nodes, "a").as_deref(), Some("c"));
+        nodes[2].1.protocol += 1;
+        assert_eq!(placed(&nodes, "a").as_deref(), Some("c"), "of the next release");
+        nodes[2].1.protocol += 1;
+        assert_eq!(
+            placed(&nodes, "a").as_deref(),
+            Some("b"),
+            "of one that nobody here can know"
+        );
         nodes[2].1.load.late = true;
         assert_eq!(placed(&nodes, "a").as_deref(), Some("b"));
         nodes[1].1.draining = true;

@@ -4,9 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use enfilade::cluster::{
-    Bus, HttpQuestion, NodeId, Note, Question, RelayEnd, RelayNote, Table, pack,
-};
+use enfilade::cluster::{Bus, HttpQuestion, NodeId, Note, Question, RelayEnd, RelayNote, Table, pack};
 use futures_util::StreamExt;
 use serde_json::json;
 
@@ -129,4 +127,48 @@ async fn a_node_is_believed_for_the_rooms_it_owns_and_no_others() {
         .await
         .unwrap();
     assert_eq!(ben.event("link.chat").await["text"], "we are still linked");
+}
+
+/// What a node of the next release writes: what is known here, and more.
+fn of_the_next_release(what: serde_json::Value) -> Bytes {
+    let mut what = what;
+    what["somethingNew"] = json!({"of": ["which", "nothing", "is", "known"]});
+    Bytes::from(what.to_string())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_of_another_release_is_seen_its_words_are_left_aside_and_its_rooms_begin_elsewhere_when_it_is_gone() {
+    let cluster = Cluster::of(2).await;
+    let bus = stranger(&cluster).await;
+    let known = nodes(&*bus, 2).await;
+    let info = json!({"protocol": 2, "version": "99.0.0", "epoch": 1, "tag": 77, "load": {"shards": 64, "gpus": 3}});
+    let lease = of_the_next_release(info);
+    bus.write(Table::Nodes, "later".to_owned(), lease, None).await.unwrap();
+    let owned = of_the_next_release(json!({"room": "r9", "node": "later", "epoch": 1}));
+    bus.write(Table::Rooms, "7239".to_owned(), owned, None).await.unwrap();
+    cluster.everybody_knows(3).await;
+
+    for node in &known {
+        let head = json!({"v": 2, "from": "later", "what": {"type": "unheard-of"}}).to_string();
+        let mut message = u32::try_from(head.len()).unwrap().to_be_bytes().to_vec();
+        message.extend_from_slice(head.as_bytes());
+        bus.publish(format!("node.{node}"), Bytes::from(message)).await.unwrap();
+    }
+    // It renews its lease no more, so it is given up, and whoever wants its room begins it.
+    let mut last = None;
+    for _ in 0..30 {
+        match crate::house::try_join(&cluster.nodes[0], "r9", "ann").await {
+            Ok(ann) => {
+                assert!(ann.met().is_empty());
+                last = None;
+                break;
+            }
+            Err(error) => last = Some(error),
+        }
+        tokio::time::sleep(Duration::from_millis(500)).await;
+    }
+    assert!(last.is_none(), "{last:?}");
+    cluster.everybody_knows(2).await;
+    let ben = cluster.join(1, "r9", "ben").await;
+    assert_eq!(ben.joined["room"], "r9");
 }
