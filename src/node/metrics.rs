@@ -6,7 +6,7 @@ use std::sync::Arc;
 use prometheus::core::{Collector, Desc};
 use prometheus::proto::MetricFamily;
 use prometheus::{
-    Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry, TextEncoder,
+    CounterVec, Histogram, HistogramOpts, IntCounter, CounterVec, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry, TextEncoder,
 };
 
 use crate::shard::ShardCounters;
@@ -246,6 +246,17 @@ impl Collector for ShardCollector {
                 continue;
             };
             self.each(|shard, counters| vec.with_label_values(&[shard]).inc_by(read(counters)));
+            families.extend(vec.collect());
+        }
+        let cpu = Opts::new(
+            "enfilade_shard_cpu_seconds_total",
+            "Processor time of the media thread; its rate is how busy the shard is, 1 being all it has",
+        );
+        if let Ok(vec) = CounterVec::new(cpu, &["shard"]) {
+            self.each(|shard, counters| {
+                vec.with_label_values(&[shard])
+                    .inc_by(counters.cpu_micros.get() as f64 / 1e6);
+            });
             families.extend(vec.collect());
         }
         for (name, help, read) in GAUGES {

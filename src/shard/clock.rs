@@ -30,6 +30,12 @@ impl NtpClock {
     }
 }
 
+/// Processor time that this thread has used, in microseconds.
+pub(super) fn thread_micros() -> u64 {
+    let used = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
+    used.tv_sec as u64 * 1_000_000 + used.tv_nsec as u64 / 1_000
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

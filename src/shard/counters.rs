@@ -150,6 +150,8 @@ pub struct ShardCounters {
     pub probe_bytes: Counter,
     /// Packets handed to other shards.
     pub relayed: Counter,
+    /// Processor time of the shard's thread in microseconds, as of half a second ago at most.
+    pub cpu_micros: Counter,
     /// Subscribers of whom it is known what their path carries.
     pub downlinks: Counter,
     /// What their paths carry, all together, in bits per second.

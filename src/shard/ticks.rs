@@ -9,7 +9,7 @@ use super::event::{ShardEvent, TransportStats};
 use super::mailbox::Mail;
 use super::sources::Home;
 use super::transports::Seat;
-use super::{Shard, TICK, command};
+use super::{Shard, TICK, clock, command};
 use crate::media::downlink::Downlink;
 use crate::media::redundancy::RedundancyNeed;
 use crate::media::{Redundancy, SourceKey, TransportSlot};
@@ -46,7 +46,11 @@ impl Shard {
         }
         self.tick_downlinks(now);
         self.send_first_reports(now);
-        self.tidy_connections(now, self.ticks.is_multiple_of(SLOW_TICKS));
+        let is_slow = self.ticks.is_multiple_of(SLOW_TICKS);
+        self.tidy_connections(now, is_slow);
+        if is_slow {
+            self.counters.cpu_micros.set(clock::thread_micros());
+        }
         if self.ticks.is_multiple_of(LEVEL_TICKS) {
             self.tell_levels(now);
         }
