@@ -2,6 +2,7 @@
 
 mod assets;
 mod carry;
+mod client;
 mod config;
 mod elsewhere;
 mod health;
@@ -10,6 +11,7 @@ mod listen;
 mod lookup;
 mod rooms;
 mod signal;
+mod tls;
 pub mod token;
 mod whip;
 
@@ -23,10 +25,13 @@ use axum::routing::{delete, get, post};
 use tower_http::cors::{AllowOrigin, CorsLayer};
 use tower_http::set_header::SetResponseHeaderLayer;
 
+pub use client::{ClientHeader, TrustedProxies};
 pub use config::HttpConfig;
 pub use listen::serve;
+pub use tls::{Certificate, Tls, TlsError, TlsFigures, TlsFiles, Watching};
 
 use crate::node::{Arrivals, Node};
+use client::OpenSockets;
 use token::{Key, Keyring, Spent};
 
 /// What every route needs.
@@ -35,6 +40,8 @@ struct Api {
     keys: Keyring,
     spent: Spent,
     config: HttpConfig,
+    /// Of whom there are how many.
+    open_sockets: OpenSockets,
     /// Signs tokens for the page; only in development mode.
     development_key: Option<Key>,
 }
@@ -54,6 +61,7 @@ pub fn router(
         keys: Keyring::new(keys),
         spent: Spent::default(),
         config,
+        open_sockets: OpenSockets::default(),
         development_key,
     });
     let here_or_elsewhere = axum::middleware::from_fn_with_state(Arc::clone(&api), elsewhere::hand_on);

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
+use axum::Extension;
 use axum::extract::State;
 use axum::extract::ws::{CloseFrame, Message, WebSocketUpgrade};
 use axum::http::{HeaderMap, StatusCode};
@@ -10,6 +11,7 @@ use axum::response::{IntoResponse, Response};
 use tokio::time::timeout;
 
 use super::Api;
+use super::client::ClientAddress;
 use super::line::{Frame, Line};
 use super::token::{Grant, TokenError};
 use crate::cluster::NodeId;
@@ -35,10 +37,21 @@ const LOOKUPS_MAX: u32 = 20;
 pub(super) const RESTART: u16 = 1012;
 const TOO_SLOW: u16 = 4008;
 
-pub(super) async fn upgrade(State(api): State<Arc<Api>>, headers: HeaderMap, upgrade: WebSocketUpgrade) -> Response {
+pub(super) async fn upgrade(
+    State(api): State<Arc<Api>>,
+    Extension(client): Extension<ClientAddress>,
+    headers: HeaderMap,
+    upgrade: WebSocketUpgrade,
+) -> Response {
     if !api.allows_origin(&headers) {
         return (StatusCode::FORBIDDEN, "pages of this origin may not connect\n").into_response();
     }
+    let Some(open) = api.open_sockets.open(client, api.config.max_sockets_per_client) else {
+        api.node.metrics().joins.with_label_values(&["too-many-sockets"]).inc();
+        let sentence = "so many signalling sockets of one address are too many\n";
+        return (StatusCode::TOO_MANY_REQUESTS, sentence).into_response();
+    };
+    tracing::debug!(client = %client.0, "a signalling socket opens");
     upgrade
         // Twice the limit, so that a message a little too large is answered rather than cut off.
         .max_message_size(OFFER_BYTES_MAX * 2)
@@ -46,6 +59,7 @@ pub(super) async fn upgrade(State(api): State<Arc<Api>>, headers: HeaderMap, upg
         // The library's default is 128 KiB for every socket; messages are small, and an offer is read in a few turns.
         .read_buffer_size(READ_BUFFER_BYTES)
         .on_upgrade(move |socket| async move {
+            let _counted = open;
             api.node.metrics().sockets.inc();
             Box::new(Socket::new(&api, Line::Socket(Box::new(socket)))).run().await;
             api.node.metrics().sockets.dec();

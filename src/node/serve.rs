@@ -9,7 +9,7 @@ use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::{Metrics, Node, NodeParts};
-use crate::api;
+use crate::api::{self, Tls, TlsFigures};
 use crate::cluster::{Bus, NatsBus};
 use crate::config::{Config, Mode};
 use crate::media::HistoryLimits;
@@ -43,6 +43,15 @@ pub async fn serve(config: Config) -> anyhow::Result<()> {
             Some((bus, config.cluster.clone()))
         }
     };
+    let metrics = Metrics::new(counters).context("metrics cannot be registered")?;
+    let (tls, watching) = match config.http.tls.clone() {
+        None => (None, None),
+        Some(files) => {
+            let figures = TlsFigures::new(&metrics).context("metrics cannot be registered")?;
+            let (tls, watching) = Tls::start(files, figures).context("http.tls_certificate")?;
+            (Some(tls), Some(tokio::spawn(watching.run())))
+        }
+    };
     let (node, arrivals) = Node::new(NodeParts {
         shards,
         advertised: advertised.clone(),
@@ -51,7 +60,7 @@ pub async fn serve(config: Config) -> anyhow::Result<()> {
         room: config.room.clone(),
         verify: api::token::Keyring::new(&config.keys).verifier(),
         room_spread: config.media.room_spread,
-        metrics: Metrics::new(counters).context("metrics cannot be registered")?,
+        metrics,
         cluster,
     });
     let admission = tokio::spawn(node.inner.admission.clone().measure());
@@ -88,10 +97,13 @@ pub async fn serve(config: Config) -> anyhow::Result<()> {
         );
         stopping.drain(grace).await;
     };
-    api::serve(listener, router, config.http, stop)
+    api::serve(listener, router, config.http, tls, stop)
         .await
         .context("the HTTP listener failed")?;
     admission.abort();
+    if let Some(watching) = watching {
+        watching.abort();
+    }
     for thread in threads {
         match thread.join() {
             Ok(result) => result.context("a shard failed")?,
@@ -175,5 +187,6 @@ fn announce(config: &Config, http: SocketAddr, advertised: &[IpAddr], ports: &[u
     } else {
         http.ip().to_string()
     };
-    tracing::info!("open http://{host}:{}/ in a browser", http.port());
+    let scheme = if config.http.tls.is_some() { "https" } else { "http" };
+    tracing::info!("open {scheme}://{host}:{}/ in a browser", http.port());
 }

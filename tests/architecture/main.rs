@@ -84,6 +84,14 @@ const HOMES: &[(&str, &[&str], &str)] = &[
         &["node"],
         "the machine's addresses are looked up once, at start",
     ),
+    ("rustls", &["api"], "TLS of the HTTP side is one module"),
+    ("tokio_rustls", &["api"], "TLS of the HTTP side is one module"),
+    ("x509_parser", &["api"], "TLS of the HTTP side is one module"),
+    (
+        "reqwest",
+        &["cli"],
+        "the server asks nobody; its command line asks the server",
+    ),
     ("clap", &["cli.rs", "cli"], "the command line is read in one place"),
     ("toml", &["config"], "configuration is read in one place"),
     (
