@@ -21,7 +21,7 @@ use crate::wire::limits::OFFER_BYTES_MAX;
 use crate::wire::signal::{
     ClientMessage, Intent, JoinRequest, ResumeRequest, ServerMessage, SignalError, decode, encode, frame,
 };
-use crate::wire::{ErrorCode, ResumeKey};
+use crate::wire::{ErrorCode, ParticipantId, ResumeKey};
 
 /// Kept for every open socket.
 const READ_BUFFER_BYTES: usize = 8 << 10;
@@ -206,6 +206,12 @@ impl Socket {
             });
         };
         grant.check_room(&room).map_err(refused)?;
+        let revoked = |participant: Option<&ParticipantId>| {
+            self.api
+                .keys
+                .check_revoked(&grant, &room, participant, SystemTime::now())
+        };
+        revoked(join.participant.as_ref()).map_err(refused)?;
         let may_begin = join.intent != Intent::Join;
         let closed = |closed: Closed| SignalError::new(closed.code(), closed.to_string());
         if may_lead_on && let Route::There(node) = self.api.node.route(&room, may_begin).await.map_err(closed)? {
@@ -215,7 +221,7 @@ impl Socket {
             grant.check_join(&room, participant).map_err(refused)?;
         }
         join.participant = grant.participant.clone().or(join.participant);
-        let permissions = room_grant(&grant);
+        let (permissions, pass) = (room_grant(&grant), grant.pass());
         self.api.spent.spend(&grant, SystemTime::now()).map_err(refused)?;
         self.grant = Some(grant);
         let key = self.key;
@@ -227,12 +233,26 @@ impl Socket {
                 request,
                 join: Box::new(join.clone()),
                 grant: permissions,
+                pass: pass.clone(),
                 shard: place.shard,
                 local: place.local,
             })
             .await;
         match entered {
-            Ok(attached) => Ok(First::Entered(attached)),
+            Ok(attached) => {
+                // What was revoked while it came in was not told to a room that did not know it yet.
+                if let Some(grant) = &self.grant
+                    && let Some(revocation) =
+                        self.api
+                            .keys
+                            .revocation(grant, &room, join.participant.as_ref(), SystemTime::now())
+                {
+                    let revocation = Arc::new(revocation);
+                    // A room that has ended has let everybody go.
+                    let _ended = attached.send(Input::Revoked { revocation }).await;
+                }
+                Ok(First::Entered(attached))
+            }
             Err(why) => {
                 self.give_token_back();
                 // Somebody came into it over there at the same moment.

@@ -93,10 +93,8 @@ fn tls(reader: &mut Reader<'_>) -> Option<TlsFiles> {
     let key = reader.text("http.tls_key", String::new(), expected, any);
     let files = match (certificate.is_empty(), key.is_empty()) {
         (true, true) => return None,
-        (false, true) => return reader.refuse("http.tls_key", "expected the key of http.tls_certificate", None),
-        (true, false) => {
-            return reader.refuse("http.tls_certificate", "expected the certificate of http.tls_key", None);
-        }
+        (false, true) => return reader.refuse("http.tls_certificate", "expected http.tls_key beside it", None),
+        (true, false) => return reader.refuse("http.tls_key", "expected http.tls_certificate beside it", None),
         (false, false) => TlsFiles {
             certificate: certificate.into(),
             key: key.into(),
