@@ -115,7 +115,10 @@ async fn begin(api: &Api, headers: &HeaderMap, body: &[u8]) -> Result<(String, E
     }
     // Here it counts at once, whether the others can be told or not.
     tell_rooms(&api.node, &entry.revocation).await;
-    tracing::info!(revocation = %name, until, "revoked");
+    if api.node.cluster().is_none() {
+        // In a cluster it comes back over the bus, here as everywhere.
+        tracing::info!(revocation = %name, until, "something is revoked");
+    }
     if let Some(cluster) = api.node.cluster() {
         let value = serde_json::to_vec(&entry).unwrap_or_default();
         let bus = cluster.bus();
@@ -143,13 +146,16 @@ pub(super) async fn follow(node: Node, revocations: Revocations, bus: Arc<dyn Bu
 
 async fn take_in(node: &Node, revocations: &Revocations, bus: &dyn Bus, change: Change) {
     let Some(kept) = change.entry else {
-        revocations.remove(&change.key);
+        if revocations.remove(&change.key).is_some() {
+            tracing::info!(revocation = %change.key, "a revocation is taken back");
+        }
         return;
     };
     let now = unix_seconds();
     match serde_json::from_slice::<Entry>(&kept.value) {
         Ok(entry) if entry.until > now => {
-            let revocation = entry.revocation.clone();
+            let (revocation, until) = (entry.revocation.clone(), entry.until);
+            tracing::info!(revocation = %change.key, until, "something is revoked");
             if revocations.add(change.key, entry, now).is_err() {
                 tracing::error!("a revocation of another node finds no place here");
             }

@@ -62,14 +62,13 @@ pub(super) async fn remove(
             request,
             participant: participant.clone(),
         };
-        match ask(&api, &room, make).await? {
-            HttpReply::NotFound => {
-                let sentence = "nobody of that id is in the room";
-                let code = ErrorCode::NoSuchParticipant;
-                Err(Refusal::new(StatusCode::NOT_FOUND, code, sentence))
-            }
-            other => Ok(other),
+        let reply = ask(&api, &room, make).await?;
+        if reply == HttpReply::NotFound {
+            let sentence = "nobody of that id is in the room";
+            let code = ErrorCode::NoSuchParticipant;
+            return Err(Refusal::new(StatusCode::NOT_FOUND, code, sentence));
         }
+        Ok(reply)
     };
     show(result.await, &room)
 }

@@ -53,5 +53,5 @@ impl Loaded {
 
 fn is_reloadable(key: &str) -> bool {
     let is_listed = |known: &&str| key == *known || (known.ends_with('.') && key.starts_with(*known));
-    RELOADABLE.iter().any(|known| is_listed(&known)) && !LASTING.contains(&key)
+    RELOADABLE.iter().any(is_listed) && !LASTING.contains(&key)
 }

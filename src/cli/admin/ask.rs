@@ -123,7 +123,7 @@ fn own_url(config: &Config) -> anyhow::Result<Url> {
     let ip = match listen.ip() {
         IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
         IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
-        ip => ip,
+        ip @ (IpAddr::V4(_) | IpAddr::V6(_)) => ip,
     };
     let scheme = if config.http.tls.is_some() { "https" } else { "http" };
     Url::parse(&format!("{scheme}://{}", SocketAddr::new(ip, listen.port()))).context("http.listen")

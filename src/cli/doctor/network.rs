@@ -94,13 +94,15 @@ fn media_ports(config: &Config, runs: bool) -> Vec<Finding> {
 }
 
 fn advice_of(error: &io::Error, key: &str) -> String {
-    match error.kind() {
-        io::ErrorKind::AddrInUse => format!("something else has it: see ss -lntup, or change {key}"),
-        io::ErrorKind::PermissionDenied => {
-            format!("ports below 1024 take a privilege (AmbientCapabilities=CAP_NET_BIND_SERVICE), or change {key}")
-        }
-        io::ErrorKind::AddrNotAvailable => format!("no interface of this machine has that address: change {key}"),
-        _ => format!("see what forbids it, or change {key}"),
+    let kind = error.kind();
+    if kind == io::ErrorKind::AddrInUse {
+        format!("something else has it: see ss -lntup, or change {key}")
+    } else if kind == io::ErrorKind::PermissionDenied {
+        format!("ports below 1024 take a privilege (AmbientCapabilities=CAP_NET_BIND_SERVICE), or change {key}")
+    } else if kind == io::ErrorKind::AddrNotAvailable {
+        format!("no interface of this machine has that address: change {key}")
+    } else {
+        format!("see what forbids it, or change {key}")
     }
 }
 

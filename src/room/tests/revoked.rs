@@ -1,10 +1,14 @@
 //! Whom a revocation puts out, and what an operator does to a room.
 
+use std::time::Duration;
+
+use serde_json::json;
+
 use super::client::Client;
 use super::support::{World, id, offer, seat_lines};
 use crate::{
     room::{Grant, HttpKey, HttpReply, Input, Revocation},
-    wire::signal::{ByeCode, LeaveReason},
+    wire::signal::{ByeCode, LeaveReason, ServerMessage},
 };
 
 fn revoke(world: &mut World, revocation: Revocation) {
@@ -97,4 +101,18 @@ fn an_operator_sees_who_is_here_puts_somebody_out_and_closes_the_room() {
     );
     assert_eq!(world.clients[ann].bye, Some(ByeCode::RoomClosed));
     assert!(world.room.is_empty());
+}
+
+#[test]
+fn whom_a_moderator_keeps_out_comes_back_when_the_time_is_over() {
+    let mut world = World::new();
+    let moderator = world.join_with("mod", Grant::MODERATE, 0, |_| {});
+    world.join("bob");
+    let said = world.say(moderator, json!({"type":"remove","participant":"bob","blockMs":60_000}));
+    assert!(matches!(said, ServerMessage::Ok(_)));
+    assert_eq!(world.refused("bob", Grant::JOIN, |_| {}), "entry-denied");
+    world.join("eve");
+    world.pass(Duration::from_secs(61));
+    world.join("bob");
+    assert_eq!(world.room.participants(), 3);
 }

@@ -12,9 +12,9 @@ const LIMIT: Duration = Duration::from_secs(60);
 pub(super) fn alerts(context: &Context) -> Outcome {
     let folder = context.root.join("deploy/prometheus");
     let promtool = |arguments: &[&str]| run(command(Path::new("promtool"), arguments, &folder), LIMIT);
-    let lawful = promtool(&["check", "rules", "enfilade.rules.yml"]);
+    let lawful = promtool(&["check", "rules", "upkeep.yml"]);
     if !lawful.success {
         return Outcome::check(&lawful);
     }
-    Outcome::check(&promtool(&["test", "rules", "enfilade.test.yml"]))
+    Outcome::check(&promtool(&["test", "rules", "upkeep.test.yml"]))
 }
