@@ -65,20 +65,19 @@ pub(super) async fn take_back(State(api): State<Arc<Api>>, Path(name): Path<Stri
     if let Err(refusal) = admin(&api, &headers) {
         return problem(&refusal);
     }
+    if !api.keys.revocations().has(&name) {
+        let sentence = "there is no such revocation";
+        let refusal = Refusal::new(StatusCode::NOT_FOUND, ErrorCode::NoSuchRequest, sentence);
+        return problem(&refusal);
+    }
     if let Some(cluster) = api.node.cluster()
-        && api.keys.revocations().has(&name)
         && forget(&*cluster.bus(), &name).await.is_none()
     {
         return problem(&Closed::Cut.into());
     }
-    match api.keys.revocations().remove(&name) {
-        Some(_) => StatusCode::NO_CONTENT.into_response(),
-        None => {
-            let sentence = "there is no such revocation";
-            let refusal = Refusal::new(StatusCode::NOT_FOUND, ErrorCode::NoSuchRequest, sentence);
-            problem(&refusal)
-        }
-    }
+    // The bus may have told of it already.
+    api.keys.revocations().remove(&name);
+    StatusCode::NO_CONTENT.into_response()
 }
 
 async fn begin(api: &Api, headers: &HeaderMap, body: &[u8]) -> Result<(String, Entry), Refusal> {
