@@ -1,6 +1,8 @@
 //! The command line: reads flags and environment, once, and hands a checked configuration to what it starts.
 
+mod admin;
 mod commands;
+mod doctor;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -8,6 +10,9 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
+
+use admin::AdminCommand;
+use doctor::DoctorArgs;
 
 use crate::config::{Sources, parse_duration};
 use crate::wire::{ParticipantId, RoomId};
@@ -35,6 +40,10 @@ enum Command {
         #[command(subcommand)]
         command: ConfigCommand,
     },
+    /// Look at this machine with the configuration in hand, and say what to change; fails when something is bad
+    Doctor(DoctorArgs),
+    #[command(flatten)]
+    Admin(AdminCommand),
 }
 
 #[derive(Debug, Subcommand)]
@@ -72,11 +81,14 @@ struct ConfigArgs {
 #[derive(Args, Debug)]
 struct TokenArgs {
     /// Room the token is for
-    #[arg(long)]
-    room: RoomId,
+    #[arg(long, required_unless_present = "admin")]
+    room: Option<RoomId>,
     /// Id of the participant the token is for
-    #[arg(long, value_name = "ID")]
-    participant: ParticipantId,
+    #[arg(long, value_name = "ID", required_unless_present = "admin")]
+    participant: Option<ParticipantId>,
+    /// A token for whoever runs the server: good for the REST API and for no call; with --room only for that room's affairs
+    #[arg(long, conflicts_with_all = ["participant", "permissions"])]
+    admin: bool,
     /// What the holder may do: allow_join, ask_join or allow_mod; may be given several times [default: allow_join]
     #[arg(long = "permission", value_name = "PERMISSION", value_parser = crate::api::token::Permissions::WORDS)]
     permissions: Vec<String>,
@@ -98,6 +110,12 @@ pub fn main() -> ExitCode {
         None => commands::serve(&cli.serve.sources(environment)),
         Some(Command::Serve(args)) => commands::serve(&args.sources(environment)),
         Some(Command::Token(args)) => commands::token(&args, &args.config.sources(environment)),
+        Some(Command::Doctor(args)) => match doctor::run(&args, environment) {
+            Ok(true) => Ok(()),
+            Ok(false) => return ExitCode::FAILURE,
+            Err(error) => Err(error),
+        },
+        Some(Command::Admin(command)) => command.run(environment),
         Some(Command::Config {
             command: ConfigCommand::Check(args),
         }) => commands::check(&args.sources(environment)),

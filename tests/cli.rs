@@ -215,3 +215,59 @@ fn production_does_not_start_without_a_key_of_its_own() {
     assert!(stderr(&short).contains("a secret, 5 bytes") && stderr(&short).contains("32 to 1024 bytes"));
     assert!(!stderr(&short).contains("\"short\""));
 }
+
+#[test]
+fn an_operators_token_opens_no_room() {
+    let output = enfilade(&["token", "--admin"], &[]);
+    assert!(output.status.success(), "{}", stderr(&output));
+    let token = stdout(&output).trim_end();
+    let grant = Keyring::new(&Config::development().keys)
+        .verify(token, SystemTime::now())
+        .unwrap();
+    assert!(grant.is_admin() && grant.room.is_none());
+    let room = RoomId::new("standup").unwrap();
+    assert_eq!(grant.check_room(&room), Err(TokenError::WrongRole));
+    // What clients hold is good for the REST API as well, and still operates nothing.
+    let arguments = [
+        "token",
+        "--room",
+        "r",
+        "--participant",
+        "p",
+        "--permission",
+        "allow_mod",
+    ];
+    let output = enfilade(&arguments, &[]);
+    let grant = Keyring::new(&Config::development().keys)
+        .verify(stdout(&output).trim_end(), SystemTime::now())
+        .unwrap();
+    assert!(grant.may_call_rest && !grant.is_admin());
+}
+
+#[test]
+fn doctor_says_what_is_wrong_and_fails_when_it_is_bad() {
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let listen = format!("http.listen={}", taken.local_addr().unwrap());
+    let output = enfilade(&["doctor", "--json", "--set", &listen], &[]);
+    let report: serde_json::Value = serde_json::from_str(stdout(&output)).unwrap();
+    let finding = |about: &str| {
+        let findings = report["findings"].as_array().unwrap();
+        findings.iter().find(|one| one["about"] == about).unwrap().clone()
+    };
+    assert_eq!((output.status.code(), &report["well"]), (Some(1), &false.into()));
+    assert_eq!(finding("HTTP port")["health"], "bad");
+    assert!(finding("HTTP port")["advice"].as_str().unwrap().contains("http.listen"));
+    for about in [
+        "clock",
+        "open files",
+        "receive buffer",
+        "send buffer",
+        "UDP offload",
+        "addresses",
+    ] {
+        assert!(finding(about)["found"].is_string(), "{about}");
+    }
+    let unlawful = enfilade(&["doctor", "--set", "room.max_seats=99"], &[]);
+    assert_eq!(unlawful.status.code(), Some(1));
+    assert!(stdout(&unlawful).contains("BAD") && stdout(&unlawful).contains("room.max_seats = 99"));
+}

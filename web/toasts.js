@@ -18,6 +18,7 @@ const WORDS = {
   'token-missing': 'This server needs an access token.',
   'token-room': 'This access token is for another room.',
   'token-unknown-key': 'This access token was not made for this server.',
+  'token-revoked': 'Your access was taken back.',
   'token-used': 'This access token was good for one visit. Ask for another one.',
   'token-not-yet-valid': 'This access token is not valid yet. Try again later.',
   'token-permissions': 'This access token does not allow you to join.',

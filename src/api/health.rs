@@ -76,6 +76,7 @@ pub(super) async fn development_token(
         },
         ttl: DEVELOPMENT_TOKEN_TTL,
         token_id: None,
+        rest_only: false,
     };
     match issue(key, &request, SystemTime::now()) {
         Ok(token) => Json(TokenAnswer { token }).into_response(),

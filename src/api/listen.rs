@@ -2,6 +2,8 @@
 
 use std::convert::Infallible;
 use std::io;
+use std::net::IpAddr;
+use std::sync::Arc;
 
 use axum::Router;
 use axum::body::Body;
@@ -10,11 +12,13 @@ use axum::response::IntoResponse;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::timeout;
 use tower::ServiceExt;
 
 use super::HttpConfig;
+use super::tls::Tls;
 
 /// Serves until `stop` is done, then lets go of the listener; open connections end with the process.
 ///
@@ -24,8 +28,10 @@ pub async fn serve(
     listener: TcpListener,
     router: Router,
     config: HttpConfig,
+    tls: Option<Tls>,
     stop: impl Future<Output = ()>,
 ) -> io::Result<()> {
+    let config = Arc::new(config);
     let mut stop = std::pin::pin!(stop);
     loop {
         let accepted = tokio::select! {
@@ -33,8 +39,14 @@ pub async fn serve(
             () = &mut stop => return Ok(()),
         };
         match accepted {
-            Ok((stream, _)) => {
-                tokio::spawn(connection(stream, router.clone(), config.clone()));
+            Ok((stream, peer)) => {
+                tokio::spawn(greet(
+                    stream,
+                    peer.ip(),
+                    tls.clone(),
+                    router.clone(),
+                    Arc::clone(&config),
+                ));
             }
             // Out of file descriptors, or a client that went away in the queue: neither ends the listener.
             Err(error) => {
@@ -52,13 +64,30 @@ const ACCEPT_PAUSE: std::time::Duration = std::time::Duration::from_millis(50);
 /// and goes on.
 const REQUEST_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(30);
 
-async fn connection(stream: TcpStream, router: Router, config: HttpConfig) {
+async fn greet(stream: TcpStream, peer: IpAddr, tls: Option<Tls>, router: Router, config: Arc<HttpConfig>) {
     // Signalling messages are small and wanted now. A socket that cannot be set is served all the same.
     let _ = stream.set_nodelay(true);
+    match tls {
+        None => connection(stream, peer, router, config).await,
+        Some(tls) => match Box::pin(tls.accept(stream, config.first_message_timeout)).await {
+            Ok(stream) => connection(stream, peer, router, config).await,
+            Err(error) => tracing::debug!(%error, %peer, "a TLS handshake failed"),
+        },
+    }
+}
+
+async fn connection<S>(stream: S, peer: IpAddr, router: Router, config: Arc<HttpConfig>)
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let (header_read_timeout, max_header) = (config.first_message_timeout, config.max_header);
     let service = service_fn(move |request: hyper::Request<hyper::body::Incoming>| {
         let router = router.clone();
+        let mut request = request.map(Body::new);
+        let client = config.trusted_proxies.client(peer, request.headers());
+        request.extensions_mut().insert(client);
         async move {
-            let answered = timeout(REQUEST_TIMEOUT, router.oneshot(request.map(Body::new))).await;
+            let answered = timeout(REQUEST_TIMEOUT, router.oneshot(request)).await;
             Ok::<_, Infallible>(match answered {
                 Ok(response) => response.unwrap_or_else(|never| match never {}),
                 Err(_) => StatusCode::REQUEST_TIMEOUT.into_response(),
@@ -67,12 +96,12 @@ async fn connection(stream: TcpStream, router: Router, config: HttpConfig) {
     });
     let served = http1::Builder::new()
         .timer(TokioTimer::new())
-        .header_read_timeout(config.first_message_timeout)
-        .max_buf_size(config.max_header)
+        .header_read_timeout(header_read_timeout)
+        .max_buf_size(max_header)
         .serve_connection(TokioIo::new(stream), service)
         .with_upgrades()
         .await;
     if let Err(error) = served {
-        tracing::debug!(%error, "a connection ended early");
+        tracing::debug!(%error, %peer, "a connection ended early");
     }
 }

@@ -2,14 +2,18 @@
 
 mod assets;
 mod carry;
+mod client;
 mod config;
 mod elsewhere;
 mod health;
 mod line;
 mod listen;
 mod lookup;
+mod operate;
+mod revoked;
 mod rooms;
 mod signal;
+mod tls;
 pub mod token;
 mod whip;
 
@@ -23,10 +27,14 @@ use axum::routing::{delete, get, post};
 use tower_http::cors::{AllowOrigin, CorsLayer};
 use tower_http::set_header::SetResponseHeaderLayer;
 
+pub use client::{ClientHeader, TrustedProxies};
 pub use config::HttpConfig;
 pub use listen::serve;
+pub use operate::{Order, Orders, Reloaded};
+pub use tls::{Certificate, Tls, TlsError, TlsFigures, TlsFiles, Watching};
 
 use crate::node::{Arrivals, Node};
+use client::OpenSockets;
 use token::{Key, Keyring, Spent};
 
 /// What every route needs.
@@ -35,8 +43,12 @@ struct Api {
     keys: Keyring,
     spent: Spent,
     config: HttpConfig,
+    /// Of whom there are how many.
+    open_sockets: OpenSockets,
     /// Signs tokens for the page; only in development mode.
     development_key: Option<Key>,
+    /// What an operator wants of the whole node.
+    orders: Orders,
 }
 
 /// Everything the node serves over HTTP. With `development_key`, whoever asks gets a token signed by it.
@@ -44,17 +56,23 @@ struct Api {
 /// With `arrivals` it serves those that other nodes hand on, too, in a task that ends with them.
 pub fn router(
     node: Node,
-    keys: &[Key],
+    keys: Keyring,
     config: HttpConfig,
     development_key: Option<Key>,
     arrivals: Option<Arrivals>,
+    orders: Orders,
 ) -> Router {
+    if let Some(cluster) = node.cluster() {
+        tokio::spawn(revoked::follow(node.clone(), keys.revocations().clone(), cluster.bus()));
+    }
     let api = Arc::new(Api {
         node,
-        keys: Keyring::new(keys),
+        keys,
         spent: Spent::default(),
         config,
+        open_sockets: OpenSockets::default(),
         development_key,
+        orders,
     });
     let here_or_elsewhere = axum::middleware::from_fn_with_state(Arc::clone(&api), elsewhere::hand_on);
     // Whoever asks an ingest endpoint for its options, from a page or not, learns what it takes (RFC 9725 section 4.2).
@@ -68,7 +86,11 @@ pub fn router(
             HeaderValue::from_static("application/sdp"),
         ));
     let rooms = Router::new()
+        .route("/v1/rooms/{room}", delete(rooms::end))
         .route("/v1/rooms/{room}/stats", get(rooms::stats))
+        .route("/v1/rooms/{room}/links", get(rooms::links))
+        .route("/v1/rooms/{room}/participants", get(rooms::participants))
+        .route("/v1/rooms/{room}/participants/{participant}", delete(rooms::remove))
         .route(
             "/whip/{room}/{resource}",
             delete(whip::end_publishing).patch(whip::patch_publishing),
@@ -84,6 +106,12 @@ pub fn router(
         .route("/metrics", get(health::metrics))
         .route("/v1/signal", get(signal::upgrade))
         .route("/v1/dev/token", post(health::development_token))
+        .route("/v1/node", get(operate::node))
+        .route("/v1/rooms", get(operate::rooms))
+        .route("/v1/drain", post(operate::drain))
+        .route("/v1/reload", post(operate::reload))
+        .route("/v1/revocations", get(revoked::list).post(revoked::revoke))
+        .route("/v1/revocations/{name}", delete(revoked::take_back))
         .merge(rooms)
         .merge(assets::routes())
         .layer(cors(&api.config))

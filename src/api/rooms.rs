@@ -1,4 +1,4 @@
-//! What a room tells over HTTP.
+//! What a room tells over HTTP, and what an operator does to it.
 
 use std::sync::Arc;
 
@@ -9,37 +9,121 @@ use axum::response::{IntoResponse, Response};
 use serde_json::json;
 
 use super::Api;
-use super::whip::{Refusal, authorise, id, problem};
-use crate::room::{HttpReply, Input};
-use crate::wire::signal::ParticipantStats;
-use crate::wire::{ErrorCode, RoomId};
+use super::token::TokenError;
+use super::whip::{Refusal, authorise_or_admin, id, problem};
+use crate::room::{HttpKey, HttpReply, Input};
+use crate::wire::{ErrorCode, ParticipantId, RoomId};
 
 /// `GET /v1/rooms/{room}/stats`: how everybody in the room is connected, for holders of `allow_mod`.
 pub(super) async fn stats(State(api): State<Arc<Api>>, Path(room): Path<String>, headers: HeaderMap) -> Response {
-    match ask(&api, &room, &headers).await {
-        Ok(participants) => Json(json!({ "room": room, "participants": participants })).into_response(),
-        Err(refusal) => problem(&refusal),
+    let result = async {
+        let named = id::<RoomId>(&room, "room")?;
+        if !authorise_or_admin(&api, &headers, &named)?.permissions.allow_mod {
+            let sentence = "the token does not allow to see how others are connected";
+            return Err(Refusal::new(StatusCode::FORBIDDEN, ErrorCode::Forbidden, sentence));
+        }
+        ask(&api, &named, |request| Input::HttpStats { request }).await
+    };
+    show(result.await, &room)
+}
+
+/// `GET /v1/rooms/{room}/participants`: who is here and what they publish.
+pub(super) async fn participants(
+    State(api): State<Arc<Api>>,
+    Path(room): Path<String>,
+    headers: HeaderMap,
+) -> Response {
+    match who(&api, &room, &headers).await {
+        Ok(HttpReply::Who { participants, .. }) => {
+            Json(json!({ "room": room, "participants": participants })).into_response()
+        }
+        other => show(other, &room),
     }
 }
 
-async fn ask(api: &Api, room: &str, headers: &HeaderMap) -> Result<Vec<ParticipantStats>, Refusal> {
-    let room = id::<RoomId>(room, "room")?;
-    let grant = authorise(api, headers, &room)?;
-    if !grant.permissions.allow_mod {
-        let sentence = "the token does not allow to see how others are connected";
-        return Err(Refusal::new(StatusCode::FORBIDDEN, ErrorCode::Forbidden, sentence));
+/// `GET /v1/rooms/{room}/links`: the rooms it is linked with.
+pub(super) async fn links(State(api): State<Arc<Api>>, Path(room): Path<String>, headers: HeaderMap) -> Response {
+    match who(&api, &room, &headers).await {
+        Ok(HttpReply::Who { links, .. }) => Json(json!({ "room": room, "links": links })).into_response(),
+        other => show(other, &room),
     }
-    let reply = api.node.ask(&room, false, |request, _| Input::HttpStats { request });
-    match reply.await? {
-        HttpReply::Stats { participants } => Ok(participants),
-        HttpReply::Refused { code, message } => Err(Refusal::new(StatusCode::TOO_MANY_REQUESTS, code, message)),
-        HttpReply::NotFound
-        | HttpReply::Created { .. }
-        | HttpReply::Restarted { .. }
-        | HttpReply::Done
-        | HttpReply::OtherSession => {
-            let sentence = "nobody is in the room";
-            Err(Refusal::new(StatusCode::NOT_FOUND, ErrorCode::RoomNotFound, sentence))
+}
+
+/// `DELETE /v1/rooms/{room}/participants/{participant}`: puts somebody out, who may come again unless that is revoked.
+pub(super) async fn remove(
+    State(api): State<Arc<Api>>,
+    Path((room, participant)): Path<(String, String)>,
+    headers: HeaderMap,
+) -> Response {
+    let result = async {
+        let room = admitted(&api, &room, &headers)?;
+        let participant = id::<ParticipantId>(&participant, "participant")?;
+        let make = |request| Input::HttpRemove {
+            request,
+            participant: participant.clone(),
+        };
+        let reply = ask(&api, &room, make).await?;
+        if reply == HttpReply::NotFound {
+            let sentence = "nobody of that id is in the room";
+            let code = ErrorCode::NoSuchParticipant;
+            return Err(Refusal::new(StatusCode::NOT_FOUND, code, sentence));
         }
+        Ok(reply)
+    };
+    show(result.await, &room)
+}
+
+/// `DELETE /v1/rooms/{room}`: closes the room for everybody.
+pub(super) async fn end(State(api): State<Arc<Api>>, Path(room): Path<String>, headers: HeaderMap) -> Response {
+    let result = async {
+        let room = admitted(&api, &room, &headers)?;
+        ask(&api, &room, |request| Input::HttpEnd { request }).await
+    };
+    show(result.await, &room)
+}
+
+async fn who(api: &Api, room: &str, headers: &HeaderMap) -> Result<HttpReply, Refusal> {
+    let room = admitted(api, room, headers)?;
+    ask(api, &room, |request| Input::HttpWho { request }).await
+}
+
+/// The room, if the request is an operator's.
+fn admitted(api: &Api, room: &str, headers: &HeaderMap) -> Result<RoomId, Refusal> {
+    let room = id::<RoomId>(room, "room")?;
+    if authorise_or_admin(api, headers, &room)?.is_admin() {
+        Ok(room)
+    } else {
+        Err(TokenError::WrongRole.into())
+    }
+}
+
+async fn ask(api: &Api, room: &RoomId, input: impl Fn(HttpKey) -> Input) -> Result<HttpReply, Refusal> {
+    if !api.node.has(room) {
+        let sentence = "nobody is in the room";
+        return Err(Refusal::new(StatusCode::NOT_FOUND, ErrorCode::RoomNotFound, sentence));
+    }
+    Ok(api.node.ask(room, false, |request, _| input(request)).await?)
+}
+
+fn show(result: Result<HttpReply, Refusal>, room: &str) -> Response {
+    match result {
+        Ok(HttpReply::Stats { participants }) => {
+            Json(json!({ "room": room, "participants": participants })).into_response()
+        }
+        Ok(HttpReply::Done) => StatusCode::NO_CONTENT.into_response(),
+        Ok(HttpReply::Refused { code, message }) => {
+            problem(&Refusal::new(StatusCode::TOO_MANY_REQUESTS, code, message))
+        }
+        Ok(
+            HttpReply::NotFound
+            | HttpReply::Who { .. }
+            | HttpReply::Created { .. }
+            | HttpReply::Restarted { .. }
+            | HttpReply::OtherSession,
+        ) => {
+            let sentence = "nobody is in the room";
+            problem(&Refusal::new(StatusCode::NOT_FOUND, ErrorCode::RoomNotFound, sentence))
+        }
+        Err(refusal) => problem(&refusal),
     }
 }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
+use axum::Extension;
 use axum::extract::State;
 use axum::extract::ws::{CloseFrame, Message, WebSocketUpgrade};
 use axum::http::{HeaderMap, StatusCode};
@@ -10,6 +11,7 @@ use axum::response::{IntoResponse, Response};
 use tokio::time::timeout;
 
 use super::Api;
+use super::client::ClientAddress;
 use super::line::{Frame, Line};
 use super::token::{Grant, TokenError};
 use crate::cluster::NodeId;
@@ -19,7 +21,7 @@ use crate::wire::limits::OFFER_BYTES_MAX;
 use crate::wire::signal::{
     ClientMessage, Intent, JoinRequest, ResumeRequest, ServerMessage, SignalError, decode, encode, frame,
 };
-use crate::wire::{ErrorCode, ResumeKey};
+use crate::wire::{ErrorCode, ParticipantId, ResumeKey};
 
 /// Kept for every open socket.
 const READ_BUFFER_BYTES: usize = 8 << 10;
@@ -35,10 +37,21 @@ const LOOKUPS_MAX: u32 = 20;
 pub(super) const RESTART: u16 = 1012;
 const TOO_SLOW: u16 = 4008;
 
-pub(super) async fn upgrade(State(api): State<Arc<Api>>, headers: HeaderMap, upgrade: WebSocketUpgrade) -> Response {
+pub(super) async fn upgrade(
+    State(api): State<Arc<Api>>,
+    Extension(client): Extension<ClientAddress>,
+    headers: HeaderMap,
+    upgrade: WebSocketUpgrade,
+) -> Response {
     if !api.allows_origin(&headers) {
         return (StatusCode::FORBIDDEN, "pages of this origin may not connect\n").into_response();
     }
+    let Some(open) = api.open_sockets.open(client, api.config.max_sockets_per_client) else {
+        api.node.metrics().joins.with_label_values(&["too-many-sockets"]).inc();
+        let sentence = "so many signalling sockets of one address are too many\n";
+        return (StatusCode::TOO_MANY_REQUESTS, sentence).into_response();
+    };
+    tracing::debug!(client = %client.0, "a signalling socket opens");
     upgrade
         // Twice the limit, so that a message a little too large is answered rather than cut off.
         .max_message_size(OFFER_BYTES_MAX * 2)
@@ -46,6 +59,7 @@ pub(super) async fn upgrade(State(api): State<Arc<Api>>, headers: HeaderMap, upg
         // The library's default is 128 KiB for every socket; messages are small, and an offer is read in a few turns.
         .read_buffer_size(READ_BUFFER_BYTES)
         .on_upgrade(move |socket| async move {
+            let _counted = open;
             api.node.metrics().sockets.inc();
             Box::new(Socket::new(&api, Line::Socket(Box::new(socket)))).run().await;
             api.node.metrics().sockets.dec();
@@ -192,6 +206,12 @@ impl Socket {
             });
         };
         grant.check_room(&room).map_err(refused)?;
+        let revoked = |participant: Option<&ParticipantId>| {
+            self.api
+                .keys
+                .check_revoked(&grant, &room, participant, SystemTime::now())
+        };
+        revoked(join.participant.as_ref()).map_err(refused)?;
         let may_begin = join.intent != Intent::Join;
         let closed = |closed: Closed| SignalError::new(closed.code(), closed.to_string());
         if may_lead_on && let Route::There(node) = self.api.node.route(&room, may_begin).await.map_err(closed)? {
@@ -201,7 +221,7 @@ impl Socket {
             grant.check_join(&room, participant).map_err(refused)?;
         }
         join.participant = grant.participant.clone().or(join.participant);
-        let permissions = room_grant(&grant);
+        let (permissions, pass) = (room_grant(&grant), grant.pass());
         self.api.spent.spend(&grant, SystemTime::now()).map_err(refused)?;
         self.grant = Some(grant);
         let key = self.key;
@@ -213,12 +233,26 @@ impl Socket {
                 request,
                 join: Box::new(join.clone()),
                 grant: permissions,
+                pass: pass.clone(),
                 shard: place.shard,
                 local: place.local,
             })
             .await;
         match entered {
-            Ok(attached) => Ok(First::Entered(attached)),
+            Ok(attached) => {
+                // What was revoked while it came in was not told to a room that did not know it yet.
+                if let Some(grant) = &self.grant
+                    && let Some(revocation) =
+                        self.api
+                            .keys
+                            .revocation(grant, &room, join.participant.as_ref(), SystemTime::now())
+                {
+                    let revocation = Arc::new(revocation);
+                    // A room that has ended has let everybody go.
+                    let _ended = attached.send(Input::Revoked { revocation }).await;
+                }
+                Ok(First::Entered(attached))
+            }
             Err(why) => {
                 self.give_token_back();
                 // Somebody came into it over there at the same moment.

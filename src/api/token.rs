@@ -7,12 +7,13 @@
 mod claims;
 mod error;
 mod key;
+mod revocations;
 mod spent;
 #[cfg(test)]
 mod tests;
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use base64::Engine;
@@ -22,11 +23,12 @@ use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header};
 pub use claims::Permissions;
 pub use error::TokenError;
 pub use key::{Key, Secret};
+pub use revocations::{Entry, Full, Revocations};
 pub use spent::Spent;
 
 use claims::{Claims, ProtectedHeader};
 
-use crate::room::Verify;
+use crate::room::{Pass, Revocation, Verify};
 use crate::wire::limits::TOKEN_BYTES_MAX;
 use crate::wire::{ParticipantId, RoomId};
 
@@ -48,6 +50,8 @@ pub struct Grant {
     pub may_join: bool,
     /// Whether the token may be used for the REST API (role `crawler`, or no roles).
     pub may_call_rest: bool,
+    /// The claim `iat`: when it was issued, in seconds since 1970.
+    pub issued_at: Option<u64>,
     /// When the token ends; a call that is under way goes on.
     pub expires_at: SystemTime,
     /// The claim `jti`: the issuer's name for this one token.
@@ -57,6 +61,21 @@ pub struct Grant {
 }
 
 impl Grant {
+    /// Whether the holder runs the server: a token of the role `crawler` alone, which lets nobody into a call, with `allow_mod`. A
+    /// token without roles is good for everything else, and clients hold those.
+    pub fn is_admin(&self) -> bool {
+        self.may_call_rest && !self.may_join && self.permissions.allow_mod
+    }
+
+    /// What names the token, so that it can be revoked.
+    pub fn pass(&self) -> Pass {
+        Pass {
+            key: self.key_id.as_str().into(),
+            token: self.token_id.as_deref().map(Into::into),
+            issued_at: self.issued_at,
+        }
+    }
+
     /// Checks that the token is for joining, and for this room.
     ///
     /// # Errors
@@ -65,6 +84,14 @@ impl Grant {
         if !self.may_join {
             return Err(TokenError::WrongRole);
         }
+        self.check_bound(room)
+    }
+
+    /// Checks that the token is for this room, whatever it is for.
+    ///
+    /// # Errors
+    /// [`TokenError::WrongRoom`].
+    pub fn check_bound(&self, room: &RoomId) -> Result<(), TokenError> {
         if self.room.as_ref().is_some_and(|bound| bound != room) {
             return Err(TokenError::WrongRoom);
         }
@@ -97,6 +124,8 @@ pub struct TokenRequest {
     pub ttl: Duration,
     /// The claim `jti`.
     pub token_id: Option<String>,
+    /// Good for the REST API and for nothing else (`roles: ["crawler"]`); with `allow_mod` its holder runs the server.
+    pub rest_only: bool,
 }
 
 /// Issues a token signed by `key`.
@@ -119,19 +148,61 @@ pub fn issue(key: &Key, request: &TokenRequest, now: SystemTime) -> Result<Strin
     }
 }
 
-/// The keys by which tokens are verified. Cheap to look up, redacted in `Debug`.
+/// The keys by which tokens are verified, and what was revoked. Cheap to look up and to clone; clones share both, so that what is
+/// replaced or revoked is so everywhere at once. Redacted in `Debug`.
 #[derive(Clone, Debug)]
 pub struct Keyring {
-    keys: BTreeMap<String, DecodingKey>,
+    keys: Arc<RwLock<BTreeMap<String, DecodingKey>>>,
+    revocations: Revocations,
 }
 
 impl Keyring {
     /// Takes the keys of the configuration.
     pub fn new(keys: &[Key]) -> Self {
-        let decoding = |key: &Key| (key.id.clone(), DecodingKey::from_secret(key.secret.expose()));
         Keyring {
-            keys: keys.iter().map(decoding).collect(),
+            keys: Arc::new(RwLock::new(decoding(keys))),
+            revocations: Revocations::default(),
         }
+    }
+
+    /// From now on these keys count, and no others.
+    pub fn replace(&self, keys: &[Key]) {
+        *self.keys.write().unwrap_or_else(PoisonError::into_inner) = decoding(keys);
+    }
+
+    /// What was revoked.
+    pub fn revocations(&self) -> &Revocations {
+        &self.revocations
+    }
+
+    /// Checks a verified token against what was revoked, for whoever comes into this room by it.
+    ///
+    /// # Errors
+    /// [`TokenError::Revoked`].
+    pub fn check_revoked(
+        &self,
+        grant: &Grant,
+        room: &RoomId,
+        participant: Option<&ParticipantId>,
+        now: SystemTime,
+    ) -> Result<(), TokenError> {
+        match self.revocation(grant, room, participant, now) {
+            Some(_) => Err(TokenError::Revoked),
+            None => Ok(()),
+        }
+    }
+
+    /// The same, and by what it was revoked.
+    pub fn revocation(
+        &self,
+        grant: &Grant,
+        room: &RoomId,
+        participant: Option<&ParticipantId>,
+        now: SystemTime,
+    ) -> Option<Revocation> {
+        let participant = grant.participant.as_ref().or(participant);
+        self.revocations
+            .find(&grant.pass(), Some(room), participant, unix_seconds(now))
     }
 
     /// The same for rooms, whose participants hand tokens to each other: is this one good for joining that room?
@@ -139,12 +210,15 @@ impl Keyring {
         Arc::new(move |token, room, unix_ms| {
             let now = UNIX_EPOCH + Duration::from_millis(unix_ms);
             let grant = self.verify(&token.0, now);
-            let checked = grant.and_then(|grant| grant.check_room(room));
+            let checked = grant.and_then(|grant| {
+                grant.check_room(room)?;
+                self.check_revoked(&grant, room, None, now)
+            });
             checked.map_err(|error| (error.code(), error.to_string()))
         })
     }
 
-    /// Verifies a token: form, algorithm, key, signature, then time and claims, in this order.
+    /// Verifies a token: form, algorithm, key, signature, then time and claims, then whether it was revoked, in this order.
     ///
     /// # Errors
     /// Why the token is refused. Never contains any part of the token.
@@ -172,13 +246,29 @@ impl Keyring {
             return Err(TokenError::Malformed("its header says it is not a JWT"));
         }
         let claims: Claims = object_of(payload)?;
-        let key = self.keys.get(&claims.apikey).ok_or(TokenError::UnknownKey)?;
+        let keys = self.keys.read().unwrap_or_else(PoisonError::into_inner);
+        let key = keys.get(&claims.apikey).ok_or(TokenError::UnknownKey)?;
         // The comparison inside is in constant time. An error is a signature that is not base64url.
-        match jsonwebtoken::crypto::verify(signature, message.as_bytes(), key, Algorithm::HS256) {
-            Ok(true) => claims.into_grant(unix_seconds(now)),
-            Ok(false) | Err(_) => Err(TokenError::WrongSignature),
+        let verified = jsonwebtoken::crypto::verify(signature, message.as_bytes(), key, Algorithm::HS256);
+        drop(keys);
+        let grant = match verified {
+            Ok(true) => claims.into_grant(unix_seconds(now))?,
+            Ok(false) | Err(_) => return Err(TokenError::WrongSignature),
+        };
+        let (room, participant) = (grant.room.as_ref(), grant.participant.as_ref());
+        match self
+            .revocations
+            .find(&grant.pass(), room, participant, unix_seconds(now))
+        {
+            Some(_) => Err(TokenError::Revoked),
+            None => Ok(grant),
         }
     }
+}
+
+fn decoding(keys: &[Key]) -> BTreeMap<String, DecodingKey> {
+    let decoding = |key: &Key| (key.id.clone(), DecodingKey::from_secret(key.secret.expose()));
+    keys.iter().map(decoding).collect()
 }
 
 /// Decodes base64url and then a JSON object without duplicate members among those we read.

@@ -46,7 +46,9 @@ pub(super) async fn publish(
                 "the token names no participantId to publish as",
             ));
         };
-        let permissions = room_grant(&grant);
+        api.keys
+            .check_revoked(&grant, &room, Some(&participant), SystemTime::now())?;
+        let (permissions, pass) = (room_grant(&grant), grant.pass());
         links = ice_servers(&api, &grant);
         let sdp = offer(&headers, &body)?;
         let make = |request, place: Place| Input::Whip {
@@ -55,6 +57,7 @@ pub(super) async fn publish(
             offer: Box::new(HttpOffer {
                 sdp: sdp.clone(),
                 grant: permissions,
+                pass: pass.clone(),
                 shard: place.shard,
                 local: place.local,
             }),
@@ -78,7 +81,7 @@ pub(super) async fn watch(
         let room = id::<RoomId>(&room, "room")?;
         let publisher = id::<ParticipantId>(&publisher, "participant")?;
         let grant = authorise(&api, &headers, &room)?;
-        let permissions = room_grant(&grant);
+        let (permissions, pass) = (room_grant(&grant), grant.pass());
         links = ice_servers(&api, &grant);
         let sdp = offer(&headers, &body)?;
         let make = |request, place: Place| Input::Whep {
@@ -87,6 +90,7 @@ pub(super) async fn watch(
             offer: Box::new(HttpOffer {
                 sdp: sdp.clone(),
                 grant: permissions,
+                pass: pass.clone(),
                 shard: place.shard,
                 local: place.local,
             }),
@@ -337,7 +341,27 @@ where
     })
 }
 
+/// A token that leads into this room, or one of an operator, which leads into no call but to every room's affairs.
+pub(super) fn authorise_or_admin(api: &Api, headers: &HeaderMap, room: &RoomId) -> Result<Grant, Refusal> {
+    let grant = bearer(api, headers)?;
+    if grant.is_admin() {
+        grant.check_bound(room)?;
+    } else {
+        grant.check_room(room)?;
+        api.keys.check_revoked(&grant, room, None, SystemTime::now())?;
+    }
+    Ok(grant)
+}
+
 pub(super) fn authorise(api: &Api, headers: &HeaderMap, room: &RoomId) -> Result<Grant, Refusal> {
+    let grant = bearer(api, headers)?;
+    grant.check_room(room)?;
+    api.keys.check_revoked(&grant, room, None, SystemTime::now())?;
+    Ok(grant)
+}
+
+/// The token of a request, verified; what it is for is not looked at.
+pub(super) fn bearer(api: &Api, headers: &HeaderMap) -> Result<Grant, Refusal> {
     let value = headers
         .get(header::AUTHORIZATION)
         .and_then(|value| value.to_str().ok())
@@ -346,9 +370,7 @@ pub(super) fn authorise(api: &Api, headers: &HeaderMap, room: &RoomId) -> Result
         Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") => token.trim(),
         Some(_) | None => return Err(TokenError::Missing.into()),
     };
-    let grant = api.keys.verify(token, SystemTime::now())?;
-    grant.check_room(room)?;
-    Ok(grant)
+    Ok(api.keys.verify(token, SystemTime::now())?)
 }
 
 fn content_type(headers: &HeaderMap) -> &str {
@@ -413,7 +435,7 @@ fn finish(api: &Api, kind: &str, location: &str, result: Result<HttpReply, Refus
                 sentence,
             ))
         }
-        Ok(HttpReply::Stats { .. } | HttpReply::NotFound) => {
+        Ok(HttpReply::Stats { .. } | HttpReply::Who { .. } | HttpReply::NotFound) => {
             let sentence = "there is no such resource";
             problem(&Refusal::new(
                 StatusCode::NOT_FOUND,

@@ -40,6 +40,8 @@ pub enum Table {
     Nodes,
     /// Owners of rooms, by room.
     Rooms,
+    /// What was revoked, by the name of the revocation.
+    Revocations,
 }
 
 /// A message that came in.

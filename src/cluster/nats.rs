@@ -22,6 +22,8 @@ const TABLE_PATIENCE: Duration = Duration::from_millis(1_500);
 const RECONNECT_MAX: Duration = Duration::from_secs(1);
 /// Nodes remove their own leases and those of the dead; what is left over goes by itself.
 const NODES_MAX_AGE: Duration = Duration::from_secs(3_600);
+/// No revocation is longer; nodes remove those that have ended.
+const REVOCATIONS_MAX_AGE: Duration = Duration::from_secs(366 * 24 * 3_600);
 
 /// Messages that wait to be taken in. Beyond that they are lost, which relays and links notice.
 const SUBSCRIPTION_MAX: usize = 8_192;
@@ -143,6 +145,7 @@ impl NatsBus {
         let (name, max_age) = match table {
             Table::Nodes => ("nodes", NODES_MAX_AGE),
             Table::Rooms => ("rooms", Duration::ZERO),
+            Table::Revocations => ("revocations", REVOCATIONS_MAX_AGE),
         };
         let bucket = format!("{}-{name}", self.config.prefix);
         let store = match self.context.get_key_value(&bucket).await {

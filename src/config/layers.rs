@@ -64,6 +64,14 @@ impl Layers {
             .expect("every key that is read has a default, held by a test")
     }
 
+    /// Keys whose values are others there, sorted.
+    pub(super) fn differences(&self, other: &Layers) -> Vec<String> {
+        let differs = |(key, entry): (&String, &Entry)| {
+            (other.entries.get(key).map(|there| &there.value) != Some(&entry.value)).then(|| key.clone())
+        };
+        self.entries.iter().filter_map(differs).collect()
+    }
+
     /// All keys, sorted.
     #[cfg(test)]
     pub(super) fn keys(&self) -> impl Iterator<Item = &str> {

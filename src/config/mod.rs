@@ -4,6 +4,7 @@
 //! its user (`[room]` in `room`, `[media]` in `shard`, ...); the ranges live in `sections`, beside the reading. Nothing
 //! below this module reads the environment.
 
+mod changes;
 mod layers;
 mod problem;
 mod reader;

@@ -5,14 +5,15 @@ use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use ipnet::IpNet;
 use toml::{Table, Value};
 
 use super::layers::{Layers, read_table};
 use super::problem::{Origin, Problem};
 use super::reader::Reader;
 use super::{Config, DEFAULT_TOML, LogConfig, LogFormat, Mode};
-use crate::api::HttpConfig;
 use crate::api::token::{Key, Secret};
+use crate::api::{ClientHeader, HttpConfig, TlsFiles, TrustedProxies};
 use crate::cluster::NatsConfig;
 use crate::node::{ClusterConfig, ShutdownConfig};
 use crate::packet::{Codec, Kind};
@@ -52,6 +53,26 @@ pub(super) fn read(layers: &Layers, problems: &mut Vec<Problem>) -> Config {
 fn http(reader: &mut Reader<'_>) -> HttpConfig {
     HttpConfig {
         listen: reader.socket_address("http.listen"),
+        tls: tls(reader),
+        trusted_proxies: TrustedProxies {
+            networks: reader.list(
+                "http.trusted_proxies",
+                "expected a list of addresses or networks like [\"10.0.0.0/8\", \"127.0.0.1\", \"::1/128\"]",
+                |text| {
+                    text.parse()
+                        .ok()
+                        .or_else(|| text.parse::<IpAddr>().ok().map(IpNet::from))
+                },
+            ),
+            header: reader.choice(
+                "http.client_header",
+                &[
+                    ("x-forwarded-for", ClientHeader::ForwardedFor),
+                    ("forwarded", ClientHeader::Forwarded),
+                ],
+            ),
+        },
+        max_sockets_per_client: count(reader, "http.max_sockets_per_client", 0, 1_000_000),
         allowed_origins: reader.list(
             "http.allowed_origins",
             "expected a list of origins like [\"https://meet.example.org\"], in lower case, without a path, or [\"*\"]",
@@ -61,6 +82,31 @@ fn http(reader: &mut Reader<'_>) -> HttpConfig {
         max_header: reader.size("http.max_header", 8 * KIB..=MIB),
         ping_interval: reader.duration("http.ping_interval", secs(1)..=secs(300)),
         first_message_timeout: reader.duration("http.first_message_timeout", secs(1)..=secs(60)),
+    }
+}
+
+/// The files are read here too, so that whoever checks a configuration hears of a certificate that the server would not take.
+fn tls(reader: &mut Reader<'_>) -> Option<TlsFiles> {
+    let any = |text: &str| Some(text.to_owned());
+    let expected = "expected the path of a file in PEM, or nothing";
+    let certificate = reader.text("http.tls_certificate", String::new(), expected, any);
+    let key = reader.text("http.tls_key", String::new(), expected, any);
+    let files = match (certificate.is_empty(), key.is_empty()) {
+        (true, true) => return None,
+        (false, true) => return reader.refuse("http.tls_certificate", "expected http.tls_key beside it", None),
+        (true, false) => return reader.refuse("http.tls_key", "expected http.tls_certificate beside it", None),
+        (false, false) => TlsFiles {
+            certificate: certificate.into(),
+            key: key.into(),
+        },
+    };
+    match files.check() {
+        Ok(_) => Some(files),
+        Err(error) => reader.refuse(
+            "http.tls_certificate",
+            &format!("expected a certificate and its key that a server can show: {error}"),
+            None,
+        ),
     }
 }
 

@@ -108,6 +108,20 @@ impl Directory {
         self.lock().presences.listed(listing)
     }
 
+    /// What the rooms after this one show, by name: at most so many.
+    pub(super) fn shown(&self, after: Option<&RoomId>, most: usize) -> Vec<Presence> {
+        let tables = self.lock();
+        let mut rooms: Vec<(&RoomId, u32)> = tables
+            .by_id
+            .iter()
+            .filter(|(id, _)| after.is_none_or(|after| *id > after))
+            .map(|(id, (number, _))| (id, *number))
+            .collect();
+        rooms.sort_unstable();
+        let shown = rooms.into_iter().filter_map(|(_, number)| tables.presences.of(number));
+        shown.take(most).cloned().collect()
+    }
+
     pub(super) fn all(&self) -> Vec<RoomHandle> {
         self.lock().by_id.values().map(|(_, room)| room.clone()).collect()
     }

@@ -121,6 +121,14 @@ impl Metrics {
         Ok(metrics)
     }
 
+    /// Adds what is counted elsewhere.
+    ///
+    /// # Errors
+    /// When something of that name is there already.
+    pub fn register(&self, collector: Box<dyn Collector>) -> prometheus::Result<()> {
+        self.registry.register(collector)
+    }
+
     /// The page of `/metrics`, in the text format.
     pub fn render(&self) -> prometheus::Result<String> {
         TextEncoder::new().encode_to_string(&self.registry.gather())

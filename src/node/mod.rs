@@ -21,8 +21,8 @@ mod room_task;
 mod serve;
 
 use std::net::{IpAddr, SocketAddr};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use tokio::sync::oneshot;
@@ -32,7 +32,9 @@ pub use cluster::{Arrivals, Cluster, ClusterConfig, HandedOn, Relay, RelayEvent,
 pub use config::ShutdownConfig;
 pub use frames::{FrameReceiver, SocketFrame};
 pub use metrics::Metrics;
-pub use serve::serve;
+pub use serve::{
+    Configuration, KERNEL_BUFFER_BYTES, Load, SetLog, advertised_addresses, interface_addresses, listen_address, serve,
+};
 
 use crate::cluster::{Bus, Claim, NodeId};
 use crate::room::{HttpKey, HttpReply, Input, Lookup, RoomConfig, SocketKey, Verify};
@@ -63,7 +65,10 @@ struct Inner {
     /// Whether they do so over TCP as well.
     tcp: bool,
     identity: Arc<DtlsIdentity>,
-    room_config: RoomConfig,
+    /// What rooms that begin are made of.
+    room_config: RwLock<Arc<RoomConfig>>,
+    /// Stands in the resume keys of this node's sessions.
+    tag: u32,
     verify: Verify,
     /// Participants of one room on one shard before the room grows onto another.
     room_spread: usize,
@@ -103,6 +108,11 @@ pub struct NodeParts {
 }
 
 impl Inner {
+    fn room_config(&self) -> Arc<RoomConfig> {
+        // Nothing can leave it half changed.
+        Arc::clone(&self.room_config.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
     /// Answers what somebody asks about rooms. Waits for nobody when the node is alone, or the room is here.
     async fn look_up(&self, lookup: Lookup) -> ServerMessage {
         match lookup {
@@ -112,7 +122,7 @@ impl Inner {
                     (shown, _) => shown,
                 };
                 ServerMessage::Presence(
-                    shown.unwrap_or_else(|| Presence::nobody(room, self.room_config.max_participants)),
+                    shown.unwrap_or_else(|| Presence::nobody(room, self.room_config().max_participants)),
                 )
             }
             Lookup::Rooms(listing) => {
@@ -241,7 +251,8 @@ impl Node {
             tcp: parts.tcp,
             identity: parts.identity,
             admission: Admission::new(Instant::now(), room_config.max_delay),
-            room_config,
+            room_config: RwLock::new(Arc::new(room_config)),
+            tag,
             verify: parts.verify,
             room_spread: parts.room_spread.max(1),
             directory: Directory::default(),
@@ -296,8 +307,53 @@ impl Node {
     }
 
     /// TURN servers that clients are told of.
-    pub fn turn(&self) -> Option<&TurnServers> {
-        self.inner.room_config.turn.as_ref()
+    pub fn turn(&self) -> Option<TurnServers> {
+        self.inner.room_config().turn.clone()
+    }
+
+    /// Rooms that begin from now on are made of this. Those that are there get the TURN servers, because what they hand out has to
+    /// be what the TURN servers take.
+    pub async fn reconfigure_rooms(&self, config: RoomConfig) {
+        let node_tag = self.inner.tag;
+        let servers = config.turn.clone();
+        let before = std::mem::replace(
+            &mut *self.inner.room_config.write().unwrap_or_else(PoisonError::into_inner),
+            Arc::new(RoomConfig { node_tag, ..config }),
+        );
+        if before.turn != servers {
+            self.tell_rooms(None, || Input::Turn {
+                servers: servers.clone(),
+            })
+            .await;
+        }
+    }
+
+    /// Tells every room of this node something, or the one that is named, if it is here.
+    pub async fn tell_rooms(&self, only: Option<&RoomId>, input: impl Fn() -> Input) {
+        let rooms = match only {
+            Some(room) => self.inner.directory.by_id(room).into_iter().collect(),
+            None => self.inner.directory.all(),
+        };
+        for room in rooms {
+            // A room that has ended needs no telling.
+            let _ended = room.inbox.send(RoomMessage::Input(input())).await;
+        }
+    }
+
+    /// Whether somebody is, or was a moment ago, in a room of this node.
+    pub fn has(&self, room: &RoomId) -> bool {
+        self.inner.directory.by_id(room).is_some()
+    }
+
+    /// Port and transports of each shard.
+    pub fn shards(&self) -> impl Iterator<Item = (u16, u64)> {
+        let shards = self.inner.shards.iter();
+        shards.map(|shard| (shard.local_addr.port(), shard.counters.transports.get()))
+    }
+
+    /// The rooms of this node after this one, by name, as they show themselves: at most so many.
+    pub fn rooms(&self, after: Option<&RoomId>, most: usize) -> Vec<Presence> {
+        self.inner.directory.shown(after, most)
     }
 
     /// True until [`Node::drain`].
@@ -344,7 +400,7 @@ impl Node {
 
     /// Leads a socket back to the room that its resume key names; `None` when that room is gone.
     pub async fn resume(&self, key: &ResumeKey, socket: SocketKey, resume: Input) -> Option<Attached> {
-        if key.node() != self.inner.room_config.node_tag {
+        if key.node() != self.inner.tag {
             return None;
         }
         let handle = self.inner.directory.by_number(key.room())?;
@@ -457,7 +513,7 @@ impl Node {
     fn may_begin(&self, rooms: usize) -> Result<(), Closed> {
         if !self.is_ready() {
             Err(Closed::Draining)
-        } else if rooms >= self.inner.room_config.max_rooms {
+        } else if rooms >= self.inner.room_config().max_rooms {
             Err(Closed::Full)
         } else {
             Ok(())

@@ -12,7 +12,7 @@ use super::frames::{FrameSender, NotTaken, SocketFrame};
 use super::handshake::{self, Handshake, Order};
 use super::{Inner, unix_ms};
 use crate::federation::LinkCounters;
-use crate::room::{HttpKey, HttpReply, Input, Output, Room, SocketKey};
+use crate::room::{HttpKey, HttpReply, Input, Output, Room, RoomConfig, SocketKey};
 use crate::shard::{Mail, ShardEvent, ShardId, TransportKey};
 use crate::wire::link::{LinkBody, LinkFrame};
 use crate::wire::{ErrorCode, RoomId};
@@ -59,7 +59,7 @@ pub(super) fn start(node: Arc<Inner>, id: RoomId, number: u32, home: ShardId) ->
             room: Room::new(
                 id.clone(),
                 number,
-                node.room_config.clone(),
+                RoomConfig::clone(&node.room_config()),
                 Box::new(random),
                 Arc::clone(&node.verify),
             ),

@@ -1,15 +1,23 @@
 //! The composition root: the one place of the library that sees every module, from the configuration inwards.
 
+mod reload;
+
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
+use prometheus::{IntCounterVec, Opts};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::mpsc;
+
+pub use reload::{Configuration, Load, SetLog};
 
 use super::{Metrics, Node, NodeParts};
-use crate::api;
+use reload::{Asked, Live};
+
+use crate::api::{self, Tls, TlsFigures};
 use crate::cluster::{Bus, NatsBus};
 use crate::config::{Config, Mode};
 use crate::media::HistoryLimits;
@@ -17,22 +25,29 @@ use crate::shard::{self, MediaConfig, ShardConfig, ShardThread};
 use crate::transport::dtls::DtlsIdentity;
 
 /// Asked of the kernel for each direction of a media socket: some 30 ms of a full gigabit link.
-const KERNEL_BUFFER_BYTES: usize = 4 << 20;
+pub const KERNEL_BUFFER_BYTES: usize = 4 << 20;
 
 /// How often it is looked at whether all shards still run.
 const SHARD_CHECK_INTERVAL: Duration = Duration::from_secs(1);
+
+/// Orders of operators that wait. Beyond that they are told to come again.
+const ORDERS_MAX: usize = 4;
 
 /// Runs a node until it is told to stop.
 ///
 /// # Errors
 /// When a socket cannot be opened or a plane of the node fails to start.
-pub async fn serve(config: Config) -> anyhow::Result<()> {
+pub async fn serve(mut configuration: Configuration) -> anyhow::Result<()> {
+    let config = configuration.now().clone();
+    // From here on, a signal that comes while the node starts waits instead of ending it.
+    let mut terminate = signal(SignalKind::terminate()).context("cannot listen for SIGTERM")?;
+    let mut hangup = signal(SignalKind::hangup()).context("cannot listen for SIGHUP")?;
     let listener = TcpListener::bind(config.http.listen)
         .await
         .with_context(|| format!("cannot listen on http.listen = {}", config.http.listen))?;
     let address = listener.local_addr()?;
     let (shards, threads) = shard::start(&shard_config(&config.media)).context("the media plane cannot start")?;
-    let advertised = advertised(&config)?;
+    let advertised = advertised_addresses(&config)?;
     let ports: Vec<u16> = shards.iter().map(|shard| shard.local_addr.port()).collect();
     let counters = shards.iter().map(|shard| Arc::clone(&shard.counters)).collect();
     let cluster = match &config.cluster.nats {
@@ -43,15 +58,32 @@ pub async fn serve(config: Config) -> anyhow::Result<()> {
             Some((bus, config.cluster.clone()))
         }
     };
+    let metrics = Metrics::new(counters).context("metrics cannot be registered")?;
+    let (tls, watching) = match config.http.tls.clone() {
+        None => (None, None),
+        Some(files) => {
+            let figures = TlsFigures::new(&metrics).context("metrics cannot be registered")?;
+            let (tls, watching) = Tls::start(files, figures).context("http.tls_certificate")?;
+            (Some(tls), Some(tokio::spawn(watching.run())))
+        }
+    };
+    let reloads = Opts::new(
+        "enfilade_config_reloads_total",
+        "Times the configuration was read again, by result",
+    );
+    let reloads = IntCounterVec::new(reloads, &["result"]).context("metrics cannot be registered")?;
+    let registered = metrics.register(Box::new(reloads.clone()));
+    registered.context("metrics cannot be registered")?;
+    let keys = api::token::Keyring::new(&config.keys);
     let (node, arrivals) = Node::new(NodeParts {
         shards,
         advertised: advertised.clone(),
         tcp: config.media.tcp,
         identity: Arc::new(DtlsIdentity::generate().context("no certificate")?),
         room: config.room.clone(),
-        verify: api::token::Keyring::new(&config.keys).verifier(),
+        verify: keys.clone().verifier(),
         room_spread: config.media.room_spread,
-        metrics: Metrics::new(counters).context("metrics cannot be registered")?,
+        metrics,
         cluster,
     });
     let admission = tokio::spawn(node.inner.admission.clone().measure());
@@ -60,17 +92,23 @@ pub async fn serve(config: Config) -> anyhow::Result<()> {
         .first()
         .filter(|_| config.accepts_development_key())
         .cloned();
+    let (orders, mut ordered) = mpsc::channel(ORDERS_MAX);
     let router = api::router(
         node.clone(),
-        &config.keys,
+        keys.clone(),
         config.http.clone(),
         development_key,
         arrivals,
+        orders,
     );
     announce(&config, address, &advertised, &ports);
-    let mut terminate = signal(SignalKind::terminate()).context("cannot listen for SIGTERM")?;
     let stopping = node.clone();
-    let grace = config.shutdown.grace;
+    let live = Live {
+        node,
+        keys,
+        tls: tls.clone(),
+        reloads,
+    };
     let stop = async {
         tokio::select! {
             _ = terminate.recv() => {}
@@ -81,17 +119,22 @@ pub async fn serve(config: Config) -> anyhow::Result<()> {
             }
             // An error means that no Ctrl-C will ever come; SIGTERM still does.
             Ok(()) = tokio::signal::ctrl_c() => {}
+            Asked::Drain = configuration.attend(&mut hangup, &mut ordered, &live) => {}
         }
+        let grace = configuration.now().shutdown.grace;
         tracing::info!(
             grace_seconds = grace.as_secs(),
             "shutting down: nobody new, everybody told"
         );
         stopping.drain(grace).await;
     };
-    api::serve(listener, router, config.http, stop)
+    api::serve(listener, router, config.http, tls, stop)
         .await
         .context("the HTTP listener failed")?;
     admission.abort();
+    if let Some(watching) = watching {
+        watching.abort();
+    }
     for thread in threads {
         match thread.join() {
             Ok(result) => result.context("a shard failed")?,
@@ -127,7 +170,7 @@ fn shard_config(media: &MediaConfig) -> ShardConfig {
 }
 
 /// `::` on a machine without IPv6 means all of IPv4.
-fn listen_address(listen: IpAddr) -> IpAddr {
+pub fn listen_address(listen: IpAddr) -> IpAddr {
     let any_v6 = listen.is_ipv6() && listen.is_unspecified();
     if any_v6 && std::net::UdpSocket::bind((listen, 0)).is_err() {
         Ipv4Addr::UNSPECIFIED.into()
@@ -136,8 +179,20 @@ fn listen_address(listen: IpAddr) -> IpAddr {
     }
 }
 
+/// The addresses of this machine's interfaces.
+///
+/// # Errors
+/// When the system does not tell.
+pub fn interface_addresses() -> std::io::Result<Vec<IpAddr>> {
+    let interfaces = if_addrs::get_if_addrs()?;
+    Ok(interfaces.iter().map(if_addrs::Interface::ip).collect())
+}
+
 /// Where clients reach the media ports, best first.
-fn advertised(config: &Config) -> anyhow::Result<Vec<IpAddr>> {
+///
+/// # Errors
+/// When there is no such address.
+pub fn advertised_addresses(config: &Config) -> anyhow::Result<Vec<IpAddr>> {
     if !config.media.advertised.is_empty() {
         return Ok(config.media.advertised.clone());
     }
@@ -145,12 +200,12 @@ fn advertised(config: &Config) -> anyhow::Result<Vec<IpAddr>> {
     if !media.is_unspecified() {
         return Ok(vec![media]);
     }
-    let interfaces = if_addrs::get_if_addrs().context("cannot list the network interfaces")?;
     let usable = |ip: &IpAddr| match ip {
         IpAddr::V4(v4) => !v4.is_link_local(),
         IpAddr::V6(v6) => media.is_ipv6() && !v6.is_unicast_link_local(),
     };
-    let mut addresses: Vec<IpAddr> = interfaces.iter().map(if_addrs::Interface::ip).filter(usable).collect();
+    let mut addresses = interface_addresses().context("cannot list the network interfaces")?;
+    addresses.retain(usable);
     addresses.sort_by_key(|ip| (ip.is_loopback(), ip.is_ipv6()));
     addresses.dedup();
     if config.mode == Mode::Production {
@@ -175,5 +230,6 @@ fn announce(config: &Config, http: SocketAddr, advertised: &[IpAddr], ports: &[u
     } else {
         http.ip().to_string()
     };
-    tracing::info!("open http://{host}:{}/ in a browser", http.port());
+    let scheme = if config.http.tls.is_some() { "https" } else { "http" };
+    tracing::info!("open {scheme}://{host}:{}/ in a browser", http.port());
 }

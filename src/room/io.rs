@@ -5,17 +5,19 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::{Grant, Lookup, LookupKey};
+use super::{Grant, Lookup, LookupKey, Pass, Revocation};
 use crate::{
     shard::{
         command::{ShardCommand, ShardId, TransportKey},
         event::ShardEvent,
     },
-    transport::{fingerprint::Fingerprint, ice::Credentials, negotiation::LocalTransport},
+    transport::{fingerprint::Fingerprint, ice::Credentials, negotiation::LocalTransport, turn::TurnServers},
     wire::{
         ErrorCode, ParticipantId, ResumeKey, RoomId,
         link::LinkFrame,
-        signal::{Envelope, JoinRequest, ParticipantStats, Presence, ServerMessage, SignalError},
+        signal::{
+            Envelope, JoinRequest, LinkInfo, ParticipantInfo, ParticipantStats, Presence, ServerMessage, SignalError,
+        },
     },
 };
 
@@ -40,6 +42,8 @@ pub enum Input {
         join: Box<JoinRequest>,
         /// What the token allows.
         grant: Grant,
+        /// What names the token.
+        pass: Pass,
         /// Where the participant's media will live.
         shard: ShardId,
         /// Our side of that path.
@@ -128,6 +132,33 @@ pub enum Input {
         /// Answered by [`Output::HttpReply`].
         request: HttpKey,
     },
+    /// `GET /v1/rooms/{room}/participants` and `/links`: who is here, and which rooms are linked.
+    HttpWho {
+        /// Answered by [`Output::HttpReply`].
+        request: HttpKey,
+    },
+    /// `DELETE /v1/rooms/{room}/participants/{participant}`: put somebody out.
+    HttpRemove {
+        /// Answered by [`Output::HttpReply`].
+        request: HttpKey,
+        /// Whom.
+        participant: ParticipantId,
+    },
+    /// `DELETE /v1/rooms/{room}`: close the room.
+    HttpEnd {
+        /// Answered by [`Output::HttpReply`].
+        request: HttpKey,
+    },
+    /// Something was revoked: whom it concerns goes.
+    Revoked {
+        /// What.
+        revocation: Arc<Revocation>,
+    },
+    /// The configuration has other TURN servers, or another secret for them.
+    Turn {
+        /// What counts from now on.
+        servers: Option<TurnServers>,
+    },
     /// From another room.
     Link {
         /// What it says.
@@ -166,6 +197,8 @@ pub struct HttpOffer {
     pub sdp: String,
     /// What the token allows.
     pub grant: Grant,
+    /// What names the token.
+    pub pass: Pass,
     /// Where its media will live.
     pub shard: ShardId,
     /// Our side of that path.
@@ -355,6 +388,13 @@ pub enum HttpReply {
     Stats {
         /// One entry for each participant.
         participants: Vec<ParticipantStats>,
+    },
+    /// 200, with who is here and which rooms are linked.
+    Who {
+        /// In the order they came.
+        participants: Vec<ParticipantInfo>,
+        /// By room.
+        links: Vec<LinkInfo>,
     },
     /// 404: no such resource.
     NotFound,

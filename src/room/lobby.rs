@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, time::Instant};
 
 use super::{
-    Frame, Grant, Output, Room, SocketKey,
+    Frame, Grant, Output, Pass, Room, SocketKey,
     agenda::Timer,
     close,
     people::Arrival,
@@ -12,7 +12,7 @@ use super::{
     roster::MemberKey,
 };
 use crate::wire::{
-    ErrorCode, ParticipantId,
+    ErrorCode, ParticipantId, RoomId,
     signal::{self, ClientMessage, Envelope, Intent, JoinRequest, ServerMessage, SignalError},
 };
 
@@ -187,6 +187,21 @@ impl Room {
     pub(super) fn turn_everybody_away(&mut self, code: ErrorCode, sentence: &str) {
         for key in self.lobby.keys() {
             self.turn_away(key, None, code, sentence);
+        }
+    }
+
+    /// Those who wait and whom this concerns, by the room, their id and what names their token, wait no more.
+    pub(super) fn turn_away_if(
+        &mut self,
+        code: ErrorCode,
+        sentence: &str,
+        concerns: impl Fn(&RoomId, &ParticipantId, &Pass) -> bool,
+    ) {
+        for key in self.lobby.keys() {
+            let waiter = self.lobby.waiters.get(&key);
+            if waiter.is_some_and(|one| concerns(&self.id, &one.id, &one.arrival.pass)) {
+                self.turn_away(key, None, code, sentence);
+            }
         }
     }
 

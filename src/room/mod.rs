@@ -36,6 +36,7 @@ mod publishing;
 mod quality;
 mod rate;
 mod requests;
+mod revocation;
 mod roster;
 mod seat;
 mod session;
@@ -63,6 +64,7 @@ pub use io::{DataEvent, Frame, HttpKey, HttpOffer, HttpPatch, HttpReply, Input, 
 pub use links::Verify;
 pub use lookup::{Lookup, LookupKey};
 pub use negotiate::{Negotiate, NewNegotiation};
+pub use revocation::{Pass, Revocation};
 
 use agenda::{Agenda, Timer};
 use roster::{MemberKey, Owner, Roster, ViewerKey};
@@ -116,6 +118,7 @@ pub struct Room {
     topics: topic::Topics,
     store: store::Store,
     pins: pin::Pins,
+    blocked: moderation::Blocked,
     speakers: speaker::Speakers,
     qualities: quality::Qualities,
     explains: explain::Explains,
@@ -186,6 +189,7 @@ impl Room {
             topics: topic::Topics::default(),
             store: store::Store::default(),
             pins: pin::Pins::default(),
+            blocked: moderation::Blocked::default(),
             id,
             number,
             settings: settings::RoomSettings::new(&config),
@@ -262,6 +266,7 @@ impl Room {
                 request,
                 join,
                 grant,
+                pass,
                 shard,
                 local,
             } => {
@@ -272,6 +277,7 @@ impl Room {
                         socket,
                         request,
                         grant,
+                        pass,
                         shard,
                         local,
                     },
@@ -306,6 +312,11 @@ impl Room {
             } => self.handle_whep(now, request, publisher, *offer),
             Input::HttpDelete { request, resource } => self.handle_http_delete(now, request, &resource),
             Input::HttpStats { request } => self.handle_http_stats(request),
+            Input::HttpWho { request } => self.handle_http_who(request),
+            Input::HttpRemove { request, participant } => self.handle_http_remove(now, request, &participant),
+            Input::HttpEnd { request } => self.handle_http_end(request),
+            Input::Revoked { revocation } => self.handle_revoked(now, &revocation),
+            Input::Turn { servers } => self.config.turn = servers,
             Input::HttpPatch {
                 request,
                 resource,

@@ -1,6 +1,6 @@
 //! What moderators do to others.
 
-use std::time::Instant;
+use std::{collections::BTreeMap, time::Instant};
 
 use super::{
     Room, close,
@@ -12,6 +12,34 @@ use crate::wire::{
     ErrorCode, ParticipantId,
     signal::{ByeCode, LeaveReason, ServerMessage, SourceKind},
 };
+
+/// Most who are kept out of one room at a time.
+const BLOCKED_MAX: usize = 1_000;
+
+/// Who is kept out of the room, each until a time in milliseconds since 1970.
+#[derive(Debug, Default)]
+pub(super) struct Blocked {
+    until: BTreeMap<ParticipantId, u64>,
+}
+
+impl Blocked {
+    /// False when there is no place: nobody is let in early to make one.
+    fn add(&mut self, id: &ParticipantId, unix_ms: u64, block_ms: u32) -> bool {
+        if self.until.len() >= BLOCKED_MAX {
+            self.until.retain(|_, until| *until > unix_ms);
+        }
+        let has_place = self.until.len() < BLOCKED_MAX || self.until.contains_key(id);
+        if has_place {
+            self.until.insert(id.clone(), unix_ms + u64::from(block_ms));
+        }
+        has_place
+    }
+
+    /// Is this id kept out now?
+    pub(super) fn keeps_out(&self, id: &ParticipantId, unix_ms: u64) -> bool {
+        self.until.get(id).is_some_and(|until| *until > unix_ms)
+    }
+}
 
 impl Room {
     fn moderator(&self, member: MemberKey) -> Result<(), Refusal> {
@@ -32,12 +60,25 @@ impl Room {
         })
     }
 
-    pub(super) fn remove(&mut self, now: Instant, member: MemberKey, whom: &ParticipantId) -> Answer {
+    /// With `block_ms` this id is let in no more for so long, as long as the room lives.
+    pub(super) fn remove(
+        &mut self,
+        now: Instant,
+        member: MemberKey,
+        whom: &ParticipantId,
+        block_ms: Option<u32>,
+    ) -> Answer {
         self.moderator(member)?;
         let target = self.present(whom)?;
         if target == member {
             let sentence = "to go oneself there is leave";
             return Err(Refusal::field(ErrorCode::InvalidField, "participant", sentence));
+        }
+        if let Some(block_ms) = block_ms
+            && !self.blocked.add(whom, self.unix_ms, block_ms)
+        {
+            let sentence = "too many are kept out of this room already";
+            return Err(Refusal::field(ErrorCode::StoreFull, "blockMs", sentence));
         }
         self.say_bye(target, ByeCode::Removed, "a moderator removed you", false, None);
         self.depart(now, target, LeaveReason::Removed, Some((close::REMOVED, "removed")));

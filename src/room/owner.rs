@@ -41,6 +41,9 @@ impl Room {
         if self.draining {
             return Err((ErrorCode::NodeDraining, "this node is going away; join again elsewhere"));
         }
+        if id.is_some_and(|id| self.blocked.keeps_out(id, self.unix_ms)) {
+            return Err((ErrorCode::EntryDenied, "a moderator put you out, for a while"));
+        }
         // What an empty room was set to counts no longer: whoever comes begins anew.
         let there = self.roster.len() > 0;
         match intent {

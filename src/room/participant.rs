@@ -1,7 +1,7 @@
 //! One participant and its media path.
 
 use super::{
-    Grant, Negotiate, NewNegotiation, negotiate::fingerprint_of, rate::Rates, roster::MemberKey, seat::Seating,
+    Grant, Negotiate, NewNegotiation, Pass, negotiate::fingerprint_of, rate::Rates, roster::MemberKey, seat::Seating,
     session::Session, subscription::Wishes,
 };
 use crate::{
@@ -27,6 +27,8 @@ pub(super) struct Participant {
     pub(super) metadata: Option<Json>,
     pub(super) joined_at_ms: u64,
     pub(super) grant: Grant,
+    /// By which it came.
+    pub(super) pass: Pass,
     pub(super) mode: Mode,
     /// `None`: a WHIP publisher, who has no signalling.
     pub(super) session: Option<Session>,

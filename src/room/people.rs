@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use super::{
-    Frame, Grant, Output, Room, SocketKey,
+    Frame, Grant, Output, Pass, Room, SocketKey,
     agenda::Timer,
     close, hex, next,
     participant::{Participant, Path},
@@ -33,6 +33,7 @@ pub(super) struct Arrival {
     pub(super) socket: SocketKey,
     pub(super) request: u32,
     pub(super) grant: Grant,
+    pub(super) pass: Pass,
     pub(super) shard: ShardId,
     pub(super) local: LocalTransport,
 }
@@ -83,6 +84,7 @@ impl Room {
             socket,
             request,
             grant,
+            pass,
             shard,
             local,
         } = arrival;
@@ -112,6 +114,7 @@ impl Room {
             metadata: join.metadata.filter(Json::is_something),
             joined_at_ms: unix_ms,
             grant,
+            pass,
             mode: join.mode,
             session: Some(Session::new(resume, socket, request)),
             resource: None,

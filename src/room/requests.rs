@@ -147,7 +147,7 @@ impl Room {
                 metadata,
                 mode,
             } => self.update(now, member, display_name, metadata, mode),
-            ClientMessage::Remove { participant } => self.remove(now, member, &participant),
+            ClientMessage::Remove { participant, block_ms } => self.remove(now, member, &participant, block_ms),
             ClientMessage::RoomUpdate { settings } => self.room_update(now, unix_ms, member, *settings).map(|()| ok()),
             ClientMessage::RoomClose => self.room_close(member).map(|()| ok()),
             ClientMessage::Presence(asked) => {

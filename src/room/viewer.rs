@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{participant::Path, roster::ViewerKey, seat::Half};
+use super::{Pass, participant::Path, roster::ViewerKey, seat::Half};
 use crate::{
     packet::Kind,
     wire::{ParticipantId, signal::SourceKind},
@@ -12,6 +12,8 @@ use crate::{
 #[derive(Debug)]
 pub(super) struct Viewer {
     pub(super) publisher: ParticipantId,
+    /// By which it came.
+    pub(super) pass: Pass,
     pub(super) resource: String,
     pub(super) path: Path,
     pub(super) audio: Option<Half>,
@@ -57,6 +59,10 @@ impl Viewers {
             }
         }
         Some(viewer)
+    }
+
+    pub(super) fn get(&self, key: ViewerKey) -> Option<&Viewer> {
+        self.by_key.get(&key)
     }
 
     pub(super) fn get_mut(&mut self, key: ViewerKey) -> Option<&mut Viewer> {

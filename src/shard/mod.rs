@@ -49,7 +49,7 @@ pub use config::MediaConfig;
 pub use counters::{Counter, DoorReason, ShardCounters};
 pub use event::{ShardEvent, TransportStats};
 pub use mailbox::{Mail, ShardHandle, Stopped};
-pub use socket::{Arrival, Via};
+pub use socket::{Arrival, Offload, Via, offload};
 pub use start::{ShardConfig, ShardThread, start};
 pub use tcp::{CloseReason, TcpCounters};
 

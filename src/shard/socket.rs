@@ -14,6 +14,28 @@ const RECEIVE_BUFFER_BYTES: usize = 65_535;
 /// The kernel takes at most this many segments in one GSO send (`UDP_MAX_SEGMENTS`), and no more than 64 kB.
 pub(super) const MAX_SEGMENTS: usize = 64;
 
+/// How many packets the kernel takes and gives at a time on a UDP socket.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Offload {
+    /// In one send (GSO).
+    pub sends: usize,
+    /// In one receive (GRO).
+    pub receives: usize,
+}
+
+/// Asks a socket of its own.
+///
+/// # Errors
+/// When no socket can be opened.
+pub fn offload() -> io::Result<Offload> {
+    let socket = std::net::UdpSocket::bind((std::net::Ipv4Addr::LOCALHOST, 0))?;
+    let state = UdpSocketState::new(UdpSockRef::from(&socket))?;
+    Ok(Offload {
+        sends: state.max_gso_segments(),
+        receives: state.gro_segments(),
+    })
+}
+
 /// One UDP socket.
 pub(super) struct MediaSocket {
     io: mio::net::UdpSocket,

@@ -65,6 +65,8 @@ codes! {
     TokenRole = "token-role",
     /// Good for one join, which has been.
     TokenUsed = "token-used",
+    /// The token, or whom it is for, was revoked.
+    TokenRevoked = "token-revoked",
     /// Above the limit.
     TokenTooLarge = "token-too-large",
     /// The room has all the participants it may have.

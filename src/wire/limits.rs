@@ -93,5 +93,8 @@ pub const STORE_KEYS_MAX: usize = 256;
 /// Bytes of the payload of a link or a switch request, written as compact JSON.
 pub const PAYLOAD_BYTES_MAX: usize = 4 * 1024;
 
+/// Longest time a moderator keeps somebody out of a room: a day, in milliseconds.
+pub const BLOCK_MS_MAX: u32 = 24 * 3_600_000;
+
 /// Milliseconds for which somebody may wait for a room to be linked with.
 pub const LINK_WAIT_MS_MAX: u32 = 60_000;

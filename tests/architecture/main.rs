@@ -36,6 +36,10 @@ const OUTSIDE_THE_ORDER: &[(&str, &str)] = &[
         "node/serve.rs",
         "the composition root: takes the configuration and starts every plane, the HTTP side among them",
     ),
+    (
+        "node/serve/reload.rs",
+        "a part of the composition root: takes another configuration while all planes run",
+    ),
 ];
 
 /// Modules that decide and never do: no runtime, no lock, no clock, no thread, no output.
@@ -84,11 +88,27 @@ const HOMES: &[(&str, &[&str], &str)] = &[
         &["node"],
         "the machine's addresses are looked up once, at start",
     ),
+    (
+        "rustls",
+        &["api", "cli"],
+        "TLS of the HTTP side is one module; the command line is a client of it",
+    ),
+    (
+        "rustls_native_certs",
+        &["cli"],
+        "the server trusts nobody's certificate",
+    ),
+    (
+        "tokio_rustls",
+        &["api", "cli"],
+        "TLS of the HTTP side is one module; the command line is a client of it",
+    ),
+    ("x509_parser", &["api"], "TLS of the HTTP side is one module"),
     ("clap", &["cli.rs", "cli"], "the command line is read in one place"),
     ("toml", &["config"], "configuration is read in one place"),
     (
         "anyhow",
-        &["cli.rs", "cli", "main.rs", "node/serve.rs"],
+        &["cli.rs", "cli", "main.rs", "node/serve.rs", "node/serve/reload.rs"],
         "elsewhere an error is a closed enum of its module",
     ),
     (

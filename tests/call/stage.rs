@@ -23,6 +23,7 @@ pub(crate) fn token_for(room: &str, participant: &str, words: &[&str]) -> String
         permissions: Permissions::from_words(words.iter().copied()),
         ttl: Duration::from_secs(600),
         token_id: None,
+        rest_only: false,
     };
     issue(&Config::development().keys[0], &request, SystemTime::now()).unwrap()
 }

@@ -36,6 +36,7 @@ pub(crate) fn token_with(room: &str, participant: &str, words: &[&str]) -> Strin
         permissions: Permissions::from_words(words.iter().copied()),
         ttl: HOUR,
         token_id: None,
+        rest_only: false,
     };
     issue(&Config::development().keys[0], &request, SystemTime::now()).unwrap()
 }

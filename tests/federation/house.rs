@@ -28,6 +28,7 @@ pub(crate) fn token(room: &str, participant: Option<&str>, words: &[&str], ttl: 
         permissions: Permissions::from_words(words.iter().copied()),
         ttl,
         token_id: None,
+        rest_only: false,
     };
     issue(&Config::development().keys[0], &request, SystemTime::now()).unwrap()
 }

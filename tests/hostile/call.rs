@@ -24,6 +24,7 @@ pub(crate) fn token(participant: &str) -> String {
         permissions: Permissions::from_words(["allow_join"]),
         ttl: Duration::from_secs(600),
         token_id: None,
+        rest_only: false,
     };
     issue(&Config::development().keys[0], &request, SystemTime::now()).unwrap()
 }

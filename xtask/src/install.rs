@@ -54,6 +54,10 @@ pub(crate) const VALGRIND: System = System {
     probe: ("valgrind", "--version"),
     package: "valgrind",
 };
+pub(crate) const PROMTOOL: System = System {
+    probe: ("promtool", "--version"),
+    package: "prometheus",
+};
 pub(crate) const NATS: System = System {
     probe: ("nats-server", "--version"),
     package: "nats-server",

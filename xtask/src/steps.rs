@@ -1,5 +1,6 @@
 //! The steps, in the order in which a failure is cheapest to learn.
 
+mod deploy;
 mod fuzz;
 pub(crate) mod interop;
 mod rust;
@@ -47,6 +48,12 @@ pub(crate) const STEPS: &[Step] = &[
         what: "Rust tests of the whole workspace",
         needs: &[install::VALGRIND, install::NATS],
         run: rust::test,
+    },
+    Step {
+        name: "alerts",
+        what: "Prometheus takes the alerts, and they fire when they should",
+        needs: &[install::PROMTOOL],
+        run: deploy::alerts,
     },
     Step {
         name: "types",

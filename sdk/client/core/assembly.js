@@ -171,9 +171,10 @@ export class Assembly extends Emitter {
   /**
    * Sends somebody out. Needs the permission `allow_mod`.
    * @param {string} participant id
+   * @param {{blockMs?: number}} [options] for how long they are let in no more; without it they may come back at once
    */
-  async remove(participant) {
-    await this.#request('remove', { participant });
+  async remove(participant, { blockMs } = {}) {
+    await this.#request('remove', { participant, ...(blockMs === undefined ? {} : { blockMs }) });
   }
 
   /**

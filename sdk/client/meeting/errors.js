@@ -161,6 +161,7 @@ const BY_CODE = {
   'token-not-yet-valid': 'INVALID_TOKEN',
   'token-too-large': 'INVALID_TOKEN',
   'token-used': 'INVALID_TOKEN',
+  'token-revoked': 'INVALID_TOKEN',
   'token-unknown-key': 'INVALID_API_KEY',
   'token-permissions': 'INVALID_PERMISSIONS',
   'token-room': 'UNAUTHORIZED_MEETING_ID',

@@ -118,7 +118,7 @@ impl Claims {
             apikey: key_id.to_owned(),
             permissions: request.permissions.words().map(str::to_owned).collect(),
             version: Some(VERSION),
-            roles: None,
+            roles: request.rest_only.then(|| vec!["crawler".to_owned()]),
             room_id: request.room.clone(),
             participant_id: request.participant.clone(),
             exp: now_secs.saturating_add(request.ttl.as_secs()),
@@ -159,6 +159,7 @@ impl Claims {
         Ok(Grant {
             may_join: plays("rtc"),
             may_call_rest: plays("crawler"),
+            issued_at: self.iat,
             expires_at: expires_at.ok_or(TokenError::Malformed("exp is too far away"))?,
             key_id: self.apikey,
             room: self.room_id,

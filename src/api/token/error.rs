@@ -47,6 +47,9 @@ pub enum TokenError {
     /// The claim `switch` makes it good for one join, and that has been.
     #[error("The token was good for one join and has been used.")]
     Used,
+    /// The token, or whom it is for, was revoked.
+    #[error("The token has been revoked.")]
+    Revoked,
     /// The token's `roles` do not include this use.
     #[error("The roles of the token do not allow this.")]
     WrongRole,
@@ -71,6 +74,7 @@ impl TokenError {
             TokenError::WrongParticipant => ErrorCode::TokenParticipant,
             TokenError::WrongRole => ErrorCode::TokenRole,
             TokenError::Used => ErrorCode::TokenUsed,
+            TokenError::Revoked => ErrorCode::TokenRevoked,
         }
     }
 
@@ -87,6 +91,7 @@ impl TokenError {
             | TokenError::WrongVersion
             | TokenError::Expired
             | TokenError::Used
+            | TokenError::Revoked
             | TokenError::NotYetValid => 4002,
             TokenError::InvalidPermissions => 4008,
             TokenError::WrongRoom => 4022,
@@ -109,6 +114,7 @@ impl TokenError {
             | TokenError::WrongVersion
             | TokenError::Expired
             | TokenError::Used
+            | TokenError::Revoked
             | TokenError::NotYetValid
             | TokenError::InvalidPermissions => 401,
         }

@@ -65,6 +65,7 @@ mod tests {
             permissions: Permissions::default(),
             may_join: true,
             may_call_rest: true,
+            issued_at: None,
             expires_at: UNIX_EPOCH + Duration::from_secs(60),
             token_id: id.map(str::to_owned),
             one_shot,

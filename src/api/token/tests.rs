@@ -520,6 +520,7 @@ fn codes_are_those_of_the_protocol_and_sentences_are_sentences() {
         TokenError::WrongParticipant,
         TokenError::WrongRole,
         TokenError::Used,
+        TokenError::Revoked,
     ];
     let codes: BTreeSet<&str> = all.iter().map(|refusal| refusal.code().as_str()).collect();
     let of_protocol = crate::wire::ErrorCode::ALL.iter().map(|code| code.as_str());

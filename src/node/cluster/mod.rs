@@ -218,6 +218,11 @@ impl Cluster {
         ));
     }
 
+    /// How the others are reached.
+    pub fn bus(&self) -> Arc<dyn Bus> {
+        Arc::clone(self.shared.directory.bus())
+    }
+
     /// This node.
     pub fn own(&self) -> &NodeId {
         self.shared.directory.own()
@@ -433,7 +438,7 @@ fn describe(node: &Inner, region: &str) -> NodeInfo {
         protocol: PROTOCOL,
         version: env!("CARGO_PKG_VERSION").to_owned(),
         epoch: 0,
-        tag: node.room_config.node_tag,
+        tag: node.tag,
         region: region.to_owned(),
         draining: node.draining.load(Ordering::Relaxed),
         load: Load {

@@ -164,6 +164,7 @@ fn offers_without_use_are_refused() {
         | HttpReply::Done
         | HttpReply::OtherSession
         | HttpReply::Stats { .. }
+        | HttpReply::Who { .. }
         | HttpReply::NotFound => None,
     };
     assert_eq!(

@@ -170,6 +170,7 @@ impl Story {
             }),
             _ => ClientMessage::Remove {
                 participant: ParticipantId::new(&format!("p{}", self.dice.roll(8))).unwrap(),
+                block_ms: self.dice.chance(3).then(|| 1 + self.dice.roll(2_000) as u32),
             },
         }
     }

@@ -13,8 +13,8 @@ use crate::{
     media::SourceKey,
     packet::Kind,
     room::{
-        Grant, HttpKey, HttpOffer, HttpReply, Input, LinksConfig, Lookup, NewNegotiation, Output, Room, RoomConfig,
-        SocketKey, participant::Participant, roster::Owner, seat::Half,
+        Grant, HttpKey, HttpOffer, HttpReply, Input, LinksConfig, Lookup, NewNegotiation, Output, Pass, Room,
+        RoomConfig, SocketKey, participant::Participant, roster::Owner, seat::Half,
     },
     shard::{
         command::{ShardId, TransportKey},
@@ -267,6 +267,10 @@ impl World {
             request: 1,
             join: Box::new(join),
             grant,
+            pass: Pass {
+                token: Some(format!("token-of-{id}").into()),
+                ..Pass::default()
+            },
             shard,
             local: local(),
         });
@@ -560,6 +564,7 @@ fn http_offer(sdp: &str, shard: u16) -> Box<HttpOffer> {
     Box::new(HttpOffer {
         sdp: sdp.to_owned(),
         grant: Grant::JOIN,
+        pass: Pass::default(),
         shard: ShardId(shard),
         local: local(),
     })

@@ -19,9 +19,10 @@ use crate::wire::{
     ErrorCode, PublicationId,
     json::{Object, check_shape},
     limits::{
-        CHAT_BYTES_MAX, CLIENT_BYTES_MAX, CODECS_MAX, INFO_BYTES_MAX, LINES_MAX, LINK_WAIT_MS_MAX, LISTING_BYTES_MAX,
-        MESSAGE_BYTES_MAX, MID_BYTES_MAX, OFFER_BYTES_MAX, PASSWORD_BYTES_MAX, SDP_BYTES_MAX, SEATS_MAX,
-        STORE_KEY_BYTES_MAX, STORE_VALUE_BYTES_MAX, TOKEN_BYTES_MAX, TOPIC_BYTES_MAX, TOPIC_PAYLOAD_BYTES_MAX,
+        BLOCK_MS_MAX, CHAT_BYTES_MAX, CLIENT_BYTES_MAX, CODECS_MAX, INFO_BYTES_MAX, LINES_MAX, LINK_WAIT_MS_MAX,
+        LISTING_BYTES_MAX, MESSAGE_BYTES_MAX, MID_BYTES_MAX, OFFER_BYTES_MAX, PASSWORD_BYTES_MAX, SDP_BYTES_MAX,
+        SEATS_MAX, STORE_KEY_BYTES_MAX, STORE_VALUE_BYTES_MAX, TOKEN_BYTES_MAX, TOPIC_BYTES_MAX,
+        TOPIC_PAYLOAD_BYTES_MAX,
     },
     link::Rights,
 };
@@ -156,6 +157,7 @@ fn message(bytes: usize, mut fields: Fields) -> Result<Envelope, SignalError> {
         },
         "remove" => ClientMessage::Remove {
             participant: fields.participant("participant")?,
+            block_ms: fields.optional("blockMs", |f, name| f.u32(name, 1, BLOCK_MS_MAX))?,
         },
         "media.request" => ClientMessage::MediaRequest {
             participant: fields.participant("participant")?,

@@ -340,6 +340,8 @@ pub enum ByeCode {
     TooSlow,
     /// The token has run out.
     TokenExpired,
+    /// The token, or whom it is for, was revoked.
+    TokenRevoked,
 }
 
 /// A room as `presence` and `rooms` tell of it.

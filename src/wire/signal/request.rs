@@ -120,6 +120,9 @@ pub enum ClientMessage {
     Remove {
         /// Whom.
         participant: ParticipantId,
+        /// For how long this id is let in no more; `None`: it may come back at once.
+        #[serde(default, rename = "blockMs", skip_serializing_if = "Option::is_none")]
+        block_ms: Option<u32>,
     },
     /// Mute somebody, or ask somebody to switch a device on.
     #[serde(rename = "media.request")]

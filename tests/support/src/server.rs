@@ -13,7 +13,7 @@ use anyhow::{Context, bail};
 /// A running server. Killed when dropped.
 pub struct Server {
     child: Child,
-    /// `http://127.0.0.1:port`.
+    /// `http://127.0.0.1:port`, or `https` where the settings name a certificate.
     pub url: String,
     /// UDP and TCP port of the first shard.
     pub media_port: u16,
@@ -91,7 +91,11 @@ impl Server {
                 lines.lock().unwrap_or_else(PoisonError::into_inner).push(line);
             }
         });
-        let url = format!("http://127.0.0.1:{http_port}");
+        let has_tls = settings
+            .iter()
+            .any(|(name, _)| *name == "ENFILADE_HTTP__TLS_CERTIFICATE");
+        let scheme = if has_tls { "https" } else { "http" };
+        let url = format!("{scheme}://127.0.0.1:{http_port}");
         let mut server = Server {
             child,
             url,
@@ -108,10 +112,13 @@ impl Server {
             if let Some(status) = self.child.try_wait()? {
                 bail!("the server ended with {status}:\n{}", self.log().join("\n"));
             }
-            if reqwest::get(&ready)
-                .await
-                .is_ok_and(|answer| answer.status().is_success())
-            {
+            let is_ready = if self.url.starts_with("https") {
+                self.log().iter().any(|line| line.contains("in a browser"))
+            } else {
+                let asked = reqwest::get(&ready).await;
+                asked.is_ok_and(|answer| answer.status().is_success())
+            };
+            if is_ready {
                 return Ok(());
             }
             tokio::time::sleep(Duration::from_millis(10)).await;
@@ -181,6 +188,28 @@ impl Server {
     /// When the signal cannot be sent.
     pub fn terminate(&self) -> anyhow::Result<()> {
         self.signal("-TERM")
+    }
+
+    /// Has it read its configuration again (SIGHUP).
+    ///
+    /// # Errors
+    /// When the signal cannot be sent.
+    pub fn hang_up(&self) -> anyhow::Result<()> {
+        self.signal("-HUP")
+    }
+
+    /// Waits until it has logged a line with these words.
+    ///
+    /// # Errors
+    /// When it does not in time.
+    pub async fn logged(&self, words: &str) -> anyhow::Result<String> {
+        for _ in 0..2_000 {
+            if let Some(line) = self.log().into_iter().find(|line| line.contains(words)) {
+                return Ok(line);
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        bail!("the server does not say {words:?}:\n{}", self.log().join("\n"))
     }
 
     /// Stops it where it is (`true`), or lets it go on.

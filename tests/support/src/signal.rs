@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use anyhow::{Context, anyhow};
 use futures_util::{SinkExt, StreamExt};
 use serde_json::{Map, Value, json};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::sync::watch;
 use tokio_tungstenite::tungstenite::Message;
@@ -32,8 +33,6 @@ impl fmt::Display for ProtocolError {
 }
 
 impl std::error::Error for ProtocolError {}
-
-type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
 
 #[derive(Default)]
 struct Inbox {
@@ -63,10 +62,11 @@ impl Signal {
         let (socket, _) = tokio_tungstenite::connect_async(&url)
             .await
             .with_context(|| format!("opening {url}"))?;
-        Ok(Signal::over(socket))
+        Ok(Signal::over::<MaybeTlsStream<TcpStream>>(socket))
     }
 
-    fn over(socket: Socket) -> Signal {
+    /// Speaks over a socket that somebody else opened.
+    pub fn over<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(socket: WebSocketStream<S>) -> Signal {
         let (mut sink, mut stream) = socket.split();
         let inbox = Arc::new(Mutex::new(Inbox::default()));
         let (bell, changed) = watch::channel(0_u64);

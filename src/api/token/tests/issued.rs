@@ -10,6 +10,7 @@ fn what_is_issued_is_what_is_verified() {
         permissions: Permissions::from_words(["allow_join", "allow_mod"]),
         ttl: Duration::from_secs(60),
         token_id: Some("t-1".to_owned()),
+        rest_only: false,
     };
     let token = issue(&key("two", OTHER_SECRET), &request, now()).unwrap();
     let grant = keyring().verify(&token, now()).unwrap();
@@ -22,6 +23,7 @@ fn what_is_issued_is_what_is_verified() {
         may_call_rest: true,
         expires_at: now() + Duration::from_secs(60),
         token_id: request.token_id.clone(),
+        issued_at: Some(now().duration_since(UNIX_EPOCH).unwrap().as_secs()),
         one_shot: false,
     };
     assert_eq!(grant, expected);
