@@ -37,6 +37,8 @@ async fn ask(api: &Api, room: &str, headers: &HeaderMap) -> Result<Vec<Participa
         | HttpReply::Created { .. }
         | HttpReply::Restarted { .. }
         | HttpReply::Done
+        | HttpReply::Participants { .. }
+        | HttpReply::Links { .. }
         | HttpReply::OtherSession => {
             let sentence = "nobody is in the room";
             Err(Refusal::new(StatusCode::NOT_FOUND, ErrorCode::RoomNotFound, sentence))

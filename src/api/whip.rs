@@ -413,7 +413,9 @@ fn finish(api: &Api, kind: &str, location: &str, result: Result<HttpReply, Refus
                 sentence,
             ))
         }
-        Ok(HttpReply::Stats { .. } | HttpReply::NotFound) => {
+        Ok(
+            HttpReply::Stats { .. } | HttpReply::Participants { .. } | HttpReply::Links { .. } | HttpReply::NotFound,
+        ) => {
             let sentence = "there is no such resource";
             problem(&Refusal::new(
                 StatusCode::NOT_FOUND,
@@ -469,6 +471,7 @@ fn status_of(code: ErrorCode) -> StatusCode {
     match code {
         ErrorCode::Forbidden
         | ErrorCode::PasswordRequired
+        | ErrorCode::RoomDisabled
         | ErrorCode::TokenRoom
         | ErrorCode::TokenParticipant
         | ErrorCode::TokenRole => StatusCode::FORBIDDEN,

@@ -258,6 +258,7 @@ impl RoomTask {
                     self.room
                         .handle(Instant::now(), unix_ms(), Input::Found { key, answer });
                 }
+                Output::Event(_) => {}
                 Output::Empty => empty = true,
             }
         }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::{Grant, Lookup, LookupKey};
+use super::{Grant, Lookup, LookupKey, Manage, RoomEvent};
 use crate::{
     shard::{
         command::{ShardCommand, ShardId, TransportKey},
@@ -15,7 +15,9 @@ use crate::{
     wire::{
         ErrorCode, ParticipantId, ResumeKey, RoomId,
         link::LinkFrame,
-        signal::{Envelope, JoinRequest, ParticipantStats, Presence, ServerMessage, SignalError},
+        signal::{
+            Envelope, JoinRequest, LinkInfo, ParticipantInfo, ParticipantStats, Presence, ServerMessage, SignalError,
+        },
     },
 };
 
@@ -127,6 +129,13 @@ pub enum Input {
     HttpStats {
         /// Answered by [`Output::HttpReply`].
         request: HttpKey,
+    },
+    /// From whoever may manage the room without being in it.
+    Manage {
+        /// Answered by [`Output::HttpReply`].
+        request: HttpKey,
+        /// What.
+        manage: Box<Manage>,
     },
     /// From another room.
     Link {
@@ -324,6 +333,8 @@ pub enum Output {
         /// The word by which the room is found.
         listing: Option<String>,
     },
+    /// Put this on record, and tell those outside who want to know.
+    Event(Box<RoomEvent>),
     /// Nobody is left, nor has been for the departure time, or the room is closed: it may be dropped.
     Empty,
 }
@@ -355,6 +366,16 @@ pub enum HttpReply {
     Stats {
         /// One entry for each participant.
         participants: Vec<ParticipantStats>,
+    },
+    /// 200, with who is here.
+    Participants {
+        /// In the order in which they came.
+        participants: Vec<ParticipantInfo>,
+    },
+    /// 200, with the links.
+    Links {
+        /// One for each room.
+        links: Vec<LinkInfo>,
     },
     /// 404: no such resource.
     NotFound,
