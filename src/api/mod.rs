@@ -11,6 +11,7 @@ mod lookup;
 mod rooms;
 mod signal;
 pub mod token;
+mod v2;
 mod whip;
 
 use std::sync::Arc;
@@ -85,6 +86,7 @@ pub fn router(
         .route("/v1/signal", get(signal::upgrade))
         .route("/v1/dev/token", post(health::development_token))
         .merge(rooms)
+        .merge(v2::routes())
         .merge(assets::routes())
         .layer(cors(&api.config))
         .merge(ingest)

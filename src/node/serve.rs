@@ -8,7 +8,7 @@ use anyhow::Context;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 
-use super::{Metrics, Node, NodeParts};
+use super::{Metrics, Node, NodeParts, Records};
 use crate::api;
 use crate::cluster::{Bus, NatsBus};
 use crate::config::{Config, Mode};
@@ -43,6 +43,9 @@ pub async fn serve(config: Config) -> anyhow::Result<()> {
             Some((bus, config.cluster.clone()))
         }
     };
+    let metrics = Metrics::new(counters).context("metrics cannot be registered")?;
+    let records = Records::start(config.records.clone(), config.webhooks.clone(), metrics.clone());
+    let records = records.context("the records cannot be opened (records.directory)")?;
     let (node, arrivals) = Node::new(NodeParts {
         shards,
         advertised: advertised.clone(),
@@ -51,7 +54,8 @@ pub async fn serve(config: Config) -> anyhow::Result<()> {
         room: config.room.clone(),
         verify: api::token::Keyring::new(&config.keys).verifier(),
         room_spread: config.media.room_spread,
-        metrics: Metrics::new(counters).context("metrics cannot be registered")?,
+        metrics,
+        records,
         cluster,
     });
     let admission = tokio::spawn(node.inner.admission.clone().measure());
