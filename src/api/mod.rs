@@ -86,7 +86,7 @@ pub fn router(
         .route("/v1/signal", get(signal::upgrade))
         .route("/v1/dev/token", post(health::development_token))
         .merge(rooms)
-        .merge(v2::routes())
+        .merge(v2::routes(&api))
         .merge(assets::routes())
         .layer(cors(&api.config))
         .merge(ingest)

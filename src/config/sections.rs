@@ -179,12 +179,11 @@ fn cluster(reader: &mut Reader<'_>) -> ClusterConfig {
 }
 
 fn records(reader: &mut Reader<'_>) -> RecordsConfig {
-    let any = |text: &str| Some(text.to_owned());
     let directory = reader.text(
         "records.directory",
         String::new(),
-        "expected the path of a folder, or nothing",
-        any,
+        "expected an absolute path like \"/var/lib/enfilade\", or nothing",
+        |text| (text.is_empty() || Path::new(text).is_absolute()).then(|| text.to_owned()),
     );
     RecordsConfig {
         directory: (!directory.is_empty()).then(|| directory.into()),

@@ -246,6 +246,8 @@ fn pause(failures: u32, chance: f64) -> Duration {
 mod tests {
     use super::*;
 
+    const NONE: [u64; 0] = [];
+
     fn waiting(id: u64, endpoint: &str, session: &str) -> Waiting {
         Waiting {
             id,
@@ -267,7 +269,7 @@ mod tests {
         let now = Instant::now();
         let mut courier = courier(&[(1, "e", "s"), (2, "e", "s"), (3, "e", "t")]);
         assert_eq!(courier.due(now, 9), [1, 3]);
-        assert_eq!(courier.due(now, 9), []);
+        assert_eq!(courier.due(now, 9), NONE);
         courier.done(1, Outcome::Settled, now, 0.0);
         assert_eq!(courier.due(now, 9), [2]);
         courier.done(3, Outcome::Settled, now, 0.0);
@@ -333,7 +335,7 @@ mod tests {
         courier.add(waiting(5, "e", "s"));
         assert_eq!(
             courier.due(now, 9),
-            [],
+            NONE,
             "the second waits for the first, though it is forgotten"
         );
         courier.done(2, Outcome::Settled, now, 0.0);
@@ -355,6 +357,6 @@ mod tests {
         let mut courier = courier(&all);
         assert!(courier.due(now, 8).iter().all(|id| *id < 100));
         assert!(courier.due(now, 8).iter().all(|id| *id >= 100));
-        assert_eq!(courier.due(now, 8), []);
+        assert_eq!(courier.due(now, 8), NONE);
     }
 }

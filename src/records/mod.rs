@@ -9,6 +9,8 @@ mod room;
 mod session;
 mod store;
 mod table;
+#[cfg(test)]
+mod tests;
 mod webhook;
 
 pub use config::{RecordsConfig, WebhookSecret, WebhooksConfig};

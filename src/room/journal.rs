@@ -260,7 +260,8 @@ impl Room {
             let reason = LinkCloseReason::LocalEnded;
             self.write_down(Happening::LinkClosed { link, reason });
         }
-        let reason = if self.journal.is_overdue {
+        self.began_at = None;
+        let reason = if std::mem::take(&mut self.journal.is_overdue) {
             EndReason::Timeout
         } else if self.draining {
             EndReason::Moved

@@ -50,7 +50,7 @@ impl FromRequestParts<Arc<Api>> for Asked {
 }
 
 /// `Authorization: <token>`, as the documents of the API have it, or `Authorization: Bearer <token>`.
-fn authorise(api: &Api, headers: &HeaderMap) -> Result<Grant, Refusal> {
+pub(super) fn authorise(api: &Api, headers: &HeaderMap) -> Result<Grant, Refusal> {
     let value = headers
         .get(header::AUTHORIZATION)
         .and_then(|value| value.to_str().ok())

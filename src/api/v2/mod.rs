@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::State;
-use axum::http::StatusCode;
+use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{delete, get, post};
 use serde::Serialize;
@@ -23,8 +23,18 @@ use crate::room::HttpReply;
 use crate::wire::ErrorCode;
 
 /// Everything below `/v2`.
-pub(super) fn routes() -> Router<Arc<Api>> {
+pub(super) fn routes(api: &Arc<Api>) -> Router<Arc<Api>> {
+    let living = axum::middleware::from_fn_with_state(Arc::clone(api), super::elsewhere::hand_on_living);
     Router::new()
+        .route("/v2/rooms/{room}/links", get(live::links).post(live::open_link))
+        .route("/v2/rooms/{room}/links/{link}", delete(live::close_link))
+        .route("/v2/rooms/{room}/participants", get(live::participants))
+        .route("/v2/rooms/{room}/mute", post(live::mute))
+        .route("/v2/rooms/{room}/move", post(live::move_to))
+        .route("/v2/rooms/{room}/send", post(live::send))
+        .route("/v2/sessions/end", post(live::end))
+        .route("/v2/sessions/participants/remove", post(live::remove))
+        .route_layer(living)
         .route("/v2/rooms", get(rooms::list).post(rooms::make))
         .route("/v2/rooms/deactivate", post(rooms::deactivate))
         .route("/v2/rooms/validate/{room}", get(rooms::validate))
@@ -32,15 +42,7 @@ pub(super) fn routes() -> Router<Arc<Api>> {
             "/v2/rooms/{room}",
             get(rooms::show).post(rooms::switch).patch(rooms::change),
         )
-        .route("/v2/rooms/{room}/links", get(live::links).post(live::open_link))
-        .route("/v2/rooms/{room}/links/{link}", delete(live::close_link))
-        .route("/v2/rooms/{room}/participants", get(live::participants))
-        .route("/v2/rooms/{room}/mute", post(live::mute))
-        .route("/v2/rooms/{room}/move", post(live::move_to))
-        .route("/v2/rooms/{room}/send", post(live::send))
         .route("/v2/sessions", get(sessions::list))
-        .route("/v2/sessions/end", post(live::end))
-        .route("/v2/sessions/participants/remove", post(live::remove))
         .route("/v2/sessions/{session}", get(sessions::show))
         .route("/v2/sessions/{session}/participants", get(sessions::participants))
         .route("/v2/sessions/{session}/participants/active", get(sessions::active))
@@ -53,6 +55,21 @@ pub(super) fn routes() -> Router<Arc<Api>> {
         .route("/v2/public/rsa-public-key", get(public_key))
         .route("/v2/openapi.json", get(document::json))
         .route("/v2/docs", get(document::page))
+}
+
+/// Nobody without a token for this API makes nodes talk to each other. It is judged again where the room is.
+pub(super) fn may_ask(api: &Api, headers: &HeaderMap) -> Result<(), Refusal> {
+    asked::authorise(api, headers).map(drop)
+}
+
+/// The room that a body names.
+pub(super) fn room_of(body: &[u8]) -> Option<String> {
+    #[derive(serde::Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Named {
+        room_id: String,
+    }
+    serde_json::from_slice(body).ok().map(|named: Named| named.room_id)
 }
 
 /// The key by which webhooks are verified
