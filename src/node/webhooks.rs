@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use reqwest::StatusCode;
+use hyper::StatusCode;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinSet;
 
@@ -26,8 +26,6 @@ const FLIGHTS_MAX: usize = 256;
 const FORGET_INTERVAL: Duration = Duration::from_secs(600);
 /// How soon it is tried again to get ready for sending.
 const TOOLS_PAUSE: Duration = Duration::from_secs(1);
-/// An answer up to this size is read, so that its connection can be used again.
-const ANSWER_BYTES_MAX: u64 = 16 << 10;
 
 /// Everything that sends.
 pub(super) struct Post {
@@ -183,33 +181,26 @@ impl Flight {
             tracing::warn!(id, "a webhook is given up: its endpoint did not take it in time");
             return (Outcome::Settled, "expired");
         }
-        let Ok(request) = self.clients.request(letter) else {
+        let signature = self.key.sign(letter.body.as_bytes());
+        let secret = webhooks.secret.as_ref().filter(|_| letter.trusted);
+        let stamp = secret.map(|secret| signature::stamp(secret.expose(), now_ms / 1_000, &letter.body));
+        let headers = [("videosdk-signature", signature), ("enfilade-signature", stamp)];
+        let headers = headers
+            .into_iter()
+            .filter_map(|(name, value)| value.map(|value| (name, value)));
+        let Ok(request) = self.clients.request(letter, headers) else {
             // The rules have changed since it was made.
             return (Outcome::Settled, "forbidden");
         };
-        let mut request = request.header("content-type", "application/json");
-        if let Some(signature) = self.key.sign(letter.body.as_bytes()) {
-            request = request.header("videosdk-signature", signature);
-        }
-        if let Some(secret) = webhooks.secret.as_ref().filter(|_| letter.trusted) {
-            let stamp = signature::stamp(secret.expose(), now_ms / 1_000, &letter.body);
-            request = request.header("enfilade-signature", stamp);
-        }
-        let response = match request.body(letter.body.clone()).send().await {
-            Ok(response) => response,
-            Err(error) => {
+        let sent = tokio::time::timeout(webhooks.timeout, self.clients.send(letter, request)).await;
+        let status = match sent {
+            Ok(Ok(status)) => status,
+            Ok(Err(error)) => {
                 tracing::debug!(id, %error, "a webhook was not taken");
                 return (Outcome::Unreachable, "unreachable");
             }
+            Err(_) => return (Outcome::Unreachable, "unreachable"),
         };
-        let status = response.status();
-        if response
-            .content_length()
-            .is_some_and(|length| length <= ANSWER_BYTES_MAX)
-        {
-            // Only so that the connection is free again.
-            let _unread = response.bytes().await;
-        }
         let is_busy = [
             StatusCode::REQUEST_TIMEOUT,
             StatusCode::TOO_EARLY,

@@ -69,7 +69,7 @@ const HOMES: &[(&str, &[&str], &str)] = &[
     ("quinn_udp", &["shard"], "the media plane has one kind of socket"),
     ("async_nats", &["cluster"], "other nodes are reached in one place"),
     ("redb", &["records"], "what is kept is kept in one place"),
-    ("reqwest", &["node"], "webhooks are sent from one place"),
+    ("hyper_rustls", &["node"], "webhooks are sent from one place"),
     ("utoipa", &["api"], "HTTP is documented where it is spoken"),
     ("rtc_dtls", &["transport"], "the secure path is one module"),
     ("rtc_crypto", &["transport"], "the secure path is one module"),

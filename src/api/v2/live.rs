@@ -192,10 +192,11 @@ pub(super) async fn participants(State(api): State<Arc<Api>>, asked: Asked) -> R
     let found = async {
         let room: RoomId = asked.named("room")?;
         asked.governs(&room)?;
-        match api.node.manage(&room, Manage::Participants).await? {
-            HttpReply::Participants { participants } => Ok(People { data: participants }),
-            other => Err(done(other).err().unwrap_or_else(nobody)),
+        let reply = api.node.manage(&room, Manage::Participants).await?;
+        if let HttpReply::Participants { participants } = reply {
+            return Ok(People { data: participants });
         }
+        Err(done(reply).err().unwrap_or_else(nobody))
     };
     match found.await {
         Ok(people) => Json(people).into_response(),
@@ -218,10 +219,11 @@ pub(super) async fn links(State(api): State<Arc<Api>>, asked: Asked) -> Response
     let found = async {
         let room: RoomId = asked.named("room")?;
         asked.governs(&room)?;
-        match api.node.manage(&room, Manage::Links).await? {
-            HttpReply::Links { links } => Ok(OpenLinks { data: links }),
-            other => Err(done(other).err().unwrap_or_else(nobody)),
+        let reply = api.node.manage(&room, Manage::Links).await?;
+        if let HttpReply::Links { links } = reply {
+            return Ok(OpenLinks { data: links });
         }
+        Err(done(reply).err().unwrap_or_else(nobody))
     };
     match found.await {
         Ok(links) => Json(links).into_response(),

@@ -1,14 +1,27 @@
 //! Where webhooks may go. Whoever may make rooms names endpoints, and this server reaches networks that they do not.
 
+use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 
-use reqwest::dns::{Addrs, Name, Resolve, Resolving};
-use reqwest::redirect::Policy;
-use reqwest::{Client, RequestBuilder, Url};
+use bytes::Bytes;
+use http_body_util::{BodyExt, Full, Limited};
+use hyper::header::{CONTENT_TYPE, USER_AGENT};
+use hyper::{Method, Request, StatusCode};
+use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
+use hyper_util::client::legacy::Client;
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::client::legacy::connect::dns::Name;
+use hyper_util::rt::TokioExecutor;
+use tower::Service;
+use url::Url;
 
 use crate::records::{Letter, WebhooksConfig};
 
+/// As much of an answer is read, and not looked at.
+const ANSWER_BYTES_MAX: usize = 16 << 10;
 /// Longest URL of an endpoint.
 const URL_BYTES_MAX: usize = 2_048;
 
@@ -89,40 +102,47 @@ fn is_public_v4(v4: Ipv4Addr) -> bool {
         || is_special)
 }
 
-/// Looks names up and leaves out what is private.
-struct Public;
+/// Looks names up and, unless it may, leaves out what is private.
+#[derive(Clone, Copy)]
+struct Resolver {
+    allow_private: bool,
+}
 
-impl Resolve for Public {
-    fn resolve(&self, name: Name) -> Resolving {
+impl Service<Name> for Resolver {
+    type Response = std::vec::IntoIter<SocketAddr>;
+    type Error = io::Error;
+    type Future = Pin<Box<dyn Future<Output = io::Result<Self::Response>> + Send>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, name: Name) -> Self::Future {
+        let allow_private = self.allow_private;
         Box::pin(async move {
             let found = tokio::net::lookup_host((name.as_str(), 0)).await?;
-            let public: Vec<SocketAddr> = found.filter(|address| is_public(address.ip())).collect();
-            if public.is_empty() {
-                return Err(EndpointError::Private.into());
+            let lawful = found.filter(|address| allow_private || is_public(address.ip()));
+            let lawful: Vec<SocketAddr> = lawful.collect();
+            if lawful.is_empty() {
+                return Err(io::Error::new(io::ErrorKind::PermissionDenied, EndpointError::Private));
             }
-            Ok(Box::new(public.into_iter()) as Addrs)
+            Ok(lawful.into_iter())
         })
     }
 }
 
-/// One for endpoints that the operator named, one for all others.
+type HttpClient = Client<HttpsConnector<HttpConnector<Resolver>>, Full<Bytes>>;
+
+/// One for endpoints that the operator named, one for all others. Neither follows redirects: where an endpoint is was judged, where it
+/// leads on to was not.
 pub(super) struct Clients {
-    trusted: Client,
-    guarded: Client,
+    trusted: HttpClient,
+    guarded: HttpClient,
     allow_private: bool,
 }
 
-/// Why nothing can be sent at all.
-#[derive(Debug, thiserror::Error)]
-pub(super) enum ClientError {
-    #[error("TLS: {0}")]
-    Tls(#[from] rustls::Error),
-    #[error("HTTP: {0}")]
-    Http(#[from] reqwest::Error),
-}
-
 impl Clients {
-    pub(super) fn new(config: &WebhooksConfig) -> Result<Self, ClientError> {
+    pub(super) fn new(config: &WebhooksConfig) -> Result<Self, rustls::Error> {
         let mut roots = rustls::RootCertStore::empty();
         // A machine without certificates still reaches endpoints without TLS.
         roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
@@ -131,31 +151,50 @@ impl Clients {
             .with_safe_default_protocol_versions()?
             .with_root_certificates(roots)
             .with_no_client_auth();
-        let builder = || {
-            Client::builder()
-                .use_preconfigured_tls(tls.clone())
-                .user_agent(concat!("enfilade/", env!("CARGO_PKG_VERSION")))
-                // Where it leads was judged; where it leads on to was not.
-                .redirect(Policy::none())
-                .no_proxy()
-                .timeout(config.timeout)
-        };
-        let guarded = if config.allow_private {
-            builder()
-        } else {
-            builder().dns_resolver(Arc::new(Public))
+        let client = |allow_private| {
+            let mut http = HttpConnector::new_with_resolver(Resolver { allow_private });
+            http.enforce_http(false);
+            let https = HttpsConnectorBuilder::new()
+                .with_tls_config(tls.clone())
+                .https_or_http()
+                .enable_http1()
+                .wrap_connector(http);
+            Client::builder(TokioExecutor::new()).build(https)
         };
         Ok(Self {
-            trusted: builder().build()?,
-            guarded: guarded.build()?,
+            trusted: client(true),
+            guarded: client(config.allow_private),
             allow_private: config.allow_private,
         })
     }
 
-    pub(super) fn request(&self, letter: &Letter) -> Result<RequestBuilder, EndpointError> {
+    /// What is to be sent, with these headers beside the usual ones.
+    pub(super) fn request(
+        &self,
+        letter: &Letter,
+        headers: impl IntoIterator<Item = (&'static str, String)>,
+    ) -> Result<Request<Full<Bytes>>, EndpointError> {
         let url = parse(&letter.endpoint, letter.trusted || self.allow_private)?;
+        let mut request = Request::builder()
+            .method(Method::POST)
+            .uri(url.as_str())
+            .header(CONTENT_TYPE, "application/json")
+            .header(USER_AGENT, concat!("enfilade/", env!("CARGO_PKG_VERSION")));
+        for (name, value) in headers {
+            request = request.header(name, value);
+        }
+        let body = Full::new(Bytes::from(letter.body.clone()));
+        request.body(body).map_err(|_| EndpointError::NotHttp)
+    }
+
+    /// Sends it; the status, or why there is none.
+    pub(super) async fn send(&self, letter: &Letter, request: Request<Full<Bytes>>) -> Result<StatusCode, String> {
         let client = if letter.trusted { &self.trusted } else { &self.guarded };
-        Ok(client.post(url))
+        let response = client.request(request).await.map_err(|error| error.to_string())?;
+        let status = response.status();
+        // Only so that the connection is free again.
+        let _unread = Limited::new(response.into_body(), ANSWER_BYTES_MAX).collect().await;
+        Ok(status)
     }
 }
 
@@ -224,7 +263,9 @@ mod tests {
 
     #[tokio::test]
     async fn a_name_that_leads_to_a_private_network_leads_nowhere() {
-        let resolved = Public.resolve("localhost".parse().unwrap()).await;
-        assert!(resolved.is_err());
+        for (allow_private, is_found) in [(false, false), (true, true)] {
+            let resolved = Resolver { allow_private }.call("localhost".parse().unwrap()).await;
+            assert_eq!(resolved.is_ok(), is_found);
+        }
     }
 }
