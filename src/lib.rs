@@ -17,6 +17,8 @@ pub mod federation;
 
 pub mod room;
 
+pub mod records;
+
 pub mod cluster;
 
 pub mod node;

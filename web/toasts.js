@@ -29,6 +29,7 @@ const WORDS = {
   'entry-denied': 'You were not let in.',
   'entry-timeout': 'Nobody answered the door. Try again in a moment.',
   'lobby-full': 'Too many people are waiting to be let in. Try again later.',
+  'room-disabled': 'This room is switched off.',
   'password-required': 'This room has a password.',
   'password-wrong': 'That is not the password of this room.',
   'room-not-found': 'Nobody is in that room.',

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use axum::Router;
 use axum::body::{Body, Bytes, to_bytes};
 use axum::extract::{Path, Request, State};
+use axum::http::request::Parts;
 use axum::http::{HeaderName, HeaderValue, Method, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
@@ -120,12 +121,44 @@ pub(super) async fn hand_on(
         );
         return problem(&refusal);
     };
+    let may_begin = head.method == Method::POST;
+    lead(&api, &room, may_begin, head, body, next).await
+}
+
+/// The same for what is done to a living room, which the path or the body names; it begins for nobody.
+pub(super) async fn hand_on_living(
+    State(api): State<Arc<Api>>,
+    Path(named): Path<HashMap<String, String>>,
+    request: Request,
+    next: Next,
+) -> Response {
+    if api.node.cluster().is_none() || request.extensions().get::<IsHandedOn>().is_some() {
+        return next.run(request).await;
+    }
+    let (head, body) = request.into_parts();
+    if let Err(refusal) = super::v2::may_ask(&api, &head.headers) {
+        return problem(&refusal);
+    }
+    let Ok(body) = to_bytes(body, api.config.max_body).await else {
+        let (status, code) = (StatusCode::PAYLOAD_TOO_LARGE, ErrorCode::MessageTooLarge);
+        return problem(&Refusal::new(status, code, "the body is too large"));
+    };
+    let room = named.get("room").cloned().or_else(|| super::v2::room_of(&body));
+    match room.and_then(|room| room.parse::<RoomId>().ok()) {
+        Some(room) => lead(&api, &room, false, head, body, next).await,
+        // What is wrong with it is said here.
+        None => next.run(Request::from_parts(head, Body::from(body))).await,
+    }
+}
+
+/// Finds the node that has the room, and lets it answer.
+async fn lead(api: &Arc<Api>, room: &RoomId, may_begin: bool, head: Parts, body: Bytes, next: Next) -> Response {
     let question = HttpQuestion {
         method: head.method.to_string(),
         path: head.uri.path_and_query().map(ToString::to_string).unwrap_or_default(),
         headers: texts(&head.headers),
     };
-    let mut route = match api.node.route(&room, head.method == Method::POST).await {
+    let mut route = match api.node.route(room, may_begin).await {
         Ok(route) => route,
         Err(closed) => return problem(&closed.into()),
     };
@@ -143,7 +176,7 @@ pub(super) async fn hand_on(
             }
         };
         let Some(cluster) = api.node.cluster() else { break };
-        match ask(&api, &node, question.clone(), &body).await {
+        match ask(api, &node, question.clone(), &body).await {
             // It has not the room any more.
             Some(response) if response.status() == StatusCode::MISDIRECTED_REQUEST => {}
             Some(response) => return response,
@@ -151,8 +184,8 @@ pub(super) async fn hand_on(
             None if cluster.is_there(&node).await => break,
             None => {}
         }
-        cluster.forget(&room);
-        match api.node.route(&room, head.method == Method::POST).await {
+        cluster.forget(room);
+        match api.node.route(room, may_begin).await {
             Ok(again) => route = again,
             Err(closed) => return problem(&closed.into()),
         }

@@ -15,6 +15,7 @@ mod rooms;
 mod signal;
 mod tls;
 pub mod token;
+mod v2;
 mod whip;
 
 use std::sync::Arc;
@@ -113,6 +114,7 @@ pub fn router(
         .route("/v1/revocations", get(revoked::list).post(revoked::revoke))
         .route("/v1/revocations/{name}", delete(revoked::take_back))
         .merge(rooms)
+        .merge(v2::routes(&api))
         .merge(assets::routes())
         .layer(cors(&api.config))
         .merge(ingest)

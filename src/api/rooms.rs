@@ -11,7 +11,7 @@ use serde_json::json;
 use super::Api;
 use super::token::TokenError;
 use super::whip::{Refusal, authorise_or_admin, id, problem};
-use crate::room::{HttpKey, HttpReply, Input};
+use crate::room::{HttpKey, HttpReply, Input, Manage};
 use crate::wire::{ErrorCode, ParticipantId, RoomId};
 
 /// `GET /v1/rooms/{room}/stats`: how everybody in the room is connected, for holders of `allow_mod`.
@@ -33,20 +33,12 @@ pub(super) async fn participants(
     Path(room): Path<String>,
     headers: HeaderMap,
 ) -> Response {
-    match who(&api, &room, &headers).await {
-        Ok(HttpReply::Who { participants, .. }) => {
-            Json(json!({ "room": room, "participants": participants })).into_response()
-        }
-        other => show(other, &room),
-    }
+    show(manage(&api, &room, &headers, Manage::Participants).await, &room)
 }
 
 /// `GET /v1/rooms/{room}/links`: the rooms it is linked with.
 pub(super) async fn links(State(api): State<Arc<Api>>, Path(room): Path<String>, headers: HeaderMap) -> Response {
-    match who(&api, &room, &headers).await {
-        Ok(HttpReply::Who { links, .. }) => Json(json!({ "room": room, "links": links })).into_response(),
-        other => show(other, &room),
-    }
+    show(manage(&api, &room, &headers, Manage::Links).await, &room)
 }
 
 /// `DELETE /v1/rooms/{room}/participants/{participant}`: puts somebody out, who may come again unless that is revoked.
@@ -56,35 +48,24 @@ pub(super) async fn remove(
     headers: HeaderMap,
 ) -> Response {
     let result = async {
-        let room = admitted(&api, &room, &headers)?;
         let participant = id::<ParticipantId>(&participant, "participant")?;
-        let make = |request| Input::HttpRemove {
-            request,
-            participant: participant.clone(),
-        };
-        let reply = ask(&api, &room, make).await?;
-        if reply == HttpReply::NotFound {
-            let sentence = "nobody of that id is in the room";
-            let code = ErrorCode::NoSuchParticipant;
-            return Err(Refusal::new(StatusCode::NOT_FOUND, code, sentence));
-        }
-        Ok(reply)
+        manage(&api, &room, &headers, Manage::Remove { participant }).await
     };
     show(result.await, &room)
 }
 
 /// `DELETE /v1/rooms/{room}`: closes the room for everybody.
 pub(super) async fn end(State(api): State<Arc<Api>>, Path(room): Path<String>, headers: HeaderMap) -> Response {
-    let result = async {
-        let room = admitted(&api, &room, &headers)?;
-        ask(&api, &room, |request| Input::HttpEnd { request }).await
-    };
-    show(result.await, &room)
+    show(manage(&api, &room, &headers, Manage::Close).await, &room)
 }
 
-async fn who(api: &Api, room: &str, headers: &HeaderMap) -> Result<HttpReply, Refusal> {
+async fn manage(api: &Api, room: &str, headers: &HeaderMap, manage: Manage) -> Result<HttpReply, Refusal> {
     let room = admitted(api, room, headers)?;
-    ask(api, &room, |request| Input::HttpWho { request }).await
+    ask(api, &room, |request| Input::Manage {
+        request,
+        manage: Box::new(manage.clone()),
+    })
+    .await
 }
 
 /// The room, if the request is an operator's.
@@ -110,17 +91,20 @@ fn show(result: Result<HttpReply, Refusal>, room: &str) -> Response {
         Ok(HttpReply::Stats { participants }) => {
             Json(json!({ "room": room, "participants": participants })).into_response()
         }
+        Ok(HttpReply::Participants { participants }) => {
+            Json(json!({ "room": room, "participants": participants })).into_response()
+        }
+        Ok(HttpReply::Links { links }) => Json(json!({ "room": room, "links": links })).into_response(),
         Ok(HttpReply::Done) => StatusCode::NO_CONTENT.into_response(),
         Ok(HttpReply::Refused { code, message }) => {
-            problem(&Refusal::new(StatusCode::TOO_MANY_REQUESTS, code, message))
+            let status = if code == ErrorCode::NoSuchParticipant {
+                StatusCode::NOT_FOUND
+            } else {
+                StatusCode::TOO_MANY_REQUESTS
+            };
+            problem(&Refusal::new(status, code, message))
         }
-        Ok(
-            HttpReply::NotFound
-            | HttpReply::Who { .. }
-            | HttpReply::Created { .. }
-            | HttpReply::Restarted { .. }
-            | HttpReply::OtherSession,
-        ) => {
+        Ok(HttpReply::NotFound | HttpReply::Created { .. } | HttpReply::Restarted { .. } | HttpReply::OtherSession) => {
             let sentence = "nobody is in the room";
             problem(&Refusal::new(StatusCode::NOT_FOUND, ErrorCode::RoomNotFound, sentence))
         }

@@ -268,7 +268,7 @@ fn with_links(mut response: Response, links: &[String]) -> Response {
 }
 
 /// One segment of a path as it stands in a URL (RFC 3986 section 3.3): ids may hold anything but white space and controls.
-fn segment(id: &str) -> String {
+pub(super) fn segment(id: &str) -> String {
     let keep = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~!$&'()*+,;=:@".contains(&byte);
     let escape = |byte: u8| {
         if keep(byte) {
@@ -435,7 +435,9 @@ fn finish(api: &Api, kind: &str, location: &str, result: Result<HttpReply, Refus
                 sentence,
             ))
         }
-        Ok(HttpReply::Stats { .. } | HttpReply::Who { .. } | HttpReply::NotFound) => {
+        Ok(
+            HttpReply::Stats { .. } | HttpReply::Participants { .. } | HttpReply::Links { .. } | HttpReply::NotFound,
+        ) => {
             let sentence = "there is no such resource";
             problem(&Refusal::new(
                 StatusCode::NOT_FOUND,
@@ -487,10 +489,11 @@ pub(super) fn problem(refusal: &Refusal) -> Response {
     clippy::wildcard_enum_match_arm,
     reason = "what is not named here is the request's fault"
 )]
-fn status_of(code: ErrorCode) -> StatusCode {
+pub(super) fn status_of(code: ErrorCode) -> StatusCode {
     match code {
         ErrorCode::Forbidden
         | ErrorCode::PasswordRequired
+        | ErrorCode::RoomDisabled
         | ErrorCode::TokenRoom
         | ErrorCode::TokenParticipant
         | ErrorCode::TokenRole => StatusCode::FORBIDDEN,

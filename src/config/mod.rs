@@ -18,6 +18,7 @@ use std::path::PathBuf;
 use crate::api::HttpConfig;
 use crate::api::token::Key;
 use crate::node::{ClusterConfig, ShutdownConfig};
+use crate::records::{RecordsConfig, WebhooksConfig};
 use crate::room::RoomConfig;
 use crate::shard::MediaConfig;
 
@@ -46,6 +47,10 @@ pub struct Config {
     pub log: LogConfig,
     /// `[cluster]`: other nodes.
     pub cluster: ClusterConfig,
+    /// `[records]`: what is kept beyond the life of a room.
+    pub records: RecordsConfig,
+    /// `[webhooks]`: who is told.
+    pub webhooks: WebhooksConfig,
     /// `[shutdown]`: how the node stops.
     pub shutdown: ShutdownConfig,
 }
@@ -149,6 +154,12 @@ impl Config {
                 "http.listen = {} is reachable from other machines while the development key, which everybody knows, is accepted",
                 self.http.listen
             ));
+        }
+        let tells_somebody = !self.webhooks.endpoints.is_empty();
+        if tells_somebody && self.records.directory.is_none() {
+            let text =
+                "webhooks that wait are lost when the server stops: give records.directory a folder to keep them in";
+            warnings.push(text.to_owned());
         }
         warnings
     }

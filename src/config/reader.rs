@@ -19,7 +19,7 @@ pub(super) struct Reader<'a> {
 
 /// Whether the value of a key is never shown.
 pub(super) fn is_secret(key: &str) -> bool {
-    ["keys", "turn.secret"].contains(&key)
+    ["keys", "turn.secret", "webhooks.secret"].contains(&key)
 }
 
 impl Reader<'_> {

@@ -15,8 +15,9 @@ use super::{Config, DEFAULT_TOML, LogConfig, LogFormat, Mode};
 use crate::api::token::{Key, Secret};
 use crate::api::{ClientHeader, HttpConfig, TlsFiles, TrustedProxies};
 use crate::cluster::NatsConfig;
-use crate::node::{ClusterConfig, ShutdownConfig};
+use crate::node::{ClusterConfig, ShutdownConfig, check_endpoint};
 use crate::packet::{Codec, Kind};
+use crate::records::{RecordsConfig, WebhookSecret, WebhooksConfig};
 use crate::room::{LinksConfig, RoomConfig};
 use crate::shard::MediaConfig;
 use crate::transport::negotiation::CodecPolicy;
@@ -44,6 +45,8 @@ pub(super) fn read(layers: &Layers, problems: &mut Vec<Problem>) -> Config {
         keys: keys(&mut reader, mode),
         log: log(&mut reader),
         cluster: cluster(&mut reader),
+        records: records(&mut reader),
+        webhooks: webhooks(&mut reader, mode),
         shutdown: ShutdownConfig {
             grace: reader.duration("shutdown.grace", secs(0)..=hours(24)),
         },
@@ -218,6 +221,49 @@ fn cluster(reader: &mut Reader<'_>) -> ClusterConfig {
         name,
         region,
         alone,
+    }
+}
+
+fn records(reader: &mut Reader<'_>) -> RecordsConfig {
+    let directory = reader.text(
+        "records.directory",
+        String::new(),
+        "expected an absolute path like \"/var/lib/enfilade\", or nothing",
+        |text| (text.is_empty() || Path::new(text).is_absolute()).then(|| text.to_owned()),
+    );
+    RecordsConfig {
+        directory: (!directory.is_empty()).then(|| directory.into()),
+        retention: reader.duration("records.retention", secs(60)..=hours(24 * 3_660)),
+        max_sessions: count(reader, "records.max_sessions", 1, 100_000_000),
+        max_rooms: count(reader, "records.max_rooms", 1, 100_000_000),
+    }
+}
+
+fn webhooks(reader: &mut Reader<'_>, mode: Mode) -> WebhooksConfig {
+    let endpoints = reader.list(
+        "webhooks.endpoints",
+        "expected a list of URLs like [\"https://app.example.org/hooks\"]",
+        |text| check_endpoint(text, true).is_ok().then(|| text.to_owned()),
+    );
+    let secret = reader.text("webhooks.secret", String::new(), "expected text", |text| {
+        Some(text.to_owned())
+    });
+    let lawful = (Secret::LEN_MIN..=Secret::LEN_MAX).contains(&secret.len());
+    if !secret.is_empty() && !lawful {
+        let expected = format!("expected nothing, or {} to {} bytes", Secret::LEN_MIN, Secret::LEN_MAX);
+        reader.refuse("webhooks.secret", &expected, ());
+    }
+    let allow = reader.choice(
+        "webhooks.allow_private",
+        &[("auto", None), ("on", Some(true)), ("off", Some(false))],
+    );
+    WebhooksConfig {
+        endpoints,
+        secret: lawful.then(|| WebhookSecret::new(secret)),
+        allow_private: allow.unwrap_or(mode == Mode::Development),
+        max_waiting: count(reader, "webhooks.max_waiting", 1, 10_000_000),
+        retry_for: reader.duration("webhooks.retry_for", secs(60)..=hours(24 * 30)),
+        timeout: reader.duration("webhooks.timeout", secs(1)..=secs(60)),
     }
 }
 

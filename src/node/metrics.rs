@@ -37,6 +37,14 @@ pub struct Metrics {
     pub handshake_seconds: Histogram,
     /// DTLS handshakes that failed.
     pub handshake_failures: IntCounter,
+    /// What rooms told and is not on record, by `reason`: `full` (the disk does not keep up), `failed`, `too-many` (of one session).
+    pub records_dropped: IntCounterVec,
+    /// Webhooks by `result`: `taken`, `refused`, `unreachable` (both tried again), `expired`, `crowded-out`, `forbidden`, `unreadable`.
+    pub webhooks: IntCounterVec,
+    /// Webhooks that wait to be taken.
+    pub webhooks_waiting: IntGauge,
+    /// Endpoints that could not be reached the last time.
+    pub webhook_endpoints_failing: IntGauge,
     /// A task of ours died; each one is a bug.
     pub panics: IntCounter,
     /// Nodes of the cluster that have leases, this one among them; 0 when it is alone by design.
@@ -85,6 +93,17 @@ impl Metrics {
                     .buckets(vec![0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0]),
             )?,
             handshake_failures: IntCounter::new("enfilade_dtls_failures_total", "DTLS handshakes that failed")?,
+            records_dropped: counter(
+                "enfilade_records_dropped_total",
+                "Events of rooms that are not on record",
+                &["reason"],
+            )?,
+            webhooks: counter("enfilade_webhooks_total", "Webhooks by result", &["result"])?,
+            webhooks_waiting: IntGauge::new("enfilade_webhooks_waiting", "Webhooks that wait to be taken")?,
+            webhook_endpoints_failing: IntGauge::new(
+                "enfilade_webhook_endpoints_failing",
+                "Endpoints of webhooks that could not be reached the last time",
+            )?,
             panics: IntCounter::new("enfilade_panics_total", "Tasks that died; each one is a bug")?,
             cluster_nodes: IntGauge::new("enfilade_cluster_nodes", "Nodes of the cluster, this one among them")?,
             cluster_relays: IntGauge::new(
@@ -97,7 +116,7 @@ impl Metrics {
             )?,
             registry,
         };
-        let collectors: [Box<dyn Collector>; 16] = [
+        let collectors: [Box<dyn Collector>; 20] = [
             Box::new(metrics.rooms.clone()),
             Box::new(metrics.sockets.clone()),
             Box::new(metrics.handshakes.clone()),
@@ -109,6 +128,10 @@ impl Metrics {
             Box::new(metrics.link_events.clone()),
             Box::new(metrics.handshake_seconds.clone()),
             Box::new(metrics.handshake_failures.clone()),
+            Box::new(metrics.records_dropped.clone()),
+            Box::new(metrics.webhooks.clone()),
+            Box::new(metrics.webhooks_waiting.clone()),
+            Box::new(metrics.webhook_endpoints_failing.clone()),
             Box::new(metrics.panics.clone()),
             Box::new(metrics.cluster_nodes.clone()),
             Box::new(metrics.cluster_relays.clone()),

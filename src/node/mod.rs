@@ -8,6 +8,8 @@
 //! | frames | room → socket | 1 024, or 2 MiB | the socket is closed with 4008; the session may resume |
 //! | datagrams | shard → handshake | 64 | dropped and counted; DTLS sends again |
 //! | orders | room → handshake | 256 | a data message is dropped |
+//! | notes | room, HTTP → recorder | 65 536 | an event is not recorded, and counted; HTTP waits |
+//! | news | recorder → webhooks | 1 024 | the recorder waits |
 
 mod admission;
 mod cluster;
@@ -17,8 +19,10 @@ mod frames;
 mod handshake;
 mod metrics;
 mod presence;
+mod recorder;
 mod room_task;
 mod serve;
+mod webhooks;
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
@@ -32,12 +36,14 @@ pub use cluster::{Arrivals, Cluster, ClusterConfig, HandedOn, Relay, RelayEvent,
 pub use config::ShutdownConfig;
 pub use frames::{FrameReceiver, SocketFrame};
 pub use metrics::Metrics;
+pub use recorder::{Records, RecordsClosed};
 pub use serve::{
     Configuration, KERNEL_BUFFER_BYTES, Load, SetLog, advertised_addresses, interface_addresses, listen_address, serve,
 };
+pub use webhooks::{EndpointError, check_endpoint};
 
 use crate::cluster::{Bus, Claim, NodeId};
-use crate::room::{HttpKey, HttpReply, Input, Lookup, RoomConfig, SocketKey, Verify};
+use crate::room::{HttpKey, HttpReply, Input, Lookup, Manage, RoomConfig, SocketKey, Verify};
 use crate::shard::{Mail, ShardHandle, ShardId};
 use crate::transport::dtls::DtlsIdentity;
 use crate::transport::ice::Credentials;
@@ -51,6 +57,8 @@ use room_task::RoomMessage;
 
 /// A room that ends between being found and being told is looked for again this often.
 const ENTER_ATTEMPTS: usize = 8;
+/// How long a stopping node waits for webhooks that can be delivered.
+const LAST_DELIVERY: Duration = Duration::from_secs(2);
 
 /// One running server process, as `api` sees it. Cheap to clone.
 #[derive(Clone)]
@@ -79,6 +87,7 @@ struct Inner {
     rooms_at: Vec<AtomicUsize>,
     draining: AtomicBool,
     admission: Admission,
+    records: Records,
     /// Other nodes, if there may be any.
     cluster: Option<Cluster>,
     next_key: AtomicU64,
@@ -103,6 +112,8 @@ pub struct NodeParts {
     pub room_spread: usize,
     /// Counters.
     pub metrics: Metrics,
+    /// What is kept beyond the life of a room.
+    pub records: Records,
     /// How other nodes are reached, and what is said of this one; `None`: it is alone.
     pub cluster: Option<(Arc<dyn Bus>, ClusterConfig)>,
 }
@@ -254,6 +265,7 @@ impl Node {
             room_config: RwLock::new(Arc::new(room_config)),
             tag,
             verify: parts.verify,
+            records: parts.records,
             room_spread: parts.room_spread.max(1),
             directory: Directory::default(),
             metrics: parts.metrics,
@@ -299,6 +311,23 @@ impl Node {
             .as_ref()
             .and_then(|cluster| cluster.by_tag(key.node()));
         elsewhere.map_or(Route::Here, Route::There)
+    }
+
+    /// What is kept beyond the life of a room.
+    pub fn records(&self) -> &Records {
+        &self.inner.records
+    }
+
+    /// Does something to a living room, for whoever may manage it; [`HttpReply::NotFound`]: nobody is in it.
+    ///
+    /// # Errors
+    /// When the room cannot be reached.
+    pub async fn manage(&self, room: &RoomId, manage: Manage) -> Result<HttpReply, Closed> {
+        let ask = |request, _| Input::Manage {
+            request,
+            manage: Box::new(manage.clone()),
+        };
+        self.ask(room, false, ask).await
     }
 
     /// The counters.
@@ -467,6 +496,7 @@ impl Node {
                 "shutting down with rooms still open"
             );
         }
+        self.inner.records.stop(LAST_DELIVERY).await;
         for shard in &self.inner.shards {
             // A shard that has stopped by itself needs no telling.
             let _ = shard.send(Mail::Stop).await;
@@ -485,10 +515,11 @@ impl Node {
     }
 
     async fn enter(&self, room: &RoomId) -> Result<RoomHandle, Closed> {
+        if let Some(handle) = self.inner.directory.by_id(room) {
+            return Ok(handle);
+        }
+        let preset = self.inner.records.preset(room).await;
         if let Some(cluster) = &self.inner.cluster {
-            if let Some(handle) = self.inner.directory.by_id(room) {
-                return Ok(handle);
-            }
             self.may_begin(self.inner.directory.len())?;
             match cluster.claim(room).await {
                 Ok(Claim::Ours) => {}
@@ -500,7 +531,7 @@ impl Node {
         let start = |number| {
             began = true;
             let home = self.least_loaded();
-            room_task::start(Arc::clone(&self.inner), room.clone(), number, home)
+            room_task::start(Arc::clone(&self.inner), room.clone(), number, home, preset)
         };
         let entered = self.inner.directory.enter(room, |rooms| self.may_begin(rooms), start);
         if !began && let Some(cluster) = &self.inner.cluster {

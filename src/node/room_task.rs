@@ -12,7 +12,7 @@ use super::frames::{FrameSender, NotTaken, SocketFrame};
 use super::handshake::{self, Handshake, Order};
 use super::{Inner, unix_ms};
 use crate::federation::LinkCounters;
-use crate::room::{HttpKey, HttpReply, Input, Output, Room, RoomConfig, SocketKey};
+use crate::room::{HttpKey, HttpReply, Input, Output, Preset, Room, RoomConfig, SocketKey};
 use crate::shard::{Mail, ShardEvent, ShardId, TransportKey};
 use crate::wire::link::{LinkBody, LinkFrame};
 use crate::wire::{ErrorCode, RoomId};
@@ -43,7 +43,7 @@ pub(super) enum RoomMessage {
 }
 
 /// Begins a room. Its task ends by itself when the room is empty.
-pub(super) fn start(node: Arc<Inner>, id: RoomId, number: u32, home: ShardId) -> RoomHandle {
+pub(super) fn start(node: Arc<Inner>, id: RoomId, number: u32, home: ShardId, preset: Option<Preset>) -> RoomHandle {
     let (inbox, messages) = mpsc::channel(INBOX_CAPACITY);
     let participants = Arc::new(AtomicUsize::new(0));
     let handle = RoomHandle {
@@ -55,14 +55,16 @@ pub(super) fn start(node: Arc<Inner>, id: RoomId, number: u32, home: ShardId) ->
     node.rooms_at[usize::from(home.0)].fetch_add(1, Ordering::Relaxed);
     let tasks = node.tasks.clone();
     tasks.spawn(async move {
+        let (name, config, verify) = (
+            id.clone(),
+            RoomConfig::clone(&node.room_config()),
+            Arc::clone(&node.verify),
+        );
+        let mut room = Room::new(name, number, config, Box::new(random), verify);
+        room.prepare(preset.unwrap_or_default());
+        let session = room.session().to_owned();
         let task = RoomTask {
-            room: Room::new(
-                id.clone(),
-                number,
-                RoomConfig::clone(&node.room_config()),
-                Box::new(random),
-                Arc::clone(&node.verify),
-            ),
+            room,
             node: Arc::clone(&node),
             number,
             sockets: HashMap::new(),
@@ -80,6 +82,7 @@ pub(super) fn start(node: Arc<Inner>, id: RoomId, number: u32, home: ShardId) ->
             node.metrics.panics.inc();
             tracing::error!(number, "a room task died");
         }
+        node.records.over(session).await;
         node.directory.remove(&id, number);
         node.metrics.rooms.dec();
         node.rooms_at[usize::from(home.0)].fetch_sub(1, Ordering::Relaxed);
@@ -258,6 +261,7 @@ impl RoomTask {
                     self.room
                         .handle(Instant::now(), unix_ms(), Input::Found { key, answer });
                 }
+                Output::Event(event) => self.node.records.tell(event),
                 Output::Empty => empty = true,
             }
         }

@@ -14,7 +14,7 @@ use tokio::sync::mpsc;
 
 pub use reload::{Configuration, Load, SetLog};
 
-use super::{Metrics, Node, NodeParts};
+use super::{Metrics, Node, NodeParts, Records};
 use reload::{Asked, Live};
 
 use crate::api::{self, Tls, TlsFigures};
@@ -59,6 +59,8 @@ pub async fn serve(mut configuration: Configuration) -> anyhow::Result<()> {
         }
     };
     let metrics = Metrics::new(counters).context("metrics cannot be registered")?;
+    let records = Records::start(config.records.clone(), config.webhooks.clone(), metrics.clone());
+    let records = records.context("the records cannot be opened (records.directory)")?;
     let (tls, watching) = match config.http.tls.clone() {
         None => (None, None),
         Some(files) => {
@@ -84,6 +86,7 @@ pub async fn serve(mut configuration: Configuration) -> anyhow::Result<()> {
         verify: keys.clone().verifier(),
         room_spread: config.media.room_spread,
         metrics,
+        records,
         cluster,
     });
     let admission = tokio::spawn(node.inner.admission.clone().measure());

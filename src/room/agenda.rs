@@ -25,6 +25,8 @@ pub(super) enum Timer {
     Demand,
     /// Nobody has needed a backup of the publication for a while.
     Backup(PublicationId),
+    /// The session has lasted as long as it may.
+    SessionEnd,
     /// Nobody has been here for the departure time.
     Departure,
 }

@@ -60,6 +60,7 @@ impl Room {
             ShardEvent::Stats { transport, stats } => {
                 if let Some(Owner::Member(member)) = self.roster.owner(transport) {
                     self.qualities.measure(member, &stats);
+                    self.note_stats(now, member, &stats);
                     if self.qualities.is_changed() {
                         self.agenda.set_first(Timer::Quality, now + QUALITY_INTERVAL);
                     }

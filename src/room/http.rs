@@ -5,11 +5,10 @@ use std::time::{Duration, Instant};
 use super::{
     HttpKey, HttpOffer, HttpPatch, HttpReply, Output, Room,
     agenda::Timer,
-    close, hex,
+    hex,
     negotiate::code_of,
     next,
     offers::{add_egress, egress_key},
-    owner::Closing,
     participant::{Participant, Path},
     rate::Rates,
     roster::{MemberKey, Owner, ViewerKey},
@@ -22,7 +21,7 @@ use crate::{
     shard::command::ShardCommand,
     wire::{
         ErrorCode, ParticipantId,
-        signal::{ByeCode, Intent, LeaveReason, PublishLine, SourceKind},
+        signal::{Intent, LeaveReason, PublishLine, SourceKind},
     },
 };
 
@@ -231,32 +230,6 @@ impl Room {
             Some(Owner::Member(member)) => self.depart(now, member, LeaveReason::Left, None),
             Some(Owner::Viewer(viewer)) => self.drop_viewer(viewer),
         }
-        self.reply(request, HttpReply::Done);
-    }
-
-    /// Everybody who is here, and the links of the room.
-    pub(super) fn handle_http_who(&mut self, request: HttpKey) {
-        let info = |one: &Participant| one.info(self.publications.infos(one.key));
-        let reply = HttpReply::Who {
-            participants: self.roster.iter().map(info).collect(),
-            links: self.linking.infos(),
-        };
-        self.reply(request, reply);
-    }
-
-    /// Puts somebody out.
-    pub(super) fn handle_http_remove(&mut self, now: Instant, request: HttpKey, whom: &ParticipantId) {
-        let Some(target) = self.roster.find(whom) else {
-            return self.reply(request, HttpReply::NotFound);
-        };
-        self.say_bye(target, ByeCode::Removed, "you were removed", false, None);
-        self.depart(now, target, LeaveReason::Removed, Some((close::REMOVED, "removed")));
-        self.reply(request, HttpReply::Done);
-    }
-
-    /// Closes the room.
-    pub(super) fn handle_http_end(&mut self, request: HttpKey) {
-        self.closing = Some(Closing { by: None });
         self.reply(request, HttpReply::Done);
     }
 

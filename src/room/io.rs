@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::{Grant, Lookup, LookupKey, Pass, Revocation};
+use super::{Grant, Lookup, LookupKey, Manage, Pass, Revocation, RoomEvent};
 use crate::{
     shard::{
         command::{ShardCommand, ShardId, TransportKey},
@@ -132,23 +132,6 @@ pub enum Input {
         /// Answered by [`Output::HttpReply`].
         request: HttpKey,
     },
-    /// `GET /v1/rooms/{room}/participants` and `/links`: who is here, and which rooms are linked.
-    HttpWho {
-        /// Answered by [`Output::HttpReply`].
-        request: HttpKey,
-    },
-    /// `DELETE /v1/rooms/{room}/participants/{participant}`: put somebody out.
-    HttpRemove {
-        /// Answered by [`Output::HttpReply`].
-        request: HttpKey,
-        /// Whom.
-        participant: ParticipantId,
-    },
-    /// `DELETE /v1/rooms/{room}`: close the room.
-    HttpEnd {
-        /// Answered by [`Output::HttpReply`].
-        request: HttpKey,
-    },
     /// Something was revoked: whom it concerns goes.
     Revoked {
         /// What.
@@ -158,6 +141,13 @@ pub enum Input {
     Turn {
         /// What counts from now on.
         servers: Option<TurnServers>,
+    },
+    /// From whoever may manage the room without being in it.
+    Manage {
+        /// Answered by [`Output::HttpReply`].
+        request: HttpKey,
+        /// What.
+        manage: Box<Manage>,
     },
     /// From another room.
     Link {
@@ -357,6 +347,8 @@ pub enum Output {
         /// The word by which the room is found.
         listing: Option<String>,
     },
+    /// Put this on record, and tell those outside who want to know.
+    Event(Box<RoomEvent>),
     /// Nobody is left, nor has been for the departure time, or the room is closed: it may be dropped.
     Empty,
 }
@@ -389,11 +381,14 @@ pub enum HttpReply {
         /// One entry for each participant.
         participants: Vec<ParticipantStats>,
     },
-    /// 200, with who is here and which rooms are linked.
-    Who {
-        /// In the order they came.
+    /// 200, with who is here.
+    Participants {
+        /// In the order in which they came.
         participants: Vec<ParticipantInfo>,
-        /// By room.
+    },
+    /// 200, with the links.
+    Links {
+        /// One for each room.
         links: Vec<LinkInfo>,
     },
     /// 404: no such resource.

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use super::{
     Room,
-    links::{Wanted, chat_info},
+    links::{Asker, Wanted, chat_info},
     rate::Talk,
     requests::{Answer, Refusal, ok},
     roster::MemberKey,
@@ -29,7 +29,9 @@ impl Room {
         wait: Duration,
     ) -> Result<Option<ServerMessage>, Refusal> {
         let by = self.link_allowed(member)?;
-        let ask = self.linking.ask(member, request, Wanted::Open(room.clone()));
+        let ask = self
+            .linking
+            .ask(Asker::Member(member, request), Wanted::Open(room.clone()));
         let rights = self.settings.link_rights;
         let open = LinkInput::Open {
             ask,
@@ -96,7 +98,9 @@ impl Room {
             timestamp_ms: self.unix_ms,
         };
         let sent = chat_info(&room, chat.clone());
-        let ask = self.linking.ask(member, request, Wanted::Chat { sent, echo });
+        let ask = self
+            .linking
+            .ask(Asker::Member(member, request), Wanted::Chat { sent, echo });
         self.link_input(now, LinkInput::Chat { ask, room, chat });
         Ok(None)
     }
@@ -109,7 +113,7 @@ impl Room {
     ) -> Result<Option<ServerMessage>, Refusal> {
         let by = self.link_allowed(member)?;
         self.link_there(&room)?;
-        let ask = self.linking.ask(member, request, Wanted::End);
+        let ask = self.linking.ask(Asker::Member(member, request), Wanted::End);
         self.link_input(now, LinkInput::End { ask, room, by });
         Ok(None)
     }

@@ -6,7 +6,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{LinksConfig, Output, Room, link_requests::sentence, requests::ok, roster::MemberKey, switch::Switches};
+use super::{
+    HttpKey, HttpReply, LinksConfig, Output, Room, link_requests::sentence, requests::ok, roster::MemberKey,
+    switch::Switches,
+};
 use crate::{
     federation::{Ask, Decision, LinkEvent, LinkInput, LinkLimits, LinkOutput, Links, Question, RequestId},
     wire::{
@@ -37,9 +40,17 @@ pub(super) struct Linking {
 
 /// Who waits for an answer, and to what.
 struct Asked {
-    member: MemberKey,
-    request: u32,
+    who: Asker,
     what: Wanted,
+}
+
+/// Who asked.
+#[derive(Clone, Copy)]
+pub(super) enum Asker {
+    /// Somebody here, by a request of this number.
+    Member(MemberKey, u32),
+    /// Whoever manages the room.
+    Http(HttpKey),
 }
 
 pub(super) enum Wanted {
@@ -97,10 +108,10 @@ impl Linking {
         self.links.views().count()
     }
 
-    pub(super) fn ask(&mut self, member: MemberKey, request: u32, what: Wanted) -> Ask {
+    pub(super) fn ask(&mut self, who: Asker, what: Wanted) -> Ask {
         self.last_ask += 1;
         let ask = Ask(self.last_ask);
-        self.asks.insert(ask, Asked { member, request, what });
+        self.asks.insert(ask, Asked { who, what });
         ask
     }
 }
@@ -191,6 +202,7 @@ impl Room {
                 rights,
                 participants,
             } => {
+                self.note_link_opened(&room);
                 let info = LinkInfo {
                     link: room,
                     payload,
@@ -202,6 +214,7 @@ impl Room {
             }
             LinkEvent::Closed { room, reason, payload } => {
                 let link = room.clone();
+                self.note_link_closed(&link, reason);
                 self.tell_others(None, &ServerMessage::LinkClosed { link, reason });
                 if reason == LinkCloseReason::NodeLost {
                     self.link_again(now, room, payload);
@@ -314,8 +327,19 @@ impl Room {
     }
 
     fn link_answered(&mut self, ask: Ask, result: Result<(), ErrorCode>) {
-        let Some(Asked { member, request, what }) = self.linking.asks.remove(&ask) else {
+        let Some(Asked { who, what }) = self.linking.asks.remove(&ask) else {
             return;
+        };
+        let (member, request) = match who {
+            Asker::Member(member, request) => (member, request),
+            Asker::Http(request) => {
+                let refused = |code| HttpReply::Refused {
+                    code,
+                    message: sentence(code).to_owned(),
+                };
+                let reply = result.map_or_else(refused, |()| HttpReply::Done);
+                return self.outputs.push_back(Output::HttpReply { request, reply });
+            }
         };
         let answer = match (result, what) {
             (Ok(()), Wanted::Open(room)) => ServerMessage::Ok(OkFields {

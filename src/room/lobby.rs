@@ -248,8 +248,7 @@ impl Room {
     }
 
     /// The lobby is no more: who waits for it alone comes in, as far as there is place and nothing else in the way.
-    pub(super) fn open_lobby(&mut self, now: Instant, unix_ms: u64, by: MemberKey) {
-        let by = self.roster.id(by);
+    pub(super) fn open_lobby(&mut self, now: Instant, unix_ms: u64, by: Option<ParticipantId>) {
         for key in self.lobby.keys() {
             let Some(Waiter { id, arrival, join, .. }) = self.lobby.waiters.get(&key) else {
                 continue;

@@ -19,10 +19,12 @@ mod grant;
 mod http;
 mod ice_servers;
 mod io;
+mod journal;
 mod link_requests;
 mod links;
 mod lobby;
 mod lookup;
+mod manage;
 mod mode;
 mod moderation;
 mod negotiate;
@@ -31,6 +33,7 @@ mod owner;
 mod participant;
 mod people;
 mod pin;
+mod preset;
 mod publication;
 mod publishing;
 mod quality;
@@ -61,9 +64,12 @@ use std::{
 pub use config::{LinksConfig, RoomConfig};
 pub use grant::Grant;
 pub use io::{DataEvent, Frame, HttpKey, HttpOffer, HttpPatch, HttpReply, Input, Output, SocketKey};
+pub use journal::{EndReason, Happening, RoomEvent, Sample};
 pub use links::Verify;
 pub use lookup::{Lookup, LookupKey};
+pub use manage::Manage;
 pub use negotiate::{Negotiate, NewNegotiation};
+pub use preset::Preset;
 pub use revocation::{Pass, Revocation};
 
 use agenda::{Agenda, Timer};
@@ -108,6 +114,10 @@ pub struct Room {
     random: Random,
     new_negotiation: NewNegotiation,
     settings: settings::RoomSettings,
+    preset: Preset,
+    journal: journal::Journal,
+    /// When the session began, for its longest duration.
+    began_at: Option<Instant>,
     owner: Option<MemberKey>,
     roster: Roster,
     lobby: lobby::Lobby,
@@ -193,6 +203,9 @@ impl Room {
             id,
             number,
             settings: settings::RoomSettings::new(&config),
+            preset: Preset::default(),
+            journal: journal::Journal::default(),
+            began_at: None,
             owner: None,
             config,
             random,
@@ -311,10 +324,8 @@ impl Room {
                 offer,
             } => self.handle_whep(now, request, publisher, *offer),
             Input::HttpDelete { request, resource } => self.handle_http_delete(now, request, &resource),
+            Input::Manage { request, manage } => self.handle_manage(now, request, *manage),
             Input::HttpStats { request } => self.handle_http_stats(request),
-            Input::HttpWho { request } => self.handle_http_who(request),
-            Input::HttpRemove { request, participant } => self.handle_http_remove(now, request, &participant),
-            Input::HttpEnd { request } => self.handle_http_end(request),
             Input::Revoked { revocation } => self.handle_revoked(now, &revocation),
             Input::Turn { servers } => self.config.turn = servers,
             Input::HttpPatch {
@@ -369,6 +380,7 @@ impl Room {
                 Timer::Quality => self.tell_quality(),
                 Timer::Demand => self.demand_due(),
                 Timer::Backup(publication) => self.handle_backup_idle(publication),
+                Timer::SessionEnd => self.handle_session_end(),
                 Timer::Departure => {
                     if self.is_empty() {
                         self.outputs.push_back(Output::Empty);
@@ -380,7 +392,7 @@ impl Room {
 
     fn watch_emptiness(&mut self, now: Instant, was_empty: bool) {
         let kept = self.settings.keep_empty && !self.draining && !self.closed;
-        let departure = Some(self.config.departure_timeout).filter(|time| kept && !time.is_zero());
+        let departure = Some(self.departure_timeout()).filter(|time| kept && !time.is_zero());
         match (was_empty, self.is_empty(), departure) {
             (false, true, None) => self.outputs.push_back(Output::Empty),
             (true, true, None) if self.closed || self.draining => self.outputs.push_back(Output::Empty),
@@ -399,6 +411,7 @@ impl Room {
         if matches!(self.outputs.back(), Some(Output::Empty)) {
             self.outputs.pop_back();
             self.link_input(now, LinkInput::Ended);
+            self.end_session();
             self.outputs.push_back(Output::Empty);
         }
     }

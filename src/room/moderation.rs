@@ -97,6 +97,14 @@ impl Room {
         self.moderator(member)?;
         let target = self.present(whom)?;
         self.pace(now, member, Talk::State)?;
+        if let Some(from) = self.roster.id(member) {
+            self.request_media(target, source, on, from);
+        }
+        Ok(ok())
+    }
+
+    /// Tells somebody, and does what needs no asking.
+    pub(super) fn request_media(&mut self, target: MemberKey, source: SourceKind, on: bool, from: ParticipantId) {
         // Who publishes by WHIP cannot be asked: what a moderator muted, a moderator lets be heard again.
         let is_asked = self.roster.get(target).is_some_and(|one| one.session.is_some());
         if !(on && is_asked) {
@@ -107,14 +115,11 @@ impl Room {
                 self.set_muted(publication, !on);
             }
         }
-        if let Some(participant) = self.roster.id(member) {
-            let requested = ServerMessage::MediaRequested {
-                participant,
-                source,
-                on,
-            };
-            self.tell(target, &requested);
-        }
-        Ok(ok())
+        let requested = ServerMessage::MediaRequested {
+            participant: from,
+            source,
+            on,
+        };
+        self.tell(target, &requested);
     }
 }

@@ -44,6 +44,7 @@ impl Room {
         if id.is_some_and(|id| self.blocked.keeps_out(id, self.unix_ms)) {
             return Err((ErrorCode::EntryDenied, "a moderator put you out, for a while"));
         }
+        self.check_preset(id, grant)?;
         // What an empty room was set to counts no longer: whoever comes begins anew.
         let there = self.roster.len() > 0;
         match intent {
@@ -96,6 +97,8 @@ impl Room {
         }
         self.settings
             .change(settings.unwrap_or_default(), self.config.max_participants);
+        self.hold_preset();
+        self.watch_duration(now);
         // Linked rooms see who is here, and do what they were allowed by whoever was here before.
         if is_forgotten || self.settings.is_private() || !self.settings.links_as(&before) {
             self.link_input(now, LinkInput::CloseAll);
@@ -173,6 +176,7 @@ impl Room {
         let denied = self.settings.denies_links();
         let last_n = self.settings.last_n;
         self.settings.change(settings, self.config.max_participants);
+        self.hold_preset();
         self.tell_room(None);
         if self.settings.last_n != last_n {
             self.look_at_every_view();
@@ -181,7 +185,8 @@ impl Room {
             self.link_input(now, LinkInput::CloseAll);
         }
         if !self.settings.lobby {
-            self.open_lobby(now, unix_ms, member);
+            let by = self.roster.id(member);
+            self.open_lobby(now, unix_ms, by);
         }
         Ok(())
     }

@@ -219,6 +219,7 @@ impl Room {
                 participant: participant.info(Vec::new()),
             };
             self.tell_others(Some(key), &message);
+            self.note_joined(key);
             self.link_joined(now, key);
         }
     }
@@ -372,6 +373,7 @@ impl Room {
         let bound = participant.seating.bound().map(|(_, bound)| bound).collect::<Vec<_>>();
         self.close_path(&participant.path, &bound);
         self.presence_changed = true;
+        self.note_left(&participant, reason);
         self.owner_left(member, reason);
     }
 

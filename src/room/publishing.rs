@@ -120,6 +120,7 @@ impl Room {
         self.demands.add(now, id, publication.encodings);
         self.publications.insert(publication);
         if line.backup_of.is_none() {
+            self.note_published(member, id, line.source);
             self.tell_others(
                 Some(member),
                 &ServerMessage::PublicationAdded {
@@ -300,6 +301,7 @@ impl Room {
         match publication.backup_of {
             Some(main) => self.backups.ended(main),
             None => {
+                self.note_unpublished(publication.owner(), id);
                 self.backups.forget(id);
                 self.agenda.cancel(Timer::Backup(id));
             }

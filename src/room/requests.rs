@@ -236,7 +236,7 @@ impl Room {
         }
     }
 
-    fn addressees(&self, to: &[ParticipantId]) -> Result<Vec<MemberKey>, Refusal> {
+    pub(super) fn addressees(&self, to: &[ParticipantId]) -> Result<Vec<MemberKey>, Refusal> {
         let found = to.iter().map(|id| {
             let sentence = format!("{id} is not in the room");
             self.roster

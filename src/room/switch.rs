@@ -8,7 +8,7 @@ use std::{
 use super::{
     Room,
     link_requests::sentence,
-    links::Wanted,
+    links::{Asker, Wanted},
     requests::{Refusal, ok},
     roster::MemberKey,
 };
@@ -30,16 +30,18 @@ const SWITCHERS_MAX: usize = 1_000;
 
 /// Who asked whom to switch, and when.
 #[derive(Default)]
-pub(super) struct Switches(BTreeMap<(Asker, ParticipantId), VecDeque<Instant>>);
+pub(super) struct Switches(BTreeMap<(Source, ParticipantId), VecDeque<Instant>>);
 
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
-enum Asker {
+enum Source {
+    /// Whoever manages the room.
+    Outside,
     Here(ParticipantId),
     Linked(RoomId),
 }
 
 impl Switches {
-    fn allow(&mut self, now: Instant, asker: Asker, whom: &ParticipantId) -> bool {
+    fn allow(&mut self, now: Instant, asker: Source, whom: &ParticipantId) -> bool {
         let is_recent = |at: &Instant| now.saturating_duration_since(*at) < SWITCHES_WINDOW;
         if self.0.len() >= SWITCHERS_MAX {
             self.0.retain(|_, times| times.back().is_some_and(is_recent));
@@ -92,7 +94,7 @@ impl Room {
                 participant: sender.clone(),
                 link: None,
             };
-            self.hand_over(now, Asker::Here(sender), &participant, switch)
+            self.hand_over(now, Source::Here(sender), &participant, switch)
                 .map_err(|code| Refusal::field(code, "participant", sentence(code)))?;
             return Ok(Some(ok()));
         };
@@ -106,7 +108,7 @@ impl Room {
             ));
         }
         check_token(self)?;
-        let ask = self.linking.ask(member, request, Wanted::Switch);
+        let ask = self.linking.ask(Asker::Member(member, request), Wanted::Switch);
         let switch = LinkSwitch {
             participant,
             by,
@@ -143,11 +145,28 @@ impl Room {
             participant: by.id,
             link: Some(link.clone()),
         };
-        self.hand_over(now, Asker::Linked(link.clone()), &participant, switch)
+        self.hand_over(now, Source::Linked(link.clone()), &participant, switch)
+    }
+
+    /// In the name of whoever manages the room.
+    pub(super) fn hand_over_from_outside(
+        &mut self,
+        now: Instant,
+        whom: &ParticipantId,
+        switch: Switch,
+    ) -> Result<(), Refusal> {
+        self.hand_over(now, Source::Outside, whom, switch)
+            .map_err(|code| Refusal::field(code, "participant", sentence(code)))
     }
 
     /// To the addressee's session and nowhere else.
-    fn hand_over(&mut self, now: Instant, asker: Asker, whom: &ParticipantId, switch: Switch) -> Result<(), ErrorCode> {
+    fn hand_over(
+        &mut self,
+        now: Instant,
+        asker: Source,
+        whom: &ParticipantId,
+        switch: Switch,
+    ) -> Result<(), ErrorCode> {
         let member = self.roster.find(whom).ok_or(ErrorCode::NoSuchParticipant)?;
         if self.roster.get(member).is_none_or(|one| one.session.is_none()) {
             // A WHIP publisher has nobody to ask.

@@ -125,6 +125,8 @@ codes! {
     StoreFull = "store-full",
     /// A link of a room with itself.
     SameRoom = "same-room",
+    /// The room was deactivated.
+    RoomDisabled = "room-disabled",
     /// The other room does not want the link.
     LinkDenied = "link-denied",
     /// Nobody over there said anything.

@@ -138,7 +138,9 @@ pub(crate) fn npm_packages(folder: &Path) -> Result<(), String> {
 
 /// The Python of a virtual environment that has the packages of a requirements file.
 pub(crate) fn python(context: &Context, requirements: &Path) -> Result<PathBuf, String> {
-    let venv = context.root.join("target/venv");
+    // One for each folder of tests: what they need may not get along.
+    let owner = requirements.parent().and_then(Path::file_name).unwrap_or_default();
+    let venv = context.root.join("target/venv").join(owner);
     let python = venv.join("bin/python");
     let wanted = std::fs::read(requirements).map_err(|error| format!("{}: {error}", requirements.display()))?;
     let stamp = venv.join("requirements.installed");

@@ -86,6 +86,12 @@ pub(crate) const STEPS: &[Step] = &[
         needs: &[install::PYTHON, install::VENV],
         run: web::aiortc,
     },
+    Step {
+        name: "rest",
+        what: "the REST API holds what its description says, whatever it is asked",
+        needs: &[install::PYTHON, install::VENV],
+        run: web::rest,
+    },
     interop::SHORT,
     Step {
         name: "networks",

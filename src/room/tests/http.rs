@@ -164,7 +164,8 @@ fn offers_without_use_are_refused() {
         | HttpReply::Done
         | HttpReply::OtherSession
         | HttpReply::Stats { .. }
-        | HttpReply::Who { .. }
+        | HttpReply::Participants { .. }
+        | HttpReply::Links { .. }
         | HttpReply::NotFound => None,
     };
     assert_eq!(

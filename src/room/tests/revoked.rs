@@ -7,7 +7,7 @@ use serde_json::json;
 use super::client::Client;
 use super::support::{World, id, offer, seat_lines};
 use crate::{
-    room::{Grant, HttpKey, HttpReply, Input, Revocation},
+    room::{Grant, Input, Revocation},
     wire::signal::{ByeCode, LeaveReason, ServerMessage},
 };
 
@@ -69,37 +69,6 @@ fn a_whip_publisher_a_viewer_and_whoever_waits_go_too() {
     );
     assert!(world.refused[before].1.contains("token-revoked"));
     assert_eq!(world.clients[owner].bye, Some(ByeCode::TokenRevoked));
-    assert!(world.room.is_empty());
-}
-
-#[test]
-fn an_operator_sees_who_is_here_puts_somebody_out_and_closes_the_room() {
-    let mut world = World::new();
-    let (ann, bob) = (world.join("ann"), world.join("bob"));
-    let ask = |world: &mut World, number, input: fn(HttpKey) -> Input| {
-        world.input(input(HttpKey(number)));
-        world.clients.iter_mut().for_each(Client::read_all);
-        world.replies[&HttpKey(number)].clone()
-    };
-    match ask(&mut world, 1, |request| Input::HttpWho { request }) {
-        HttpReply::Who { participants, links } => {
-            let ids: Vec<_> = participants.iter().map(|one| one.id.as_str()).collect();
-            assert_eq!((ids, links.len()), (vec!["ann", "bob"], 0));
-        }
-        other => panic!("{other:?}"),
-    }
-    let remove = |request| Input::HttpRemove {
-        request,
-        participant: id("bob"),
-    };
-    assert_eq!(ask(&mut world, 2, remove), HttpReply::Done);
-    assert_eq!(world.clients[bob].bye, Some(ByeCode::Removed));
-    assert_eq!(ask(&mut world, 3, remove), HttpReply::NotFound);
-    assert_eq!(
-        ask(&mut world, 4, |request| Input::HttpEnd { request }),
-        HttpReply::Done
-    );
-    assert_eq!(world.clients[ann].bye, Some(ByeCode::RoomClosed));
     assert!(world.room.is_empty());
 }
 

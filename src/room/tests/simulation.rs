@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use super::support::{WINDOW, World, config, fingerprint, offer};
 use crate::{
     packet::Codec,
-    room::{Grant, Input, RoomConfig},
+    room::{Grant, HttpKey, Input, Manage, Preset, RoomConfig},
     shard::event::{ShardEvent, TransportStats},
     wire::{
         ParticipantId, PublicationId, RoomId,
@@ -321,11 +321,40 @@ impl Story {
         }
     }
 
+    fn manage(&mut self, request: u64) {
+        let participant = self.somebody();
+        let manage = match self.dice.roll(5) {
+            0 => Manage::Remove { participant },
+            1 => Manage::Mute {
+                from: participant.clone(),
+                participant,
+                source: SourceKind::Camera,
+                on: self.dice.chance(2),
+            },
+            2 if self.dice.chance(20) => Manage::Close,
+            2 | 3 => Manage::Preset(Box::new(Preset {
+                settings: self.settings(),
+                departure_timeout: self.dice.chance(2).then(|| Duration::from_secs(5)),
+                session_max: self.dice.chance(2).then(|| Duration::from_secs(20)),
+                ..Preset::default()
+            })),
+            _ => Manage::OpenLink {
+                room: RoomId::new("r2").unwrap(),
+                payload: None,
+                from: participant,
+            },
+        };
+        let request = HttpKey(request);
+        let manage = Box::new(manage);
+        self.world.input(Input::Manage { request, manage });
+    }
+
     fn step(&mut self, number: u64) {
         let lefts: Vec<usize> = self.world.clients.iter().map(|client| client.left.len()).collect();
         match self.dice.roll(12) {
             0 | 1 => self.come_or_go(),
             2 | 3 => self.shard_event(),
+            4 if self.dice.chance(4) => self.manage(number),
             4 => self.http(number),
             5 => {
                 let ms = [1, 200, 3_000, 11_000][self.dice.roll(4)];
@@ -385,7 +414,7 @@ proptest! {
         // And when everybody goes, nothing stays behind.
         story.world.read_all();
         story.world.input(Input::Close);
-        prop_assert!(story.world.room.is_empty());
+        prop_assert!(story.world.room.is_empty() && !story.world.ledger.is_open());
         prop_assert!(story.world.books.transports.is_empty() && story.world.books.sources.is_empty());
         prop_assert!(story.world.books.relays.is_empty() && story.world.books.bound.is_empty());
     }

@@ -8,7 +8,7 @@ use std::{
 };
 
 pub(super) use super::canned::{fingerprint, offer, seat_lines};
-use super::{books::Books, canned::canned, client::Client};
+use super::{books::Books, canned::canned, client::Client, ledger::Ledger};
 use crate::{
     media::SourceKey,
     packet::Kind,
@@ -73,6 +73,8 @@ pub(super) struct World {
     pub(super) replies: BTreeMap<HttpKey, HttpReply>,
     pub(super) data: Vec<(TransportKey, u16, bytes::Bytes)>,
     pub(super) empty: usize,
+    /// What became known outside.
+    pub(super) ledger: Ledger,
     /// On their way to linked rooms.
     pub(super) to_rooms: VecDeque<(RoomId, Box<LinkFrame>)>,
     /// What those outside see, and the listing.
@@ -151,6 +153,7 @@ impl World {
             replies: BTreeMap::new(),
             data: Vec::new(),
             empty: 0,
+            ledger: Ledger::default(),
             to_rooms: VecDeque::new(),
             shown: None,
             whips: BTreeSet::new(),
@@ -206,7 +209,14 @@ impl World {
                 self.room.handle(self.now, 0, Input::Found { key, answer });
             }
             Output::Presence { presence, listing } => self.shown = Some((*presence, listing)),
-            Output::Empty => self.empty += 1,
+            Output::Event(event) => self.ledger.write(*event),
+            Output::Empty => {
+                assert!(
+                    !self.ledger.is_open(),
+                    "a room that may be dropped has ended its session"
+                );
+                self.empty += 1;
+            }
         }
     }
 
@@ -440,6 +450,10 @@ impl World {
     /// Everything that has to be true whenever the room has come to rest.
     pub(super) fn check(&self) {
         let room = &self.room;
+        let here: BTreeSet<&str> = room.roster.iter().map(|one| one.id.as_str()).collect();
+        assert_eq!(self.ledger.here(), here);
+        let published = room.roster.iter().map(|one| room.publications.of(one.key).count());
+        assert_eq!(self.ledger.publications(), published.sum::<usize>());
         let mut bound = BTreeMap::new();
         let mut feeds: BTreeMap<(SourceKey, ShardId), u32> = BTreeMap::new();
         let members = room

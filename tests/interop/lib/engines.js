@@ -3,7 +3,7 @@ import { BrowserEngine } from './browser-engine.js';
 import { ProcessEngine } from './process-engine.js';
 
 const folder = (path) => fileURLToPath(new URL(`../${path}`, import.meta.url));
-const VENV_PYTHON = process.env.INTEROP_PYTHON ?? folder('../../target/venv/bin/python');
+const VENV_PYTHON = process.env.INTEROP_PYTHON ?? folder('../../target/venv/aiortc/bin/python');
 /** The system's own: GStreamer's binding is a Debian package and belongs to no other. */
 const SYSTEM_PYTHON = '/usr/bin/python3';
 

@@ -52,6 +52,17 @@ pub(super) fn aiortc(context: &Context) -> Outcome {
     })
 }
 
+pub(super) fn rest(context: &Context) -> Outcome {
+    needing(&[PYTHON, VENV], || {
+        let folder = context.root.join("tests/schemathesis");
+        let python = install::python(context, &folder.join("requirements.txt"))?;
+        let server = built_server(context)?;
+        let tests = command(python, &["-m", "pytest", "-p", "no:cacheprovider", "-q", "."], &folder);
+        let finished = run(against(tests, &server), LIMIT);
+        Ok(pytest_totals(&finished.text).counted(&finished))
+    })
+}
+
 pub(super) fn npm_folder(context: &Context, name: &str) -> Result<PathBuf, String> {
     let folder = context.root.join(name);
     install::npm_packages(&folder)?;

@@ -1,0 +1,409 @@
+//! Sessions that are or were, and who was in them.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::State;
+use axum::response::{IntoResponse, Response};
+use serde::Serialize;
+
+use super::asked::{Asked, PageInfo};
+use super::{Api, Refusal, document, missing, problem};
+use crate::records::{LinkRecord, RecordsError, SampleRecord, SessionRecord, StayRecord, Store, rfc3339};
+use crate::wire::signal::SourceKind;
+use crate::wire::{ParticipantId, RoomId};
+
+/// Stays shown with a session in a list, and with one that is asked for by itself.
+const STAYS_IN_LIST: usize = 200;
+const STAYS_MAX: usize = 10_000;
+
+/// A session.
+#[derive(Serialize, utoipa::ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct SessionInfo {
+    id: String,
+    #[schema(value_type = String)]
+    room_id: RoomId,
+    start: String,
+    end: Option<String>,
+    status: Status,
+    /// Why it ended: empty, closed, timeout, moved, node-lost.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>)]
+    reason: Option<crate::records::EndWord>,
+    participants: Vec<Attendance>,
+    /// Stays that are not kept, because there were too many.
+    #[serde(skip_serializing_if = "is_zero")]
+    stays_lost: u64,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "as serde calls it")]
+const fn is_zero(number: &u64) -> bool {
+    *number == 0
+}
+
+#[derive(Serialize, utoipa::ToSchema)]
+#[serde(rename_all = "lowercase")]
+enum Status {
+    Ongoing,
+    Ended,
+}
+
+/// When somebody was there.
+#[derive(Serialize, utoipa::ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Attendance {
+    #[schema(value_type = String)]
+    participant_id: ParticipantId,
+    name: String,
+    timelog: Vec<While>,
+}
+
+/// From when to when; no end: it goes on.
+#[derive(Serialize, utoipa::ToSchema)]
+pub(super) struct While {
+    start: String,
+    end: Option<String>,
+    /// Why it ended.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<String>,
+}
+
+impl While {
+    fn new(start_ms: u64, end_ms: Option<u64>, reason: Option<String>) -> Self {
+        Self {
+            start: rfc3339(start_ms),
+            end: end_ms.map(rfc3339),
+            reason,
+        }
+    }
+}
+
+/// Somebody who was there, and what they sent.
+#[derive(Serialize, utoipa::ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Attendee {
+    #[serde(flatten)]
+    attendance: Attendance,
+    /// SEND_AND_RECV, RECV_ONLY or SIGNALLING_ONLY, as they came last.
+    mode: &'static str,
+    mic: Vec<While>,
+    webcam: Vec<While>,
+    screen_share: Vec<While>,
+    screen_share_audio: Vec<While>,
+}
+
+#[derive(Serialize, utoipa::ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct SessionPage {
+    page_info: PageInfo,
+    data: Vec<SessionInfo>,
+}
+
+#[derive(Serialize, utoipa::ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct AttendeePage {
+    page_info: PageInfo,
+    data: Vec<Attendee>,
+}
+
+/// A link of a session.
+#[derive(Serialize, utoipa::ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct PastLink {
+    /// The other room.
+    #[schema(value_type = String)]
+    room_id: RoomId,
+    #[serde(flatten)]
+    open: While,
+}
+
+#[derive(Serialize, utoipa::ToSchema)]
+pub(super) struct PastLinks {
+    data: Vec<PastLink>,
+}
+
+/// How somebody was connected.
+#[derive(Serialize, utoipa::ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Quality {
+    #[schema(value_type = String)]
+    participant_id: ParticipantId,
+    /// Mean of the scores, 5 (excellent) to 1 (bad).
+    quality_score: Option<f32>,
+    /// Some twice a minute; fewer for a long stay.
+    stats: Vec<Moment>,
+}
+
+/// How a connection was over a while.
+#[derive(Serialize, utoipa::ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Moment {
+    /// The end of the while.
+    at: String,
+    /// Share of the client's packets that did not arrive here, before repair.
+    loss_up: f32,
+    /// Share of our packets that did not arrive there, before repair.
+    loss_down: f32,
+    /// The longest.
+    round_trip_ms: Option<u32>,
+    /// The worst, 5 (excellent) to 1 (bad).
+    score: u8,
+}
+
+#[derive(Serialize, utoipa::ToSchema)]
+pub(super) struct SessionStats {
+    data: Vec<Quality>,
+}
+
+impl SessionInfo {
+    fn new(session: SessionRecord, stays: Vec<StayRecord>) -> Self {
+        let people = gather(stays);
+        Self {
+            start: rfc3339(session.start_ms),
+            end: session.end_ms.map(rfc3339),
+            status: if session.end_ms.is_none() {
+                Status::Ongoing
+            } else {
+                Status::Ended
+            },
+            reason: session.reason,
+            participants: people.into_iter().map(|(id, stays)| attendance(id, &stays)).collect(),
+            stays_lost: session.stays_lost,
+            id: session.session,
+            room_id: session.room,
+        }
+    }
+}
+
+/// Stays by participant, in the order in which they first came.
+fn gather(stays: Vec<StayRecord>) -> Vec<(ParticipantId, Vec<StayRecord>)> {
+    let mut people: Vec<(ParticipantId, Vec<StayRecord>)> = Vec::new();
+    let mut places: BTreeMap<ParticipantId, usize> = BTreeMap::new();
+    for stay in stays {
+        let place = *places.entry(stay.participant.clone()).or_insert(people.len());
+        match people.get_mut(place) {
+            Some((_, known)) => known.push(stay),
+            None => people.push((stay.participant.clone(), vec![stay])),
+        }
+    }
+    people
+}
+
+fn attendance(participant_id: ParticipantId, stays: &[StayRecord]) -> Attendance {
+    let timelog = stays.iter().map(|stay| {
+        let reason = stay.reason.and_then(|reason| serde_json::to_value(reason).ok());
+        let reason = reason.and_then(|reason| reason.as_str().map(str::to_owned));
+        While::new(stay.start_ms, stay.end_ms, reason)
+    });
+    Attendance {
+        participant_id,
+        name: stays.last().map(|stay| stay.name.clone()).unwrap_or_default(),
+        timelog: timelog.collect(),
+    }
+}
+
+fn attendee(id: ParticipantId, stays: &[StayRecord]) -> Attendee {
+    let of = |source: SourceKind| {
+        let media = stays.iter().flat_map(|stay| &stay.media);
+        let media = media.filter(|media| media.source == source);
+        media
+            .map(|media| While::new(media.start_ms, media.end_ms, None))
+            .collect()
+    };
+    Attendee {
+        attendance: attendance(id, stays),
+        mode: stays.last().map_or("SEND_AND_RECV", |stay| match stay.mode {
+            crate::wire::signal::Mode::SendAndReceive => "SEND_AND_RECV",
+            crate::wire::signal::Mode::ReceiveOnly => "RECV_ONLY",
+            crate::wire::signal::Mode::SignallingOnly => "SIGNALLING_ONLY",
+        }),
+        mic: of(SourceKind::Microphone),
+        webcam: of(SourceKind::Camera),
+        screen_share: of(SourceKind::Screen),
+        screen_share_audio: of(SourceKind::ScreenAudio),
+    }
+}
+
+fn quality(participant_id: ParticipantId, stays: &[StayRecord]) -> Quality {
+    let samples: Vec<&SampleRecord> = stays.iter().flat_map(|stay| &stay.samples).collect();
+    let sum: u32 = samples.iter().map(|sample| u32::from(sample.score)).sum();
+    let moment = |sample: &&SampleRecord| Moment {
+        at: rfc3339(sample.at_ms),
+        loss_up: sample.loss_up,
+        loss_down: sample.loss_down,
+        round_trip_ms: sample.round_trip_ms,
+        score: sample.score,
+    };
+    Quality {
+        participant_id,
+        quality_score: (!samples.is_empty()).then(|| sum as f32 / samples.len() as f32),
+        stats: samples.iter().map(moment).collect(),
+    }
+}
+
+async fn read<T: Send + 'static>(
+    api: &Api,
+    read: impl FnOnce(&Store) -> Result<T, RecordsError> + Send + 'static,
+) -> Result<T, Refusal> {
+    Ok(api.node.records().read(read).await?)
+}
+
+/// The session that the path names, if whoever asks may know of it.
+async fn find(api: &Api, asked: &Asked) -> Result<SessionRecord, Refusal> {
+    asked.govern()?;
+    let session: String = asked.named("session")?;
+    let found = read(api, move |store| store.session(&session)).await?;
+    let found = found.filter(|found| asked.is_for(&found.room).is_ok());
+    found.ok_or_else(|| missing("session"))
+}
+
+async fn stays(api: &Api, session: &SessionRecord) -> Result<Vec<StayRecord>, Refusal> {
+    let id = session.session.clone();
+    read(api, move |store| store.stays(&id, STAYS_MAX)).await
+}
+
+fn respond<T: Serialize>(result: Result<T, Refusal>) -> Response {
+    match result {
+        Ok(found) => Json(found).into_response(),
+        Err(refusal) => problem(&refusal),
+    }
+}
+
+/// Sessions, the newest first
+///
+/// Of each, at most 200 stays are shown; all of them are found under its `participants`.
+#[utoipa::path(get, path = "/v2/sessions", tag = "sessions",
+    params(("roomId" = Option<String>, Query), ("page" = Option<u64>, Query, minimum = 1),
+        ("perPage" = Option<u64>, Query, minimum = 1, maximum = 100)), responses(
+    (status = 200, body = SessionPage),
+    (status = "4XX", response = document::Problem), (status = 503, response = document::Problem)))]
+pub(super) async fn list(State(api): State<Arc<Api>>, asked: Asked) -> Response {
+    let listed = async {
+        asked.govern()?;
+        let room: Option<RoomId> = asked.query("roomId")?;
+        match &room {
+            Some(room) => asked.is_for(room)?,
+            None => asked.govern_all()?,
+        }
+        let paging = asked.paging()?;
+        let read_page = move |store: &Store| {
+            let room = room.as_ref().map(RoomId::as_str);
+            let page = store.sessions(room, paging.skip(), paging.take())?;
+            let mut data = Vec::new();
+            for session in page.items {
+                let stays = store.stays(&session.session, STAYS_IN_LIST)?;
+                data.push(SessionInfo::new(session, stays));
+            }
+            Ok((data, page.total))
+        };
+        let (data, total) = read(&api, read_page).await?;
+        Ok(SessionPage {
+            page_info: paging.info(total),
+            data,
+        })
+    };
+    respond(listed.await)
+}
+
+/// One session
+#[utoipa::path(get, path = "/v2/sessions/{session}", tag = "sessions", params(("session" = String, Path)), responses(
+    (status = 200, body = SessionInfo),
+    (status = "4XX", response = document::Problem), (status = 503, response = document::Problem)))]
+pub(super) async fn show(State(api): State<Arc<Api>>, asked: Asked) -> Response {
+    let found = async {
+        let session = find(&api, &asked).await?;
+        let stays = stays(&api, &session).await?;
+        Ok(SessionInfo::new(session, stays))
+    };
+    respond(found.await)
+}
+
+/// Who was in a session
+#[utoipa::path(get, path = "/v2/sessions/{session}/participants", tag = "sessions",
+    params(("session" = String, Path), ("page" = Option<u64>, Query, minimum = 1),
+        ("perPage" = Option<u64>, Query, minimum = 1, maximum = 100)), responses(
+    (status = 200, body = AttendeePage),
+    (status = "4XX", response = document::Problem), (status = 503, response = document::Problem)))]
+pub(super) async fn participants(State(api): State<Arc<Api>>, asked: Asked) -> Response {
+    respond(attendees(&api, &asked, |_| true).await)
+}
+
+/// Who is in a session that goes on
+#[utoipa::path(get, path = "/v2/sessions/{session}/participants/active", tag = "sessions",
+    params(("session" = String, Path), ("page" = Option<u64>, Query, minimum = 1),
+        ("perPage" = Option<u64>, Query, minimum = 1, maximum = 100)), responses(
+    (status = 200, body = AttendeePage),
+    (status = "4XX", response = document::Problem), (status = 503, response = document::Problem)))]
+pub(super) async fn active(State(api): State<Arc<Api>>, asked: Asked) -> Response {
+    let is_here = |stays: &[StayRecord]| stays.iter().any(|stay| stay.end_ms.is_none());
+    respond(attendees(&api, &asked, is_here).await)
+}
+
+async fn attendees(api: &Api, asked: &Asked, which: impl Fn(&[StayRecord]) -> bool) -> Result<AttendeePage, Refusal> {
+    let session = find(api, asked).await?;
+    let paging = asked.paging()?;
+    let mut people = gather(stays(api, &session).await?);
+    people.retain(|(_, stays)| which(stays));
+    let total = people.len() as u64;
+    let page = people.into_iter().skip(paging.skip()).take(paging.take());
+    Ok(AttendeePage {
+        page_info: paging.info(total),
+        data: page.map(|(id, stays)| attendee(id, &stays)).collect(),
+    })
+}
+
+/// The links of a session, those that are over among them
+#[utoipa::path(get, path = "/v2/sessions/{session}/links", tag = "links", params(("session" = String, Path)), responses(
+    (status = 200, body = PastLinks),
+    (status = "4XX", response = document::Problem), (status = 503, response = document::Problem)))]
+pub(super) async fn links(State(api): State<Arc<Api>>, asked: Asked) -> Response {
+    let found = async {
+        let session = find(&api, &asked).await?.session;
+        let links = read(&api, move |store| store.links(&session)).await?;
+        let link = |link: LinkRecord| {
+            let reason = link.reason.and_then(|reason| serde_json::to_value(reason).ok());
+            let reason = reason.and_then(|reason| reason.as_str().map(str::to_owned));
+            PastLink {
+                room_id: link.link,
+                open: While::new(link.start_ms, link.end_ms, reason),
+            }
+        };
+        Ok(PastLinks {
+            data: links.into_iter().map(link).collect(),
+        })
+    };
+    respond(found.await)
+}
+
+/// How everybody in a session was connected
+#[utoipa::path(get, path = "/v2/sessions/{session}/stats", tag = "sessions", params(("session" = String, Path)), responses(
+    (status = 200, body = SessionStats),
+    (status = "4XX", response = document::Problem), (status = 503, response = document::Problem)))]
+pub(super) async fn stats(State(api): State<Arc<Api>>, asked: Asked) -> Response {
+    let found = async {
+        let session = find(&api, &asked).await?;
+        let people = gather(stays(&api, &session).await?);
+        let data = people.into_iter().map(|(id, stays)| quality(id, &stays)).collect();
+        Ok(SessionStats { data })
+    };
+    respond(found.await)
+}
+
+/// How one participant was connected
+#[utoipa::path(get, path = "/v2/sessions/{session}/participant/{participant}/stats", tag = "sessions",
+    params(("session" = String, Path), ("participant" = String, Path)), responses(
+    (status = 200, body = Quality),
+    (status = "4XX", response = document::Problem), (status = 503, response = document::Problem)))]
+pub(super) async fn participant_stats(State(api): State<Arc<Api>>, asked: Asked) -> Response {
+    let found = async {
+        let session = find(&api, &asked).await?;
+        let id: ParticipantId = asked.named("participant")?;
+        let people = gather(stays(&api, &session).await?);
+        let one = people.into_iter().find(|(one, _)| *one == id);
+        let (id, stays) = one.ok_or_else(|| missing("participant"))?;
+        Ok(quality(id, &stays))
+    };
+    respond(found.await)
+}

@@ -1,0 +1,262 @@
+//! The one writer of the records: a thread, because a disk makes it wait. Whatever has come meanwhile is one transaction.
+
+use std::sync::Arc;
+
+use tokio::sync::{mpsc, oneshot, watch};
+
+use super::webhooks::{self, SigningKey};
+use super::{Metrics, unix_ms};
+use crate::records::{
+    Applied, Batch, Edit, Edited, EndWord, RecordsConfig, RecordsError, RoomRecord, Store, WebhooksConfig,
+};
+use crate::room::{Preset, RoomEvent};
+use crate::wire::RoomId;
+
+/// What rooms and HTTP say to the recorder. A room never waits: what finds no place is not recorded, and counted.
+const NOTES_CAPACITY: usize = 65_536;
+/// What the recorder says to those who send webhooks; it waits when this is full.
+const NEWS_CAPACITY: usize = 1_024;
+/// Notes of one transaction.
+const BATCH_MAX: usize = 1_024;
+
+/// Something to be written.
+pub(super) enum Note {
+    /// Something happened in a room.
+    Event(Box<RoomEvent>),
+    /// A room is over, whether it said so or not.
+    Over(String),
+    /// A webhook was taken, or is given up.
+    Settled(u64),
+    /// A room is made or changed.
+    Edit(Box<Edit>, oneshot::Sender<Edited>),
+    /// Who signs?
+    Key(oneshot::Sender<Vec<u8>>),
+    /// Look for what is too old.
+    Forget,
+    /// The node stops.
+    Stop(oneshot::Sender<()>),
+}
+
+/// How many webhooks wait, and how many endpoints cannot be reached.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Delivery {
+    pub(super) waiting: usize,
+    pub(super) failing: usize,
+}
+
+/// What is kept beyond the life of a room. Cheap to clone.
+#[derive(Clone)]
+pub struct Records {
+    store: Arc<Store>,
+    notes: mpsc::Sender<Note>,
+    delivery: watch::Receiver<Delivery>,
+    metrics: Metrics,
+}
+
+/// Why the records do not answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the records cannot be read or written now; try again")]
+pub struct RecordsClosed;
+
+impl Records {
+    /// Opens the records, ends the sessions that a process before this one left open, and begins to send what waits.
+    ///
+    /// # Errors
+    /// When they cannot be opened, or the thread cannot be started.
+    pub fn start(config: RecordsConfig, webhooks: WebhooksConfig, metrics: Metrics) -> Result<Self, RecordsError> {
+        let store = Arc::new(Store::open(config, webhooks)?);
+        let mut batch = store.write(unix_ms())?;
+        let ended = batch.end_all(EndWord::NodeLost)?;
+        batch.commit()?;
+        if ended > 0 {
+            tracing::warn!(ended, "sessions of a process that died are closed");
+        }
+        let (notes, inbox) = mpsc::channel(NOTES_CAPACITY);
+        let (news, arrivals) = mpsc::channel(NEWS_CAPACITY);
+        let (told, delivery) = watch::channel(Delivery::default());
+        let recorder = Recorder {
+            store: Arc::clone(&store),
+            news,
+            metrics: metrics.clone(),
+        };
+        std::thread::Builder::new()
+            .name("records".to_owned())
+            .spawn(move || recorder.run(inbox))?;
+        let waiting = store.waiting()?;
+        let post = webhooks::Post::new(Arc::clone(&store), notes.downgrade(), metrics.clone(), told);
+        tokio::spawn(post.run(waiting, arrivals));
+        Ok(Self {
+            store,
+            notes,
+            delivery,
+            metrics,
+        })
+    }
+
+    /// Puts something on record, if there is place. Never waits.
+    pub(super) fn tell(&self, event: Box<RoomEvent>) {
+        if self.notes.try_send(Note::Event(event)).is_err() {
+            self.metrics.records_dropped.with_label_values(&["full"]).inc();
+        }
+    }
+
+    /// A room is over.
+    pub(super) async fn over(&self, session: String) {
+        // Without a recorder there are no records to be right.
+        let _stopped = self.notes.send(Note::Over(session)).await;
+    }
+
+    /// What a room was made with, if it was made ahead. A room whose record cannot be read is like one that was not made.
+    pub(super) async fn preset(&self, room: &RoomId) -> Option<Preset> {
+        let id = room.clone();
+        let (record, was_used): (RoomRecord, bool) =
+            self.read(move |store| store.room(id.as_str())).await.ok().flatten()?;
+        Some(record.preset(unix_ms(), was_used))
+    }
+
+    /// Reads something.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub async fn read<T: Send + 'static>(
+        &self,
+        read: impl FnOnce(&Store) -> Result<T, RecordsError> + Send + 'static,
+    ) -> Result<T, RecordsClosed> {
+        let store = Arc::clone(&self.store);
+        match tokio::task::spawn_blocking(move || read(&store)).await {
+            Ok(Ok(found)) => Ok(found),
+            Ok(Err(error)) => {
+                tracing::error!(%error, "the records cannot be read");
+                Err(RecordsClosed)
+            }
+            Err(_) => Err(RecordsClosed),
+        }
+    }
+
+    /// Makes a room ahead, or changes one.
+    ///
+    /// # Errors
+    /// When it cannot be kept.
+    pub async fn edit(&self, edit: Edit) -> Result<Edited, RecordsClosed> {
+        let (reply, answer) = oneshot::channel();
+        let note = Note::Edit(Box::new(edit), reply);
+        self.notes.send(note).await.map_err(|_| RecordsClosed)?;
+        answer.await.map_err(|_| RecordsClosed)
+    }
+
+    /// The public key by which webhooks are verified, in PEM.
+    ///
+    /// # Errors
+    /// When there is none.
+    pub async fn public_key(&self) -> Result<String, RecordsClosed> {
+        let (reply, answer) = oneshot::channel();
+        self.notes.send(Note::Key(reply)).await.map_err(|_| RecordsClosed)?;
+        let key = answer.await.map_err(|_| RecordsClosed)?;
+        SigningKey::read(&key).map(|key| key.public_pem()).ok_or(RecordsClosed)
+    }
+
+    /// Whether rooms may name endpoints on private networks.
+    pub fn allows_private_endpoints(&self) -> bool {
+        self.store.webhooks().allow_private
+    }
+
+    /// Ends what goes on, and gives webhooks that can be delivered now a last moment.
+    pub(super) async fn stop(&self, patience: std::time::Duration) {
+        let (reply, answer) = oneshot::channel();
+        let all = async {
+            // A recorder that is gone has nothing to end.
+            let _stopped = self.notes.send(Note::Stop(reply)).await;
+            let _ended = answer.await;
+            let mut delivery = self.delivery.clone();
+            let _gone = delivery.wait_for(|now| now.waiting == 0 || now.failing > 0).await;
+        };
+        // What is not taken by then is taken after the next start.
+        let _late = tokio::time::timeout(patience, all).await;
+    }
+}
+
+struct Recorder {
+    store: Arc<Store>,
+    news: mpsc::Sender<Applied>,
+    metrics: Metrics,
+}
+
+/// Who waits for a batch to be kept.
+#[derive(Default)]
+struct Replies {
+    edits: Vec<(Edited, oneshot::Sender<Edited>)>,
+    keys: Vec<(Vec<u8>, oneshot::Sender<Vec<u8>>)>,
+    stops: Vec<oneshot::Sender<()>>,
+}
+
+impl Recorder {
+    fn run(self, mut inbox: mpsc::Receiver<Note>) {
+        let mut notes = Vec::new();
+        while inbox.blocking_recv_many(&mut notes, BATCH_MAX) > 0 {
+            let (count, mut replies) = (notes.len() as u64, Replies::default());
+            match self.write(&mut notes, &mut replies) {
+                Ok(applied) => {
+                    let not_kept = self.metrics.records_dropped.with_label_values(&["too-many"]);
+                    not_kept.inc_by(applied.not_kept);
+                    // Without somebody who sends them, webhooks wait for the next start. News come before replies: whoever was
+                    // answered may rely on what follows from it.
+                    let _stopped = self.news.blocking_send(applied);
+                    replies.send();
+                }
+                Err(error) => {
+                    self.metrics
+                        .records_dropped
+                        .with_label_values(&["failed"])
+                        .inc_by(count);
+                    tracing::error!(%error, "records cannot be written");
+                }
+            }
+            notes.clear();
+        }
+    }
+
+    fn write(&self, notes: &mut Vec<Note>, replies: &mut Replies) -> Result<Applied, RecordsError> {
+        let mut batch = self.store.write(unix_ms())?;
+        for note in notes.drain(..) {
+            note.write(&mut batch, replies)?;
+        }
+        batch.commit()
+    }
+}
+
+impl Note {
+    fn write(self, batch: &mut Batch<'_>, replies: &mut Replies) -> Result<(), RecordsError> {
+        match self {
+            Note::Event(event) => batch.event(&event)?,
+            Note::Over(session) => batch.lost(&session)?,
+            Note::Settled(letter) => batch.settled(letter)?,
+            Note::Edit(edit, reply) => replies.edits.push((batch.edit(*edit)?, reply)),
+            Note::Key(reply) => {
+                if let Some(key) = batch.signing_key(SigningKey::generate)? {
+                    replies.keys.push((key, reply));
+                }
+            }
+            Note::Forget => while batch.forget_old()? {},
+            Note::Stop(reply) => {
+                batch.end_all(EndWord::Moved)?;
+                replies.stops.push(reply);
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Replies {
+    /// Whoever asked may have gone away meanwhile.
+    fn send(self) {
+        for (edited, reply) in self.edits {
+            let _gone = reply.send(edited);
+        }
+        for (key, reply) in self.keys {
+            let _gone = reply.send(key);
+        }
+        for reply in self.stops {
+            let _gone = reply.send(());
+        }
+    }
+}

@@ -1,0 +1,9 @@
+//! The REST API, the records and the webhooks, of a real server.
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+
+mod rights;
+mod rooms;
+mod sessions;
+mod stage;
+mod webhooks;
