@@ -1,11 +1,13 @@
 //! AV1 (RTP Payload Format For AV1 v1.0): the dependency descriptor of appendix A, and for streams without one what the
 //! aggregation header and the OBU headers tell.
 
+mod assemble;
 mod bits;
 mod descriptor;
 mod obu;
 mod structure;
 
+pub use assemble::assemble;
 pub use descriptor::{DependencyDescriptor, DependencyDescriptorReader, FrameDiffs, frame_size};
 pub use structure::{DecodeTarget, DecodeTargetIndication};
 

@@ -32,6 +32,19 @@ pub fn frame_info(payload: &[u8], marker: bool) -> Result<FrameInfo, Malformed> 
     Ok(info)
 }
 
+/// What is behind the descriptor.
+///
+/// # Errors
+/// When the descriptor does not fit.
+pub fn data(payload: &[u8]) -> Result<&[u8], Malformed> {
+    let mut at = 0;
+    let first = take(payload, &mut at).ok_or(Malformed("VP8 descriptor"))?;
+    if first & 0x80 != 0 {
+        extension(payload, &mut at, &mut FrameInfo::default()).ok_or(Malformed("VP8 descriptor"))?;
+    }
+    payload.get(at..).ok_or(Malformed("VP8 descriptor"))
+}
+
 /// Pixels across and down, which the header of a keyframe says (RFC 6386 section 9.1). `payload` is the first packet of one.
 pub fn frame_size(payload: &[u8]) -> Option<(u16, u16)> {
     let mut at = 0;
