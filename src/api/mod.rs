@@ -70,6 +70,11 @@ pub fn router(
     let rooms = Router::new()
         .route("/v1/rooms/{room}/stats", get(rooms::stats))
         .route(
+            "/v1/rooms/{room}/recordings",
+            get(rooms::recordings).post(rooms::start_recording),
+        )
+        .route("/v1/rooms/{room}/recordings/{recording}", delete(rooms::stop_recording))
+        .route(
             "/whip/{room}/{resource}",
             delete(whip::end_publishing).patch(whip::patch_publishing),
         )

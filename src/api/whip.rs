@@ -413,7 +413,7 @@ fn finish(api: &Api, kind: &str, location: &str, result: Result<HttpReply, Refus
                 sentence,
             ))
         }
-        Ok(HttpReply::Stats { .. } | HttpReply::NotFound) => {
+        Ok(HttpReply::Stats { .. } | HttpReply::Recording(_) | HttpReply::Recordings { .. } | HttpReply::NotFound) => {
             let sentence = "there is no such resource";
             problem(&Refusal::new(
                 StatusCode::NOT_FOUND,

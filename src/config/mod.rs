@@ -16,7 +16,7 @@ use std::path::PathBuf;
 
 use crate::api::HttpConfig;
 use crate::api::token::Key;
-use crate::node::{ClusterConfig, ShutdownConfig};
+use crate::node::{ClusterConfig, RecordingConfig, ShutdownConfig};
 use crate::room::RoomConfig;
 use crate::shard::MediaConfig;
 
@@ -45,6 +45,8 @@ pub struct Config {
     pub log: LogConfig,
     /// `[cluster]`: other nodes.
     pub cluster: ClusterConfig,
+    /// `[recording]`: where recordings go; `None`: nothing is recorded.
+    pub recording: Option<RecordingConfig>,
     /// `[shutdown]`: how the node stops.
     pub shutdown: ShutdownConfig,
 }

@@ -14,8 +14,9 @@ use super::{Config, DEFAULT_TOML, LogConfig, LogFormat, Mode};
 use crate::api::HttpConfig;
 use crate::api::token::{Key, Secret};
 use crate::cluster::NatsConfig;
-use crate::node::{ClusterConfig, ShutdownConfig};
+use crate::node::{ClusterConfig, RecordingConfig, ShutdownConfig};
 use crate::packet::{Codec, Kind};
+use crate::record::Limits;
 use crate::room::{LinksConfig, RoomConfig};
 use crate::shard::MediaConfig;
 use crate::transport::negotiation::CodecPolicy;
@@ -43,6 +44,7 @@ pub(super) fn read(layers: &Layers, problems: &mut Vec<Problem>) -> Config {
         keys: keys(&mut reader, mode),
         log: log(&mut reader),
         cluster: cluster(&mut reader),
+        recording: recording(&mut reader),
         shutdown: ShutdownConfig {
             grace: reader.duration("shutdown.grace", secs(0)..=hours(24)),
         },
@@ -112,8 +114,28 @@ fn room(reader: &mut Reader<'_>, mode: Mode) -> RoomConfig {
         codecs: codecs(reader),
         turn: turn(reader),
         links: links(reader, mode),
+        recording: false,
         node_tag: 0,
     }
+}
+
+fn recording(reader: &mut Reader<'_>) -> Option<RecordingConfig> {
+    let expected = "expected the path of a folder, or nothing";
+    let directory = reader.text("recording.directory", String::new(), expected, |text| {
+        Some(text.to_owned())
+    });
+    let tebibyte = MIB * MIB;
+    let limits = Limits {
+        bytes_max: reader.size("recording.max_size", MIB..=1_024 * tebibyte) as u64,
+        length_max: reader.duration("recording.max_length", secs(1)..=hours(48)),
+        keyframe_interval: reader.duration("recording.keyframe_interval", secs(1)..=hours(1)),
+    };
+    let min_free = reader.size("recording.min_free", 0..=1_024 * tebibyte) as u64;
+    (!directory.is_empty()).then(|| RecordingConfig {
+        directory: directory.into(),
+        limits,
+        min_free,
+    })
 }
 
 fn cluster(reader: &mut Reader<'_>) -> ClusterConfig {

@@ -37,6 +37,12 @@ pub struct Metrics {
     pub handshake_seconds: Histogram,
     /// DTLS handshakes that failed.
     pub handshake_failures: IntCounter,
+    /// Recordings being made now.
+    pub recordings: IntGauge,
+    /// Recordings that ended, by `end`.
+    pub recordings_ended: IntCounterVec,
+    /// Bytes of recordings that ended.
+    pub recorded_bytes: IntCounter,
     /// A task of ours died; each one is a bug.
     pub panics: IntCounter,
     /// Nodes of the cluster that have leases, this one among them; 0 when it is alone by design.
@@ -85,6 +91,13 @@ impl Metrics {
                     .buckets(vec![0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0]),
             )?,
             handshake_failures: IntCounter::new("enfilade_dtls_failures_total", "DTLS handshakes that failed")?,
+            recordings: IntGauge::new("enfilade_recordings", "Recordings being made now")?,
+            recordings_ended: counter(
+                "enfilade_recordings_ended_total",
+                "Recordings by why they ended",
+                &["end"],
+            )?,
+            recorded_bytes: IntCounter::new("enfilade_recorded_bytes_total", "Bytes of recordings that ended")?,
             panics: IntCounter::new("enfilade_panics_total", "Tasks that died; each one is a bug")?,
             cluster_nodes: IntGauge::new("enfilade_cluster_nodes", "Nodes of the cluster, this one among them")?,
             cluster_relays: IntGauge::new(
@@ -97,7 +110,7 @@ impl Metrics {
             )?,
             registry,
         };
-        let collectors: [Box<dyn Collector>; 16] = [
+        let collectors: [Box<dyn Collector>; 19] = [
             Box::new(metrics.rooms.clone()),
             Box::new(metrics.sockets.clone()),
             Box::new(metrics.handshakes.clone()),
@@ -109,6 +122,9 @@ impl Metrics {
             Box::new(metrics.link_events.clone()),
             Box::new(metrics.handshake_seconds.clone()),
             Box::new(metrics.handshake_failures.clone()),
+            Box::new(metrics.recordings.clone()),
+            Box::new(metrics.recordings_ended.clone()),
+            Box::new(metrics.recorded_bytes.clone()),
             Box::new(metrics.panics.clone()),
             Box::new(metrics.cluster_nodes.clone()),
             Box::new(metrics.cluster_relays.clone()),

@@ -8,6 +8,8 @@
 //! | frames | room → socket | 1 024, or 2 MiB | the socket is closed with 4008; the session may resume |
 //! | datagrams | shard → handshake | 64 | dropped and counted; DTLS sends again |
 //! | orders | room → handshake | 256 | a data message is dropped |
+//!
+//! Those of recordings are in `recording.rs`.
 
 mod admission;
 mod cluster;
@@ -17,6 +19,7 @@ mod frames;
 mod handshake;
 mod metrics;
 mod presence;
+mod recording;
 mod room_task;
 mod serve;
 
@@ -26,10 +29,11 @@ use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use tokio::sync::oneshot;
+use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 pub use cluster::{Arrivals, Cluster, ClusterConfig, HandedOn, Relay, RelayEvent, Route};
-pub use config::ShutdownConfig;
+pub use config::{RecordingConfig, ShutdownConfig};
 pub use frames::{FrameReceiver, SocketFrame};
 pub use metrics::Metrics;
 pub use serve::serve;
@@ -49,6 +53,9 @@ use room_task::RoomMessage;
 
 /// A room that ends between being found and being told is looked for again this often.
 const ENTER_ATTEMPTS: usize = 8;
+
+/// How long a stopping node waits for the disk to take the ends of recordings.
+const RECORDINGS_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// One running server process, as `api` sees it. Cheap to clone.
 #[derive(Clone)]
@@ -78,6 +85,11 @@ struct Inner {
     cluster: Option<Cluster>,
     next_key: AtomicU64,
     tasks: TaskTracker,
+    /// Where recordings go, if there are any.
+    recording: Option<RecordingConfig>,
+    recordings: TaskTracker,
+    /// Recordings that still go on end now.
+    closing: CancellationToken,
 }
 
 /// What a node is made of.
@@ -96,6 +108,8 @@ pub struct NodeParts {
     pub verify: Verify,
     /// Participants of one room on one shard before the room grows onto another.
     pub room_spread: usize,
+    /// Where recordings go; `None`: nothing is recorded.
+    pub recording: Option<RecordingConfig>,
     /// Counters.
     pub metrics: Metrics,
     /// How other nodes are reached, and what is said of this one; `None`: it is alone.
@@ -232,6 +246,7 @@ impl Node {
         }
         let room_config = RoomConfig {
             node_tag: tag,
+            recording: parts.recording.is_some(),
             ..parts.room
         };
         let inner = Arc::new(Inner {
@@ -250,6 +265,9 @@ impl Node {
             cluster,
             next_key: AtomicU64::new(1),
             tasks: TaskTracker::new(),
+            recording: parts.recording,
+            recordings: TaskTracker::new(),
+            closing: CancellationToken::new(),
         });
         if let (Some(cluster), Some(parts)) = (&inner.cluster, started) {
             cluster.start(&inner, parts);
@@ -410,6 +428,14 @@ impl Node {
                 rooms = self.inner.directory.len(),
                 "shutting down with rooms still open"
             );
+        }
+        self.inner.closing.cancel();
+        self.inner.recordings.close();
+        if tokio::time::timeout(RECORDINGS_TIMEOUT, self.inner.recordings.wait())
+            .await
+            .is_err()
+        {
+            tracing::warn!("a recording is not written to its end");
         }
         for shard in &self.inner.shards {
             // A shard that has stopped by itself needs no telling.

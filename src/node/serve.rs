@@ -51,6 +51,7 @@ pub async fn serve(config: Config) -> anyhow::Result<()> {
         room: config.room.clone(),
         verify: api::token::Keyring::new(&config.keys).verifier(),
         room_spread: config.media.room_spread,
+        recording: config.recording.clone(),
         metrics: Metrics::new(counters).context("metrics cannot be registered")?,
         cluster,
     });

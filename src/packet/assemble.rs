@@ -35,9 +35,15 @@ fn superframe<'a>(payloads: impl Iterator<Item = &'a [u8]>, frame: &mut Vec<u8>)
     if (2..=8).contains(&begins.len()) {
         let marker = 0xc0 | 3 << 3 | (begins.len() - 1) as u8;
         let ends = begins.iter().skip(1).copied().chain([frame.len()]);
-        let sizes: Vec<u32> = begins.iter().zip(ends).map(|(begin, end)| (end - begin) as u32).collect();
+        let sizes: Vec<u32> = begins
+            .iter()
+            .zip(ends)
+            .map(|(begin, end)| (end - begin) as u32)
+            .collect();
         frame.push(marker);
-        sizes.iter().for_each(|size| frame.extend_from_slice(&size.to_le_bytes()));
+        sizes
+            .iter()
+            .for_each(|size| frame.extend_from_slice(&size.to_le_bytes()));
         frame.push(marker);
     }
     Ok(())

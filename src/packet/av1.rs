@@ -5,10 +5,12 @@ mod assemble;
 mod bits;
 mod descriptor;
 mod obu;
+mod sequence;
 mod structure;
 
 pub use assemble::assemble;
 pub use descriptor::{DependencyDescriptor, DependencyDescriptorReader, FrameDiffs, frame_size};
+pub use sequence::{configuration, size_of_frame};
 pub use structure::{DecodeTarget, DecodeTargetIndication};
 
 use super::Malformed;

@@ -1,5 +1,9 @@
 //! H264 payloads (RFC 6184): what can be told of a frame from the NAL units at hand.
 
+mod parameters;
+
+pub use parameters::{configuration, size_of_frame};
+
 use super::frame::FrameInfo;
 use super::{Malformed, bytes::be16};
 

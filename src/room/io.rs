@@ -7,6 +7,7 @@ use bytes::Bytes;
 
 use super::{Grant, Lookup, LookupKey};
 use crate::{
+    record::{Order, RecorderNews, Subject},
     shard::{
         command::{ShardCommand, ShardId, TransportKey},
         event::ShardEvent,
@@ -15,7 +16,7 @@ use crate::{
     wire::{
         ErrorCode, ParticipantId, ResumeKey, RoomId,
         link::LinkFrame,
-        signal::{Envelope, JoinRequest, ParticipantStats, Presence, ServerMessage, SignalError},
+        signal::{Envelope, JoinRequest, ParticipantStats, Presence, RecordingInfo, ServerMessage, SignalError},
     },
 };
 
@@ -127,6 +128,30 @@ pub enum Input {
     HttpStats {
         /// Answered by [`Output::HttpReply`].
         request: HttpKey,
+    },
+    /// `POST` of a recording.
+    HttpRecordingStart {
+        /// Answered by [`Output::HttpReply`], when it has begun.
+        request: HttpKey,
+    },
+    /// `DELETE` of a recording: it ends, and stays.
+    HttpRecordingStop {
+        /// Answered by [`Output::HttpReply`], when all of it is written.
+        request: HttpKey,
+        /// Its name.
+        recording: String,
+    },
+    /// `GET` of the recordings of this session.
+    HttpRecordings {
+        /// Answered by [`Output::HttpReply`].
+        request: HttpKey,
+    },
+    /// From the recorder that [`Output::RecordingBegin`] began.
+    Recorder {
+        /// Of which recording.
+        recording: String,
+        /// What.
+        news: RecorderNews,
     },
     /// From another room.
     Link {
@@ -324,6 +349,18 @@ pub enum Output {
         /// The word by which the room is found.
         listing: Option<String>,
     },
+    /// Begin a recording.
+    RecordingBegin {
+        /// Of what.
+        subject: Box<Subject>,
+    },
+    /// Something for the recording that was begun last.
+    Record {
+        /// What.
+        order: Box<Order>,
+    },
+    /// It ends.
+    RecordingEnd,
     /// Nobody is left, nor has been for the departure time, or the room is closed: it may be dropped.
     Empty,
 }
@@ -355,6 +392,13 @@ pub enum HttpReply {
     Stats {
         /// One entry for each participant.
         participants: Vec<ParticipantStats>,
+    },
+    /// 200 or 201, with a recording.
+    Recording(Box<RecordingInfo>),
+    /// 200, with all recordings of the session.
+    Recordings {
+        /// The latest last.
+        recordings: Vec<RecordingInfo>,
     },
     /// 404: no such resource.
     NotFound,

@@ -35,6 +35,7 @@ mod publication;
 mod publishing;
 mod quality;
 mod rate;
+mod recording;
 mod requests;
 mod roster;
 mod seat;
@@ -116,6 +117,7 @@ pub struct Room {
     topics: topic::Topics,
     store: store::Store,
     pins: pin::Pins,
+    recordings: recording::Recordings,
     speakers: speaker::Speakers,
     qualities: quality::Qualities,
     explains: explain::Explains,
@@ -186,6 +188,7 @@ impl Room {
             topics: topic::Topics::default(),
             store: store::Store::default(),
             pins: pin::Pins::default(),
+            recordings: recording::Recordings::default(),
             id,
             number,
             settings: settings::RoomSettings::new(&config),
@@ -305,6 +308,10 @@ impl Room {
                 offer,
             } => self.handle_whep(now, request, publisher, *offer),
             Input::HttpDelete { request, resource } => self.handle_http_delete(now, request, &resource),
+            Input::HttpRecordingStart { request } => self.handle_http_recording_start(now, request),
+            Input::HttpRecordingStop { request, recording } => self.handle_http_recording_stop(request, &recording),
+            Input::HttpRecordings { request } => self.handle_http_recordings(request),
+            Input::Recorder { recording, news } => self.handle_recorder(&recording, news),
             Input::HttpStats { request } => self.handle_http_stats(request),
             Input::HttpPatch {
                 request,

@@ -68,8 +68,10 @@ pub(super) struct Tap {
 
 impl Tap {
     fn push(&self, tapped: Tapped, counters: &ShardCounters) {
-        if self.packets.try_send(tapped).is_err() {
-            counters.turn_away(DoorReason::RecorderFull);
+        match self.packets.try_send(tapped) {
+            // A recording that is over misses nothing.
+            Ok(()) | Err(mpsc::error::TrySendError::Closed(_)) => {}
+            Err(mpsc::error::TrySendError::Full(_)) => counters.turn_away(DoorReason::RecorderFull),
         }
     }
 
@@ -129,7 +131,10 @@ impl<'p, S: Sink<'p>> Sink<'p> for TapSink<'_, S> {
 
 fn forwarder(kind: Kind) -> Forwarder {
     let mut payload_types = PayloadTypes::default();
-    for (codec, number) in [Codec::Opus, Codec::Vp8, Codec::Vp9, Codec::H264, Codec::Av1].into_iter().zip(96..) {
+    for (codec, number) in [Codec::Opus, Codec::Vp8, Codec::Vp9, Codec::H264, Codec::Av1]
+        .into_iter()
+        .zip(96..)
+    {
         payload_types.add(codec, number, None);
     }
     let mut forwarder = Forwarder::new(EgressConfig {
