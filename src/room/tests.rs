@@ -16,6 +16,7 @@ mod media;
 mod moderation;
 mod owner;
 mod people;
+mod recording;
 mod simulation;
 mod stats;
 mod store;

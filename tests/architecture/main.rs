@@ -20,6 +20,7 @@ const ORDER: &[&str] = &[
     "transport",
     "shard",
     "federation",
+    "record",
     "room",
     "cluster",
     "node",
@@ -39,7 +40,7 @@ const OUTSIDE_THE_ORDER: &[(&str, &str)] = &[
 ];
 
 /// Modules that decide and never do: no runtime, no lock, no clock, no thread, no output.
-const PURE: &[&str] = &["wire", "packet", "media", "transport", "room", "federation"];
+const PURE: &[&str] = &["wire", "packet", "media", "transport", "record", "room", "federation"];
 
 /// Words a pure module may not say.
 const BANNED_IN_PURE: &[&str] = &[
@@ -83,6 +84,11 @@ const HOMES: &[(&str, &[&str], &str)] = &[
         "if_addrs",
         &["node"],
         "the machine's addresses are looked up once, at start",
+    ),
+    (
+        "rustix",
+        &["node"],
+        "what is free on a disk is asked where it is written to",
     ),
     ("clap", &["cli.rs", "cli"], "the command line is read in one place"),
     ("toml", &["config"], "configuration is read in one place"),

@@ -164,6 +164,8 @@ fn offers_without_use_are_refused() {
         | HttpReply::Done
         | HttpReply::OtherSession
         | HttpReply::Stats { .. }
+        | HttpReply::Recording(_)
+        | HttpReply::Recordings { .. }
         | HttpReply::NotFound => None,
     };
     assert_eq!(
