@@ -156,7 +156,9 @@ impl Track {
         let packets: Vec<TappedPacket> = (first..end).filter_map(|at| self.waiting.remove(&at)).collect();
         self.next = Some(end);
         let head = packets.first()?;
-        let keyframe = self.kind == Kind::Audio || head.frame.keyframe;
+        // Of H264 it may be a later packet that says so.
+        let says = |packet: &TappedPacket| packet.frame.keyframe && packet.frame.spatial == 0;
+        let keyframe = self.kind == Kind::Audio || packets.iter().any(says);
         let data = assemble(head.codec, packets.iter().map(|packet| &packet.payload[..]));
         let Some(data) = data.ok().filter(|data| !data.is_empty()) else {
             self.lose();
