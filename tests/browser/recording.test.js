@@ -1,6 +1,6 @@
 /** Recordings of real browsers' media, played by a browser. */
 import assert from 'node:assert/strict';
-import { createReadStream, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { createReadStream, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -13,6 +13,7 @@ async function serve(folder) {
   const server = createServer((request, response) => {
     if (request.url === '/') return response.writeHead(200, { 'content-type': 'text/html' }).end('<video muted></video>');
     const path = join(folder, decodeURIComponent(request.url.slice(1)));
+    if (!existsSync(path)) return response.writeHead(404).end();
     const size = statSync(path).size;
     const [, from = 0, to = size - 1] = /bytes=(\d+)-(\d+)?/.exec(request.headers.range ?? '') ?? [];
     const [first, last] = [Number(from), Number(to)];

@@ -2,13 +2,14 @@
 
 use std::fs::File;
 use std::io::BufReader;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use matroska_demuxer::{Frame, MatroskaFile};
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
-use testkit::{Codec, Server, eventually};
+use testkit::{Codec, Participant, Server, eventually};
 
 use super::stage::{ROOM, Stage, token_for};
 
@@ -209,30 +210,79 @@ async fn a_server_that_is_killed_leaves_files_that_play() {
     drop(ann);
 }
 
-#[tokio::test]
-async fn a_disk_without_space_ends_the_recording_and_not_the_call() {
-    let folder = Folder::new("record-full");
-    let stage = stage(&folder, &[("ENFILADE_RECORDING__MAX_SIZE", "1MiB")]).await;
-    let mut ann = stage.speaker("ann", 10, 1).await;
-    let recording = start(&stage.server).await;
+/// Everybody is told that it began, and then why it ended.
+async fn fails(person: &mut Participant, reason: &str) {
     for (state, reason) in [
         ("starting", Value::Null),
         ("started", Value::Null),
-        ("failed", json!("too-large")),
+        ("failed", json!(reason)),
     ] {
-        let told = tokio::time::timeout(Duration::from_secs(60), ann.person.signal.event("recording"));
+        let told = tokio::time::timeout(Duration::from_secs(60), person.signal.event("recording"));
         let told = told.await.unwrap().unwrap();
         assert_eq!((&told["state"], &told["reason"]), (&json!(state), &reason));
     }
-    let manifest = manifest(&folder.0.join(&recording)).unwrap();
-    assert_eq!(
-        (&manifest["end"], &manifest["files"][0]["complete"]),
-        (&json!("too-large"), &json!(true))
-    );
-    // Somebody comes and sees.
+}
+
+/// Somebody comes and sees.
+async fn call_goes_on(stage: &Stage) {
     let mut bob = stage.listener("bob", 1).await;
     let seat = bob.seated("ann", &["audio", "video"]).await.unwrap();
     super::stage::frames(&bob, seat.video_ssrc.unwrap(), 11, 5).await;
+}
+
+#[tokio::test]
+async fn limits_end_a_recording_in_good_order_and_not_the_call() {
+    for (setting, value, reason) in [
+        ("ENFILADE_RECORDING__MAX_SIZE", "1MiB", "too-large"),
+        ("ENFILADE_RECORDING__MAX_LENGTH", "3s", "too-long"),
+        ("ENFILADE_RECORDING__MIN_FREE", "1048576000MiB", "disk-full"),
+    ] {
+        let folder = Folder::new(&format!("record-{reason}"));
+        let stage = stage(&folder, &[(setting, value)]).await;
+        let mut ann = stage.speaker("ann", 10, 0).await;
+        let recording = start(&stage.server).await;
+        fails(&mut ann.person, reason).await;
+        let manifest = manifest(&folder.0.join(&recording)).unwrap();
+        assert_eq!(manifest["end"], reason);
+        let files = manifest["files"].as_array().unwrap();
+        assert!(files.iter().all(|file| file["complete"] == true), "{manifest}");
+        call_goes_on(&stage).await;
+    }
+}
+
+#[tokio::test]
+async fn a_full_disk_ends_a_recording_that_plays_and_not_the_call() {
+    let own_disk = std::process::Command::new("unshare").args(["-rm", "true"]).status();
+    if !own_disk.is_ok_and(|status| status.success()) && std::env::var_os("CI").is_none() {
+        eprintln!("skipped: this system lets nobody mount a disk of their own");
+        return;
+    }
+    let folder = Folder::new("record-full");
+    let (disk, program) = (folder.0.join("disk"), folder.0.join("server"));
+    std::fs::create_dir(&disk).unwrap();
+    // Only this server sees the disk.
+    let script = format!(
+        "#!/bin/sh\nexec unshare -rm sh -c 'mount -t tmpfs -o size=256k none {disk} && exec {server}'\n",
+        disk = disk.display(),
+        server = env!("CARGO_BIN_EXE_enfilade")
+    );
+    std::fs::write(&program, script).unwrap();
+    std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o755)).unwrap();
+    let settings = [
+        ("ENFILADE_RECORDING__DIRECTORY", disk.to_str().unwrap()),
+        ("ENFILADE_RECORDING__MIN_FREE", "0"),
+    ];
+    let server = Server::start(&program, &settings).await.unwrap();
+    let seen = PathBuf::from(format!("/proc/{}/root{}", server.process_id(), disk.display()));
+    let stage = Stage { server };
+    let mut ann = stage.speaker("ann", 10, 0).await;
+    let recording = start(&stage.server).await;
+    fails(&mut ann.person, "disk-full").await;
+    let found = frames(&seen.join(&recording).join("0001-ann-camera.webm"));
+    assert!(found.len() > 50, "{}", found.len());
+    call_goes_on(&stage).await;
+    let (_, listed) = ask(&stage.server, Method::GET, "").await;
+    assert_eq!(listed["recordings"][0]["reason"], "disk-full");
 }
 
 #[tokio::test]

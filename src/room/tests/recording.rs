@@ -41,6 +41,7 @@ fn news(world: &mut World, news: RecorderNews) {
     let recording = world.room.recordings.live().map(|live| live.recording.clone());
     let recording = recording.unwrap_or_default();
     world.input(Input::Recorder { recording, news });
+    world.read_all();
 }
 
 fn ended(end: RecordingEnd) -> RecorderNews {
@@ -79,7 +80,7 @@ fn a_moderator_records_everybody_also_those_who_come_later() {
             .iter()
             .any(|order| matches!(order, Order::Joined { member: 3, .. }))
     );
-    world.say(eve, json!({"type":"leave"}));
+    world.say_leave(eve);
     assert!(
         orders(&world)
             .iter()
