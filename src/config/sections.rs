@@ -120,17 +120,17 @@ fn room(reader: &mut Reader<'_>, mode: Mode) -> RoomConfig {
 }
 
 fn recording(reader: &mut Reader<'_>) -> Option<RecordingConfig> {
-    let expected = "expected the path of a folder, or nothing";
+    let expected = "expected the path of a folder from the root on, like \"/var/lib/enfilade\", or nothing";
     let directory = reader.text("recording.directory", String::new(), expected, |text| {
-        Some(text.to_owned())
+        (text.is_empty() || Path::new(text).is_absolute()).then(|| text.to_owned())
     });
     let tebibyte = MIB * MIB;
     let limits = Limits {
-        bytes_max: reader.size("recording.max_size", MIB..=1_024 * tebibyte) as u64,
+        bytes_max: reader.size("recording.max_size", MIB..=tebibyte) as u64,
         length_max: reader.duration("recording.max_length", secs(1)..=hours(48)),
         keyframe_interval: reader.duration("recording.keyframe_interval", secs(1)..=hours(1)),
     };
-    let min_free = reader.size("recording.min_free", 0..=1_024 * tebibyte) as u64;
+    let min_free = reader.size("recording.min_free", 0..=tebibyte) as u64;
     (!directory.is_empty()).then(|| RecordingConfig {
         directory: directory.into(),
         limits,
