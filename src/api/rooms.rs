@@ -26,9 +26,11 @@ async fn ask(api: &Api, room: &str, headers: &HeaderMap) -> Result<Vec<Participa
     let sentence = "the token does not allow to see how others are connected";
     let room = moderated(api, room, headers, sentence)?;
     let reply = api.node.ask(&room, false, |request, _| Input::HttpStats { request });
-    match reply.await? {
-        HttpReply::Stats { participants } => Ok(participants),
-        other => Err(refusal(other)),
+    let reply = reply.await?;
+    if let HttpReply::Stats { participants } = reply {
+        Ok(participants)
+    } else {
+        Err(refusal(reply))
     }
 }
 

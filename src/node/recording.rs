@@ -190,18 +190,13 @@ impl RecordingTask {
                 _ = self.tapped.recv_many(&mut batch, BATCH) => batch.drain(..).for_each(|tapped| recorder.push(tapped)),
             }
             while let Some(action) = recorder.poll_action() {
-                match action {
-                    Action::Keyframe { source, shard } => {
-                        if let Some(shard) = self.node.shards.get(usize::from(shard.0)) {
-                            // It is asked for again.
-                            shard.try_send(TapMail::Keyframe { source }.into());
-                        }
+                if let Action::Keyframe { source, shard } = action {
+                    if let Some(shard) = self.node.shards.get(usize::from(shard.0)) {
+                        // It is asked for again.
+                        shard.try_send(TapMail::Keyframe { source }.into());
                     }
-                    action => {
-                        if writes.send(action).await.is_err() {
-                            return RecordingEnd::DiskFailed;
-                        }
-                    }
+                } else if writes.send(action).await.is_err() {
+                    return RecordingEnd::DiskFailed;
                 }
             }
         }

@@ -197,11 +197,13 @@ impl Studio {
     }
 }
 
+/// Number, codec and size.
+type FoundTrack = (u64, String, Option<(u64, u64)>);
+
 /// What another's reader finds in a file.
 struct Read {
     duration: Option<f64>,
-    /// Number, codec and size of each track.
-    tracks: Vec<(u64, String, Option<(u64, u64)>)>,
+    tracks: Vec<FoundTrack>,
     /// Track, time in milliseconds, keyframe, length.
     frames: Vec<(u64, u64, bool, usize)>,
     is_seekable: bool,

@@ -308,7 +308,7 @@ impl Room {
                 offer,
             } => self.handle_whep(now, request, publisher, *offer),
             Input::HttpDelete { request, resource } => self.handle_http_delete(now, request, &resource),
-            Input::HttpRecordingStart { request } => self.handle_http_recording_start(now, request),
+            Input::HttpRecordingStart { request } => self.handle_http_recording_start(request),
             Input::HttpRecordingStop { request, recording } => self.handle_http_recording_stop(request, &recording),
             Input::HttpRecordings { request } => self.handle_http_recordings(request),
             Input::Recorder { recording, news } => self.handle_recorder(&recording, news),

@@ -1,7 +1,5 @@
 //! Recordings of the room: who may begin one, what goes into it, who is told. What is done about it is the recorder's matter.
 
-use std::time::Instant;
-
 use super::{
     HttpKey, HttpReply, Output, Room, hex,
     publication::Publication,
@@ -57,10 +55,10 @@ fn take_of(place: Place) -> TakeKey {
 }
 
 impl Room {
-    pub(super) fn request_recording(&mut self, now: Instant, member: MemberKey) -> Answer {
+    pub(super) fn request_recording(&mut self, member: MemberKey) -> Answer {
         self.recording_allowed(member)?;
         let by = self.roster.id(member);
-        let recording = self.start_recording(now, by)?;
+        let recording = self.start_recording(by)?;
         Ok(ServerMessage::Ok(OkFields {
             recording: Some(recording),
             ..OkFields::default()
@@ -81,14 +79,14 @@ impl Room {
         Err(Refusal::new(ErrorCode::Forbidden, sentence))
     }
 
-    pub(super) fn handle_http_recording_start(&mut self, now: Instant, request: HttpKey) {
+    pub(super) fn handle_http_recording_start(&mut self, request: HttpKey) {
         if self.is_empty() {
             return self.outputs.push_back(Output::HttpReply {
                 request,
                 reply: HttpReply::NotFound,
             });
         }
-        match self.start_recording(now, None) {
+        match self.start_recording(None) {
             Ok(_) => self.recordings.asked.push(request),
             Err(refusal) => self.refuse_recording(request, refusal),
         }
@@ -115,7 +113,7 @@ impl Room {
         self.outputs.push_back(Output::HttpReply { request, reply });
     }
 
-    fn start_recording(&mut self, _now: Instant, by: Option<ParticipantId>) -> Result<String, Refusal> {
+    fn start_recording(&mut self, by: Option<ParticipantId>) -> Result<String, Refusal> {
         if !self.config.recording {
             let sentence = "this server does not record; recording.directory is not set";
             return Err(Refusal::new(ErrorCode::RecordingOff, sentence));

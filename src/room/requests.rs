@@ -149,7 +149,7 @@ impl Room {
             } => self.update(now, member, display_name, metadata, mode),
             ClientMessage::Remove { participant } => self.remove(now, member, &participant),
             ClientMessage::RoomUpdate { settings } => self.room_update(now, unix_ms, member, *settings).map(|()| ok()),
-            ClientMessage::RecordingStart => self.request_recording(now, member),
+            ClientMessage::RecordingStart => self.request_recording(member),
             ClientMessage::RecordingStop => self.request_recording_end(member),
             ClientMessage::RoomClose => self.room_close(member).map(|()| ok()),
             ClientMessage::Presence(asked) => {

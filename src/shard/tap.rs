@@ -112,9 +112,10 @@ impl<'p, S: Sink<'p>> Sink<'p> for TapSink<'_, S> {
             at: self.packet.at,
             sequence: outbound.sequence,
             timestamp: outbound.timestamp,
-            codec: match self.packet.codec {
-                Codec::Red => Codec::Opus,
-                other => other,
+            codec: if self.packet.codec == Codec::Red {
+                Codec::Opus
+            } else {
+                self.packet.codec
             },
             frame: self.packet.frame,
             marker: outbound.marker,

@@ -57,8 +57,10 @@ fn add(obu: &[u8], frame: &mut Vec<u8>) -> Result<(), Malformed> {
     Ok(())
 }
 
+type Parts<'a> = (&'a [u8], &'a [u8]);
+
 /// Header and what is behind it, without a size; `None` for what files leave out.
-fn split(obu: &[u8]) -> Result<Option<(&[u8], &[u8])>, Malformed> {
+fn split(obu: &[u8]) -> Result<Option<Parts<'_>>, Malformed> {
     let Some(&first) = obu.first() else { return Ok(None) };
     let mut at = 1 + usize::from(first & HAS_EXTENSION != 0);
     let head = obu.get(..at).ok_or(Malformed("AV1 OBU"))?;
