@@ -15,6 +15,8 @@ pub mod shard;
 
 pub mod federation;
 
+pub mod record;
+
 pub mod room;
 
 pub mod records;

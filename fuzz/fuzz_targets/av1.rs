@@ -1,9 +1,14 @@
 //! Dependency descriptors of one stream, each behind an octet with its length, then a payload without one.
 #![no_main]
 
+use enfilade::packet::Codec;
+use enfilade::packet::assemble::assemble;
 use enfilade::packet::av1::{self, DependencyDescriptorReader};
 
 libfuzzer_sys::fuzz_target!(|input: &[u8]| {
+    // The picture as a file has it, and what the file says of it.
+    let _ = (av1::configuration(input), av1::size_of_frame(input));
+    let _ = assemble(Codec::Av1, input.chunks(8));
     let mut reader = DependencyDescriptorReader::default();
     let mut rest = input;
     while let Some((&len, tail)) = rest.split_first() {

@@ -4,7 +4,7 @@
 use enfilade::packet::{FrameInfo, vp8};
 
 libfuzzer_sys::fuzz_target!(|payload: &[u8]| {
-    let _ = vp8::frame_size(payload);
+    let _ = (vp8::frame_size(payload), vp8::data(payload));
     let Ok(before) = vp8::frame_info(payload, false) else {
         return;
     };

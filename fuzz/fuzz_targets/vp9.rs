@@ -4,7 +4,7 @@
 use enfilade::packet::{FrameInfo, vp9};
 
 libfuzzer_sys::fuzz_target!(|payload: &[u8]| {
-    let _ = vp9::frame_size(payload);
+    let _ = (vp9::frame_size(payload), vp9::data(payload));
     let Ok(before) = vp9::frame_info(payload) else { return };
     let mut patched = payload.to_vec();
     vp9::patch(&mut patched, &before.picture, 0x2aaa, 0xbb);

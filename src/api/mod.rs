@@ -93,6 +93,11 @@ pub fn router(
         .route("/v1/rooms/{room}/participants", get(rooms::participants))
         .route("/v1/rooms/{room}/participants/{participant}", delete(rooms::remove))
         .route(
+            "/v1/rooms/{room}/recordings",
+            get(rooms::recordings).post(rooms::start_recording),
+        )
+        .route("/v1/rooms/{room}/recordings/{recording}", delete(rooms::stop_recording))
+        .route(
             "/whip/{room}/{resource}",
             delete(whip::end_publishing).patch(whip::patch_publishing),
         )

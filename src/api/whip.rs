@@ -436,7 +436,12 @@ fn finish(api: &Api, kind: &str, location: &str, result: Result<HttpReply, Refus
             ))
         }
         Ok(
-            HttpReply::Stats { .. } | HttpReply::Participants { .. } | HttpReply::Links { .. } | HttpReply::NotFound,
+            HttpReply::Stats { .. }
+            | HttpReply::Participants { .. }
+            | HttpReply::Links { .. }
+            | HttpReply::Recording(_)
+            | HttpReply::Recordings { .. }
+            | HttpReply::NotFound,
         ) => {
             let sentence = "there is no such resource";
             problem(&Refusal::new(

@@ -17,7 +17,7 @@ use std::path::PathBuf;
 
 use crate::api::HttpConfig;
 use crate::api::token::Key;
-use crate::node::{ClusterConfig, ShutdownConfig};
+use crate::node::{ClusterConfig, RecordingConfig, ShutdownConfig};
 use crate::records::{RecordsConfig, WebhooksConfig};
 use crate::room::RoomConfig;
 use crate::shard::MediaConfig;
@@ -51,6 +51,8 @@ pub struct Config {
     pub records: RecordsConfig,
     /// `[webhooks]`: who is told.
     pub webhooks: WebhooksConfig,
+    /// `[recording]`: where recordings go; `None`: nothing is recorded.
+    pub recording: Option<RecordingConfig>,
     /// `[shutdown]`: how the node stops.
     pub shutdown: ShutdownConfig,
 }

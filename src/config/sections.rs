@@ -15,8 +15,9 @@ use super::{Config, DEFAULT_TOML, LogConfig, LogFormat, Mode};
 use crate::api::token::{Key, Secret};
 use crate::api::{ClientHeader, HttpConfig, TlsFiles, TrustedProxies};
 use crate::cluster::NatsConfig;
-use crate::node::{ClusterConfig, ShutdownConfig, check_endpoint};
+use crate::node::{ClusterConfig, RecordingConfig, ShutdownConfig, check_endpoint};
 use crate::packet::{Codec, Kind};
+use crate::record::Limits;
 use crate::records::{RecordsConfig, WebhookSecret, WebhooksConfig};
 use crate::room::{LinksConfig, RoomConfig};
 use crate::shard::MediaConfig;
@@ -47,6 +48,7 @@ pub(super) fn read(layers: &Layers, problems: &mut Vec<Problem>) -> Config {
         cluster: cluster(&mut reader),
         records: records(&mut reader),
         webhooks: webhooks(&mut reader, mode),
+        recording: recording(&mut reader),
         shutdown: ShutdownConfig {
             grace: reader.duration("shutdown.grace", secs(0)..=hours(24)),
         },
@@ -161,8 +163,28 @@ fn room(reader: &mut Reader<'_>, mode: Mode) -> RoomConfig {
         codecs: codecs(reader),
         turn: turn(reader),
         links: links(reader, mode),
+        recording: false,
         node_tag: 0,
     }
+}
+
+fn recording(reader: &mut Reader<'_>) -> Option<RecordingConfig> {
+    let expected = "expected the path of a folder from the root on, like \"/var/lib/enfilade\", or nothing";
+    let directory = reader.text("recording.directory", String::new(), expected, |text| {
+        (text.is_empty() || Path::new(text).is_absolute()).then(|| text.to_owned())
+    });
+    let tebibyte = MIB * MIB;
+    let limits = Limits {
+        bytes_max: reader.size("recording.max_size", MIB..=tebibyte) as u64,
+        length_max: reader.duration("recording.max_length", secs(1)..=hours(48)),
+        keyframe_interval: reader.duration("recording.keyframe_interval", secs(1)..=hours(1)),
+    };
+    let min_free = reader.size("recording.min_free", 0..=tebibyte) as u64;
+    (!directory.is_empty()).then(|| RecordingConfig {
+        directory: directory.into(),
+        limits,
+        min_free,
+    })
 }
 
 fn cluster(reader: &mut Reader<'_>) -> ClusterConfig {

@@ -562,11 +562,16 @@ impl Forwarder {
             ssrc: self.ssrc,
             info: SenderInfo {
                 ntp,
-                rtp_timestamp: clock.wrapping_add(self.rewriter.timestamp_offset()),
+                rtp_timestamp: self.on_seat(clock),
                 packet_count: self.packets as u32,
                 octet_count: self.octets as u32,
             },
         })
+    }
+
+    /// The source's clock on the clock of the seat.
+    pub(super) fn on_seat(&self, clock: u32) -> u32 {
+        clock.wrapping_add(self.rewriter.timestamp_offset())
     }
 
     pub(super) fn handle_report(&mut self, ntp: u64, block: &ReportBlock) {

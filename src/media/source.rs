@@ -487,6 +487,13 @@ impl Source {
         }
     }
 
+    /// A timestamp of the publisher, as its subscriber sees it; `None` unless that gets this encoding.
+    pub fn timestamp_for(&self, key: EgressKey, encoding: usize, timestamp: u32) -> Option<u32> {
+        let forwarder = &self.forwarders[*self.places.get(&key)?];
+        let clock = self.timeline.shifted(encoding, timestamp)?;
+        (forwarder.current() == Some(encoding)).then(|| forwarder.on_seat(clock))
+    }
+
     /// A subscriber's report block about one of our SSRCs. `ntp` is now, as 32.32 seconds since 1900.
     pub fn handle_receiver_report(&mut self, ntp: u64, key: EgressKey, block: &ReportBlock) {
         if let Some(forwarder) = self.forwarder_mut(key) {

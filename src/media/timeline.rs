@@ -93,6 +93,12 @@ impl Timeline {
         }
     }
 
+    /// A stream's timestamp on the source's clock, once it has one.
+    pub fn shifted(&self, encoding: usize, timestamp: u32) -> Option<u32> {
+        let line = self.encodings.get(encoding)?;
+        line.newest.map(|_| timestamp.wrapping_add(line.shift))
+    }
+
     /// Moves an encoding that nobody watches to where the sender reports put it beside `reference`.
     pub fn align(&mut self, encoding: usize, reference: usize) {
         let (line, other) = (self.encodings[encoding], self.encodings[reference]);

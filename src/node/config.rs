@@ -1,6 +1,20 @@
-//! The section `[shutdown]` of the configuration.
+//! The sections `[shutdown]` and `[recording]` of the configuration.
 
+use std::path::PathBuf;
 use std::time::Duration;
+
+use crate::record::Limits;
+
+/// Where recordings go, and how large they may be. Defaults and ranges: `config/default.toml`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RecordingConfig {
+    /// Each recording is a folder in it.
+    pub directory: PathBuf,
+    /// Of each recording.
+    pub limits: Limits,
+    /// Recordings end when less than this is free, in bytes.
+    pub min_free: u64,
+}
 
 /// How the node stops. Defaults and ranges: `config/default.toml`.
 #[derive(Clone, Debug, PartialEq, Eq)]

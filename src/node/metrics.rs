@@ -37,6 +37,12 @@ pub struct Metrics {
     pub handshake_seconds: Histogram,
     /// DTLS handshakes that failed.
     pub handshake_failures: IntCounter,
+    /// Recordings being made now.
+    pub recordings: IntGauge,
+    /// Recordings that ended, by `end`.
+    pub recordings_ended: IntCounterVec,
+    /// Bytes of recordings that ended.
+    pub recorded_bytes: IntCounter,
     /// What rooms told and is not on record, by `reason`: `full` (the disk does not keep up), `failed`, `too-many` (of one session).
     pub records_dropped: IntCounterVec,
     /// Webhooks by `result`: `taken`, `refused`, `unreachable` (both tried again), `expired`, `crowded-out`, `forbidden`, `unreadable`.
@@ -93,6 +99,13 @@ impl Metrics {
                     .buckets(vec![0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0]),
             )?,
             handshake_failures: IntCounter::new("enfilade_dtls_failures_total", "DTLS handshakes that failed")?,
+            recordings: IntGauge::new("enfilade_recordings", "Recordings being made now")?,
+            recordings_ended: counter(
+                "enfilade_recordings_ended_total",
+                "Recordings by why they ended",
+                &["end"],
+            )?,
+            recorded_bytes: IntCounter::new("enfilade_recorded_bytes_total", "Bytes of recordings that ended")?,
             records_dropped: counter(
                 "enfilade_records_dropped_total",
                 "Events of rooms that are not on record",
@@ -116,7 +129,7 @@ impl Metrics {
             )?,
             registry,
         };
-        let collectors: [Box<dyn Collector>; 20] = [
+        let collectors: [Box<dyn Collector>; 23] = [
             Box::new(metrics.rooms.clone()),
             Box::new(metrics.sockets.clone()),
             Box::new(metrics.handshakes.clone()),
@@ -128,6 +141,9 @@ impl Metrics {
             Box::new(metrics.link_events.clone()),
             Box::new(metrics.handshake_seconds.clone()),
             Box::new(metrics.handshake_failures.clone()),
+            Box::new(metrics.recordings.clone()),
+            Box::new(metrics.recordings_ended.clone()),
+            Box::new(metrics.recorded_bytes.clone()),
             Box::new(metrics.records_dropped.clone()),
             Box::new(metrics.webhooks.clone()),
             Box::new(metrics.webhooks_waiting.clone()),

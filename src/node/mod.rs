@@ -10,6 +10,8 @@
 //! | orders | room → handshake | 256 | a data message is dropped |
 //! | notes | room, HTTP → recorder | 65 536 | an event is not recorded, and counted; HTTP waits |
 //! | news | recorder → webhooks | 1 024 | the recorder waits |
+//!
+//! Those of recordings are in `recording.rs`.
 
 mod admission;
 mod cluster;
@@ -20,6 +22,7 @@ mod handshake;
 mod metrics;
 mod presence;
 mod recorder;
+mod recording;
 mod room_task;
 mod serve;
 mod webhooks;
@@ -30,10 +33,11 @@ use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use tokio::sync::oneshot;
+use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 pub use cluster::{Arrivals, Cluster, ClusterConfig, HandedOn, Relay, RelayEvent, Route};
-pub use config::ShutdownConfig;
+pub use config::{RecordingConfig, ShutdownConfig};
 pub use frames::{FrameReceiver, SocketFrame};
 pub use metrics::Metrics;
 pub use recorder::{Records, RecordsClosed};
@@ -59,6 +63,9 @@ use room_task::RoomMessage;
 const ENTER_ATTEMPTS: usize = 8;
 /// How long a stopping node waits for webhooks that can be delivered.
 const LAST_DELIVERY: Duration = Duration::from_secs(2);
+
+/// How long a stopping node waits for the disk to take the ends of recordings.
+const RECORDINGS_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// One running server process, as `api` sees it. Cheap to clone.
 #[derive(Clone)]
@@ -92,6 +99,11 @@ struct Inner {
     cluster: Option<Cluster>,
     next_key: AtomicU64,
     tasks: TaskTracker,
+    /// Where recordings go, if there are any.
+    recording: Option<RecordingConfig>,
+    recordings: TaskTracker,
+    /// Recordings that still go on end now.
+    closing: CancellationToken,
 }
 
 /// What a node is made of.
@@ -110,6 +122,8 @@ pub struct NodeParts {
     pub verify: Verify,
     /// Participants of one room on one shard before the room grows onto another.
     pub room_spread: usize,
+    /// Where recordings go; `None`: nothing is recorded.
+    pub recording: Option<RecordingConfig>,
     /// Counters.
     pub metrics: Metrics,
     /// What is kept beyond the life of a room.
@@ -253,6 +267,7 @@ impl Node {
         }
         let room_config = RoomConfig {
             node_tag: tag,
+            recording: parts.recording.is_some(),
             ..parts.room
         };
         let inner = Arc::new(Inner {
@@ -273,6 +288,9 @@ impl Node {
             cluster,
             next_key: AtomicU64::new(1),
             tasks: TaskTracker::new(),
+            recording: parts.recording,
+            recordings: TaskTracker::new(),
+            closing: CancellationToken::new(),
         });
         if let (Some(cluster), Some(parts)) = (&inner.cluster, started) {
             cluster.start(&inner, parts);
@@ -495,6 +513,14 @@ impl Node {
                 rooms = self.inner.directory.len(),
                 "shutting down with rooms still open"
             );
+        }
+        self.inner.closing.cancel();
+        self.inner.recordings.close();
+        if tokio::time::timeout(RECORDINGS_TIMEOUT, self.inner.recordings.wait())
+            .await
+            .is_err()
+        {
+            tracing::warn!("a recording is not written to its end");
         }
         self.inner.records.stop(LAST_DELIVERY).await;
         for shard in &self.inner.shards {

@@ -10,8 +10,10 @@ use tokio::sync::{mpsc, oneshot};
 use super::directory::RoomHandle;
 use super::frames::{FrameSender, NotTaken, SocketFrame};
 use super::handshake::{self, Handshake, Order};
+use super::recording::Recording;
 use super::{Inner, unix_ms};
 use crate::federation::LinkCounters;
+use crate::record;
 use crate::room::{HttpKey, HttpReply, Input, Output, Preset, Room, RoomConfig, SocketKey};
 use crate::shard::{Mail, ShardEvent, ShardId, TransportKey};
 use crate::wire::link::{LinkBody, LinkFrame};
@@ -75,6 +77,7 @@ pub(super) fn start(node: Arc<Inner>, id: RoomId, number: u32, home: ShardId, pr
             participants,
             links: 0,
             link_counters: LinkCounters::default(),
+            recording: None,
         };
         drop(inbox);
         // A room that panics is a bug, and costs this room alone.
@@ -110,6 +113,8 @@ struct RoomTask {
     links: i64,
     /// What they counted, as it was last added to the metrics.
     link_counters: LinkCounters,
+    /// The one that was begun last.
+    recording: Option<Recording>,
 }
 
 /// Whatever way a room ends, its links are no longer counted.
@@ -262,6 +267,18 @@ impl RoomTask {
                         .handle(Instant::now(), unix_ms(), Input::Found { key, answer });
                 }
                 Output::Event(event) => self.node.records.tell(event),
+                Output::RecordingBegin { subject } => {
+                    // Without it the room begins none.
+                    let config = self.node.recording.clone();
+                    let inbox = self.inbox.clone();
+                    self.recording = config.map(|config| Recording::start(&self.node, config, *subject, inbox));
+                }
+                Output::Record { order } => self.record(*order).await,
+                Output::RecordingEnd => {
+                    if let Some(recording) = &self.recording {
+                        recording.stop();
+                    }
+                }
                 Output::Empty => empty = true,
             }
         }
@@ -333,6 +350,21 @@ impl RoomTask {
                 };
                 self.room.handle(Instant::now(), unix_ms(), unreachable);
             }
+        }
+    }
+
+    async fn record(&mut self, order: record::Order) {
+        let Some(recording) = &self.recording else { return };
+        let (mail, is_taken) = recording.order(order);
+        if let Some((shard, mail)) = mail
+            && let Some(shard) = self.node.shards.get(usize::from(shard.0))
+        {
+            // A stopped shard means that the node is stopping.
+            let _stopped = shard.send(mail).await;
+        }
+        if !is_taken {
+            // The recorder sees the end of its orders, and ends.
+            self.recording = None;
         }
     }
 

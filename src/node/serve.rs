@@ -85,6 +85,7 @@ pub async fn serve(mut configuration: Configuration) -> anyhow::Result<()> {
         room: config.room.clone(),
         verify: keys.clone().verifier(),
         room_spread: config.media.room_spread,
+        recording: config.recording.clone(),
         metrics,
         records,
         cluster,

@@ -1,12 +1,16 @@
 //! AV1 (RTP Payload Format For AV1 v1.0): the dependency descriptor of appendix A, and for streams without one what the
 //! aggregation header and the OBU headers tell.
 
+mod assemble;
 mod bits;
 mod descriptor;
 mod obu;
+mod sequence;
 mod structure;
 
+pub use assemble::assemble;
 pub use descriptor::{DependencyDescriptor, DependencyDescriptorReader, FrameDiffs, frame_size};
+pub use sequence::{configuration, size_of_frame};
 pub use structure::{DecodeTarget, DecodeTargetIndication};
 
 use super::Malformed;

@@ -1,5 +1,9 @@
 //! H264 payloads (RFC 6184): what can be told of a frame from the NAL units at hand.
 
+mod parameters;
+
+pub use parameters::{configuration, size_of_frame};
+
 use super::frame::FrameInfo;
 use super::{Malformed, bytes::be16};
 
@@ -52,6 +56,46 @@ pub fn frame_info(payload: &[u8], marker: bool) -> Result<FrameInfo, Malformed> 
         discardable: seen.slices && seen.discardable,
         ..Default::default()
     })
+}
+
+/// A unit, or a fragment of one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Piece<'a> {
+    /// All of it, its header in front.
+    Whole(&'a [u8]),
+    /// Its header, and what of it is behind that.
+    First(u8, &'a [u8]),
+    /// What follows; whether it is the last.
+    More(&'a [u8], bool),
+}
+
+/// What of which units is in a payload.
+///
+/// # Errors
+/// When the payload is empty, an aggregate ends early, or it is of a kind that is not agreed (RFC 6184 section 5.4).
+pub fn pieces(payload: &[u8]) -> Result<Vec<Piece<'_>>, Malformed> {
+    let &first = payload.first().ok_or(Malformed("H264 payload"))?;
+    match first & 0x1f {
+        1..=23 => Ok(vec![Piece::Whole(payload)]),
+        STAP_A => {
+            let (mut rest, mut pieces) = (&payload[1..], Vec::new());
+            while !rest.is_empty() {
+                let unit = next_aggregated(&mut rest).ok_or(Malformed("H264 aggregate"))?;
+                pieces.push(Piece::Whole(unit));
+            }
+            Ok(pieces)
+        }
+        FU_A => {
+            let (&fragment, data) = payload[1..].split_first().ok_or(Malformed("H264 fragment"))?;
+            let header = first & 0xe0 | fragment & 0x1f;
+            Ok(vec![if fragment & 0x80 != 0 {
+                Piece::First(header, data)
+            } else {
+                Piece::More(data, fragment & 0x40 != 0)
+            }])
+        }
+        _ => Err(Malformed("H264 payload")),
+    }
 }
 
 /// The next unit of a STAP-A: a length of 16 bits, then the unit.

@@ -3,6 +3,7 @@
 //! Nothing here allocates on the packet path or reads a clock, and only AV1's dependency descriptors need anything kept between
 //! packets; every function takes any bytes and answers with a value or a [`Malformed`], never with a panic.
 
+pub mod assemble;
 pub mod av1;
 mod bytes;
 pub mod codec;

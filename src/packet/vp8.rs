@@ -32,6 +32,19 @@ pub fn frame_info(payload: &[u8], marker: bool) -> Result<FrameInfo, Malformed> 
     Ok(info)
 }
 
+/// What is behind the descriptor.
+///
+/// # Errors
+/// When the descriptor does not fit.
+pub fn data(payload: &[u8]) -> Result<&[u8], Malformed> {
+    let mut at = 0;
+    let first = take(payload, &mut at).ok_or(Malformed("VP8 descriptor"))?;
+    if first & 0x80 != 0 {
+        extension(payload, &mut at, &mut FrameInfo::default()).ok_or(Malformed("VP8 descriptor"))?;
+    }
+    payload.get(at..).ok_or(Malformed("VP8 descriptor"))
+}
+
 /// Pixels across and down, which the header of a keyframe says (RFC 6386 section 9.1). `payload` is the first packet of one.
 pub fn frame_size(payload: &[u8]) -> Option<(u16, u16)> {
     let mut at = 0;
@@ -39,9 +52,14 @@ pub fn frame_size(payload: &[u8]) -> Option<(u16, u16)> {
     if first & 0x80 != 0 {
         extension(payload, &mut at, &mut FrameInfo::default())?;
     }
+    size_of_frame(payload.get(at..)?).filter(|_| first & 0x17 == 0x10)
+}
+
+/// The same of a keyframe without descriptor.
+pub fn size_of_frame(frame: &[u8]) -> Option<(u16, u16)> {
     // Three octets of frame tag, three of start code, then 14 bits each below two bits of scaling.
-    match payload.get(at..at + 10)? {
-        [tag, _, _, 0x9d, 0x01, 0x2a, w0, w1, h0, h1] if first & 0x17 == 0x10 && tag & 1 == 0 => {
+    match frame.get(..10)? {
+        [tag, _, _, 0x9d, 0x01, 0x2a, w0, w1, h0, h1] if tag & 1 == 0 => {
             let side = |low: &u8, high: &u8| u16::from_le_bytes([*low, *high]) & 0x3fff;
             Some((side(w0, w1), side(h0, h1)))
         }

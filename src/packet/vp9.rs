@@ -29,6 +29,16 @@ pub fn frame_info(payload: &[u8]) -> Result<FrameInfo, Malformed> {
     Ok(info)
 }
 
+/// What is behind the descriptor.
+///
+/// # Errors
+/// When the descriptor does not fit.
+pub fn data(payload: &[u8]) -> Result<&[u8], Malformed> {
+    let mut at = 0;
+    descriptor(payload, &mut at).ok_or(Malformed("VP9 descriptor"))?;
+    payload.get(at..).ok_or(Malformed("VP9 descriptor"))
+}
+
 /// Pixels across and down of the highest spatial layer, from the scalability structure that comes with a keyframe.
 pub fn frame_size(payload: &[u8]) -> Option<(u16, u16)> {
     descriptor(payload, &mut 0)?.1

@@ -40,6 +40,8 @@ pub struct RoomConfig {
     pub turn: Option<TurnServers>,
     /// What rooms do to each other.
     pub links: LinksConfig,
+    /// Rooms may be recorded. Not configured here: a folder for recordings is (`[recording]`).
+    pub recording: bool,
     /// By which the keys of resumable sessions name this process. Not configured: random.
     pub node_tag: u32,
 }

@@ -246,7 +246,8 @@ impl Room {
             Some(listener) => self.demands.listeners.insert(publication, listener),
             None => self.demands.listeners.remove(&publication),
         };
-        self.demands.want(now, publication, u8::from(listener.is_some()));
+        let is_heard = listener.is_some() || self.recordings.is_on();
+        self.demands.want(now, publication, u8::from(is_heard));
     }
 }
 

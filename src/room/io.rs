@@ -7,6 +7,7 @@ use bytes::Bytes;
 
 use super::{Grant, Lookup, LookupKey, Manage, Pass, Revocation, RoomEvent};
 use crate::{
+    record::{Order, RecorderNews, Subject},
     shard::{
         command::{ShardCommand, ShardId, TransportKey},
         event::ShardEvent,
@@ -16,7 +17,8 @@ use crate::{
         ErrorCode, ParticipantId, ResumeKey, RoomId,
         link::LinkFrame,
         signal::{
-            Envelope, JoinRequest, LinkInfo, ParticipantInfo, ParticipantStats, Presence, ServerMessage, SignalError,
+            Envelope, JoinRequest, LinkInfo, ParticipantInfo, ParticipantStats, Presence, RecordingInfo, ServerMessage,
+            SignalError,
         },
     },
 };
@@ -148,6 +150,30 @@ pub enum Input {
         request: HttpKey,
         /// What.
         manage: Box<Manage>,
+    },
+    /// `POST` of a recording.
+    HttpRecordingStart {
+        /// Answered by [`Output::HttpReply`], when it has begun.
+        request: HttpKey,
+    },
+    /// `DELETE` of a recording: it ends, and stays.
+    HttpRecordingStop {
+        /// Answered by [`Output::HttpReply`], when all of it is written.
+        request: HttpKey,
+        /// Its name.
+        recording: String,
+    },
+    /// `GET` of the recordings of this session.
+    HttpRecordings {
+        /// Answered by [`Output::HttpReply`].
+        request: HttpKey,
+    },
+    /// From the recorder that [`Output::RecordingBegin`] began.
+    Recorder {
+        /// Of which recording.
+        recording: String,
+        /// What.
+        news: RecorderNews,
     },
     /// From another room.
     Link {
@@ -349,6 +375,18 @@ pub enum Output {
     },
     /// Put this on record, and tell those outside who want to know.
     Event(Box<RoomEvent>),
+    /// Begin a recording.
+    RecordingBegin {
+        /// Of what.
+        subject: Box<Subject>,
+    },
+    /// Something for the recording that was begun last.
+    Record {
+        /// What.
+        order: Box<Order>,
+    },
+    /// It ends.
+    RecordingEnd,
     /// Nobody is left, nor has been for the departure time, or the room is closed: it may be dropped.
     Empty,
 }
@@ -390,6 +428,13 @@ pub enum HttpReply {
     Links {
         /// One for each room.
         links: Vec<LinkInfo>,
+    },
+    /// 200 or 201, with a recording.
+    Recording(Box<RecordingInfo>),
+    /// 200, with all recordings of the session.
+    Recordings {
+        /// The latest last.
+        recordings: Vec<RecordingInfo>,
     },
     /// 404: no such resource.
     NotFound,

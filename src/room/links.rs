@@ -179,6 +179,7 @@ impl Room {
     }
 
     fn link_event(&mut self, now: Instant, event: LinkEvent) {
+        self.record_link_event(&event);
         match event {
             LinkEvent::Answered { ask, result } => self.link_answered(ask, result),
             LinkEvent::Requested {

@@ -38,6 +38,7 @@ mod publication;
 mod publishing;
 mod quality;
 mod rate;
+mod recording;
 mod requests;
 mod revocation;
 mod roster;
@@ -129,6 +130,7 @@ pub struct Room {
     store: store::Store,
     pins: pin::Pins,
     blocked: moderation::Blocked,
+    recordings: recording::Recordings,
     speakers: speaker::Speakers,
     qualities: quality::Qualities,
     explains: explain::Explains,
@@ -200,6 +202,7 @@ impl Room {
             store: store::Store::default(),
             pins: pin::Pins::default(),
             blocked: moderation::Blocked::default(),
+            recordings: recording::Recordings::default(),
             id,
             number,
             settings: settings::RoomSettings::new(&config),
@@ -325,6 +328,10 @@ impl Room {
             } => self.handle_whep(now, request, publisher, *offer),
             Input::HttpDelete { request, resource } => self.handle_http_delete(now, request, &resource),
             Input::Manage { request, manage } => self.handle_manage(now, request, *manage),
+            Input::HttpRecordingStart { request } => self.handle_http_recording_start(request),
+            Input::HttpRecordingStop { request, recording } => self.handle_http_recording_stop(request, &recording),
+            Input::HttpRecordings { request } => self.handle_http_recordings(request),
+            Input::Recorder { recording, news } => self.handle_recorder(&recording, news),
             Input::HttpStats { request } => self.handle_http_stats(request),
             Input::Revoked { revocation } => self.handle_revoked(now, &revocation),
             Input::Turn { servers } => self.config.turn = servers,

@@ -202,6 +202,7 @@ impl Room {
             settings: self.settings.info(),
             links: self.linking.infos(),
             pins: self.pins.all(),
+            recording: self.recordings.live().cloned(),
         }));
         self.tell_encoded(key, Some(request), signal::encode(&joined));
         // Whoever resumes has the key that stands in this message. It is by far the longest of a large room.
@@ -221,6 +222,7 @@ impl Room {
             self.tell_others(Some(key), &message);
             self.note_joined(key);
             self.link_joined(now, key);
+            self.record_person(key);
         }
     }
 
@@ -370,6 +372,7 @@ impl Room {
         for publication in published {
             self.end_publication(now, publication, &participant.id);
         }
+        self.record_departure(member);
         let bound = participant.seating.bound().map(|(_, bound)| bound).collect::<Vec<_>>();
         self.close_path(&participant.path, &bound);
         self.presence_changed = true;

@@ -118,6 +118,7 @@ impl Room {
         }
         let (id, info) = (publication.id, publication.info());
         self.demands.add(now, id, publication.encodings);
+        self.record(&publication);
         self.publications.insert(publication);
         if line.backup_of.is_none() {
             self.note_published(member, id, line.source);
@@ -298,6 +299,7 @@ impl Room {
         let Some(publication) = self.publications.remove(id) else {
             return;
         };
+        self.record_end(&publication);
         match publication.backup_of {
             Some(main) => self.backups.ended(main),
             None => {

@@ -149,6 +149,8 @@ impl Room {
             } => self.update(now, member, display_name, metadata, mode),
             ClientMessage::Remove { participant, block_ms } => self.remove(now, member, &participant, block_ms),
             ClientMessage::RoomUpdate { settings } => self.room_update(now, unix_ms, member, *settings).map(|()| ok()),
+            ClientMessage::RecordingStart => self.request_recording(member),
+            ClientMessage::RecordingStop => self.request_recording_end(member),
             ClientMessage::RoomClose => self.room_close(member).map(|()| ok()),
             ClientMessage::Presence(asked) => {
                 self.look_up_presence(now, member, id, asked)?;

@@ -18,6 +18,7 @@ mod media;
 mod moderation;
 mod owner;
 mod people;
+mod recording;
 mod revoked;
 mod simulation;
 mod stats;

@@ -42,6 +42,7 @@ impl Shard {
                 }
             }
             Mail::Demand { source, from, demand } => self.handle_demand(source, from, demand),
+            Mail::Tap(mail) => self.handle_tap(now, mail),
             // Handled by the loop.
             Mail::Stop => {}
         }
@@ -320,6 +321,7 @@ impl Shard {
             resumed: 0,
             is_voice,
             away: Away::default(),
+            tap: None,
             told: None,
             codecs: Default::default(),
             descriptors: Default::default(),

@@ -69,11 +69,13 @@ pub enum DoorReason {
     Abandoned,
     /// Feedback about more packets than are ever in flight.
     FeedbackTooLong,
+    /// The recorder is behind: the disk is too slow, or the node has too much to do.
+    RecorderFull,
 }
 
 impl DoorReason {
     /// Every reason, in the order of their counters.
-    pub const ALL: [DoorReason; 19] = [
+    pub const ALL: [DoorReason; 20] = [
         DoorReason::UnknownProtocol,
         DoorReason::StunRefused,
         DoorReason::UnknownAddress,
@@ -93,6 +95,7 @@ impl DoorReason {
         DoorReason::PacerFull,
         DoorReason::Abandoned,
         DoorReason::FeedbackTooLong,
+        DoorReason::RecorderFull,
     ];
 
     /// The metric label.
@@ -117,6 +120,7 @@ impl DoorReason {
             DoorReason::PacerFull => "pacer_full",
             DoorReason::Abandoned => "abandoned",
             DoorReason::FeedbackTooLong => "feedback_too_long",
+            DoorReason::RecorderFull => "recorder_full",
         }
     }
 }

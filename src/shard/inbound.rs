@@ -13,6 +13,7 @@ use super::receive::{Format, Place, format_on};
 use super::relay::{RELAYED_BYTES_MAX, Relayed};
 use super::socket::{Arrival, ReceiveBuffers, Via};
 use super::sources::{Home, Run};
+use super::tap::TapPacket;
 use super::tcp::CloseReason;
 use super::{Shard, command};
 use crate::media::{DropReason, Inbound, SourceKey, TransportSlot, stream};
@@ -252,9 +253,20 @@ impl Shard {
             Home::Shard(..) => packet.run,
         };
         entry.enter_run(packet.encoding, run);
-        entry
-            .source
-            .forward(&inbound, &mut self.egress.sink(now, &self.ways, &self.counters));
+        let mut sink = self.egress.sink(now, &self.ways, &self.counters);
+        match &entry.tap {
+            None => entry.source.forward(&inbound, &mut sink),
+            Some(tap) => {
+                let tapped = TapPacket {
+                    source: packet.source,
+                    at: now,
+                    codec: packet.codec,
+                    frame,
+                };
+                let mut sink = tap.sink(tapped, sink, &self.counters);
+                entry.source.forward(&inbound, &mut sink);
+            }
+        }
         if entry.is_new_codec(packet.encoding, packet.codec, packet.index) {
             let event = ShardEvent::StreamStarted {
                 source: packet.source,

@@ -5,6 +5,7 @@
 //! | mail (control and handshake → shard) | 4 096 | the sender waits; the shard drains it in every turn, before its socket |
 //! | events (shard → room) | given by the room's task | levels and statistics are dropped (the next ones replace them); state changes are kept and tried again |
 //! | datagrams (shard → handshake) | given by the handshake task | dropped and counted: DTLS retransmits |
+//! | tapped (shard → recorder) | given by the recorder | dropped and counted: the recording has a gap, and goes on with the next keyframe |
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -15,6 +16,7 @@ use tokio::sync::mpsc;
 use super::command::{ShardCommand, ShardId, TransportKey};
 use super::counters::ShardCounters;
 use super::event::ShardEvent;
+use super::tap::TapMail;
 use crate::media::{Demand, SourceKey};
 
 /// How many messages wait for a shard before senders do.
@@ -60,6 +62,8 @@ pub enum Mail {
         /// All that is wanted there, in place of what it said before.
         demand: Demand,
     },
+    /// From a room or a recorder.
+    Tap(TapMail),
     /// Finish.
     Stop,
 }

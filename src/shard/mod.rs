@@ -29,6 +29,7 @@ mod socket;
 mod sources;
 mod start;
 mod table;
+mod tap;
 mod tcp;
 #[cfg(test)]
 mod tests;
@@ -51,6 +52,7 @@ pub use event::{ShardEvent, TransportStats};
 pub use mailbox::{Mail, ShardHandle, Stopped};
 pub use socket::{Arrival, Offload, Via, offload};
 pub use start::{ShardConfig, ShardThread, start};
+pub use tap::{TapMail, Tapped, TappedPacket};
 pub use tcp::{CloseReason, TcpCounters};
 
 use crate::media::{EgressKey, HistoryLimits, SourceKey, TransportSlot};

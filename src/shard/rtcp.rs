@@ -155,6 +155,9 @@ impl Shard {
             entry
                 .source
                 .handle_sender_report(place.encoding, info.ntp, info.rtp_timestamp);
+            if entry.tap.is_some() {
+                self.tell_tap_the_time(source, place.encoding, info.ntp, info.rtp_timestamp);
+            }
         }
     }
 

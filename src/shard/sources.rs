@@ -6,6 +6,7 @@ use ahash::AHashMap;
 
 use super::command::ShardId;
 use super::demand::Away;
+use super::tap::Tap;
 use crate::media::{Demand, ENCODINGS_MAX, EgressKey, Source, SourceKey, TransportSlot};
 use crate::packet::Codec;
 use crate::packet::av1::DependencyDescriptorReader;
@@ -36,6 +37,8 @@ pub(super) struct SourceEntry {
     pub(super) is_voice: bool,
     /// What is wanted of it on other shards.
     pub(super) away: Away,
+    /// Who records it, at home.
+    pub(super) tap: Option<Tap>,
     /// What the room, or the shard it comes from, was told last of who wants what.
     pub(super) told: Option<Demand>,
     /// Codec of each encoding, and the packet that brought it: a change is told to the room.

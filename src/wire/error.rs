@@ -145,6 +145,14 @@ codes! {
     LinkOverflow = "link-overflow",
     /// A switch to a room that is neither end of the link.
     SwitchRoom = "switch-room",
+    /// This server does not record.
+    RecordingOff = "recording-off",
+    /// The room is recorded already.
+    RecordingRuns = "recording-runs",
+    /// The room has no such recording.
+    NoSuchRecording = "no-such-recording",
+    /// The recording could not begin.
+    RecordingFailed = "recording-failed",
     /// The offer is above the limit.
     SdpTooLarge = "sdp-too-large",
     /// The offer cannot be read.

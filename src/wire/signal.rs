@@ -5,6 +5,7 @@ mod decode;
 mod event;
 mod fields;
 mod info;
+mod recording;
 mod request;
 mod sdp;
 mod settings;
@@ -22,6 +23,7 @@ pub use info::{
     QualityEntry, ResumeInfo, SeatEntry, SpeakerEntry, SubscriptionReason, SubscriptionState, Switch, TopicMessage,
     TransportState,
 };
+pub use recording::{RecordingEnd, RecordingInfo, RecordingState};
 pub use request::{
     ClientMessage, Envelope, Intent, JoinRequest, Mode, PresenceRequest, Priority, PublishLine, Quality, ResumeRequest,
     RoomsRequest, SourceKind, SwitchRequest, Token, WishRequest,

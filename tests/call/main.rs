@@ -11,6 +11,7 @@ mod large;
 mod layers;
 mod network;
 mod publish;
+mod recording;
 mod reference;
 mod repair;
 mod resume;

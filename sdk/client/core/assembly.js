@@ -2,6 +2,7 @@ import { Emitter } from './emitter.js';
 import { Links } from './links.js';
 import { Messages } from './messages.js';
 import { Moderation } from './moderation.js';
+import { Recording } from './recording.js';
 import { RoomState } from './settings.js';
 
 /** @typedef {import('./protocol.js').Joined} Joined */
@@ -22,6 +23,7 @@ export class Assembly extends Emitter {
   #messages;
   #links;
   #moderation;
+  #recording;
   #about = new RoomState();
 
   #selfId = '';
@@ -37,6 +39,8 @@ export class Assembly extends Emitter {
     this.#links = new Links(request);
     this.#moderation = new Moderation(request);
     this.#moderation.on('media-requested', ({ source, on }) => !on && muted(source));
+    this.#recording = new Recording(request);
+    forward(this.#recording, this, /** @type {const} */ (['recording']));
     forward(this.#links, this, LINK_EVENTS);
     forward(this.#moderation, this, MODERATION_EVENTS);
   }
@@ -68,6 +72,10 @@ export class Assembly extends Emitter {
   /** Who is pinned for the whole room, by participant id. */
   get pins() {
     return this.#moderation.pins;
+  }
+  /** The recording that the server is making of the room; null: none. */
+  get recording() {
+    return this.#recording.now;
   }
 
   /**
@@ -169,6 +177,19 @@ export class Assembly extends Emitter {
   }
 
   /**
+   * Has the server record everybody in the room; `recording` tells everybody how that goes. Needs `allow_mod`.
+   * @returns {Promise<string>} its name; rejects with `recording-off`, `recording-runs`, `forbidden`
+   */
+  startRecording() {
+    return this.#recording.start();
+  }
+
+  /** Needs `allow_mod`. @returns {Promise<void>} rejects with `no-such-recording`, `forbidden` */
+  stopRecording() {
+    return this.#recording.stop();
+  }
+
+  /**
    * Sends somebody out. Needs the permission `allow_mod`.
    * @param {string} participant id
    * @param {{blockMs?: number}} [options] for how long they are let in no more; without it they may come back at once
@@ -196,6 +217,7 @@ export class Assembly extends Emitter {
     this.#selfId = joined.participant.id;
     this.#about.reset(joined);
     this.#moderation.reset(joined.pins ?? []);
+    this.#recording.reset(joined.recording ?? null);
     this.#links.reset(joined.links ?? [], joined.session);
     this.#messages.begin(session, joined.session);
   }
@@ -217,7 +239,7 @@ export class Assembly extends Emitter {
    * @returns {boolean} whether it was one of ours
    */
   heed(message) {
-    if (this.#links.apply(message) || this.#moderation.apply(message)) return true;
+    if (this.#links.apply(message) || this.#moderation.apply(message) || this.#recording.apply(message)) return true;
     const { seq: _, type, ...fields } = message;
     switch (type) {
       case 'room.updated':

@@ -55,6 +55,7 @@ import { requireArgument } from './errors.js';
  * @property {SettingsInfo} [settings]
  * @property {WireLink[]} [links]
  * @property {Pin[]} [pins]
+ * @property {RecordingInfo} [recording] the one that is being made
  *
  * @typedef {object} Answer
  * @property {string} sdp unpacked by the transport where it came as `sdpDeflate`
@@ -137,6 +138,15 @@ import { requireArgument } from './errors.js';
  *   `participant`: who asks; `link`: of which linked room, or null: of this one
  *
  * @typedef {{participant: string, camera: boolean, screen: boolean, by: string}} Pin
+ *
+ * @typedef {object} RecordingInfo
+ * @property {string} recording its name
+ * @property {'starting' | 'started' | 'stopping' | 'stopped' | 'failed'} state failed: it ended without being asked to
+ * @property {string | null} by who started it; null: over HTTP
+ * @property {number} startedAtMs milliseconds since 1970
+ * @property {'stopped' | 'room-closed' | 'too-long' | 'too-large' | 'disk-full' | 'disk-failed'} [reason] why it ended
+ * @property {number} [lengthMs] once it has ended
+ * @property {number} [bytes] once it has ended
  *
  * @typedef {object} Presence
  * @property {string} room

@@ -73,6 +73,7 @@
  *   'entry-responded': [{participant: string, allow: boolean, by: string | null}],
  *   'media-requested': [{participant: string, source: Switchable, on: boolean}],
  *   pin: [Pin],
+ *   recording: [import('./protocol.js').RecordingInfo],
  *   'store-changed': [{key: string, value: string | null, participant: string}],
  *   'autoplay-blocked': [],
  *   'autoplay-resumed': [],

@@ -1,6 +1,7 @@
 import { EnfiladeError, requireArgument } from '../core/errors.js';
 import { deviceOf } from './devices.js';
 import { HostedServices } from './hosted.js';
+import { recordingStatus } from './recording.js';
 import { wishesOf } from './tracks.js';
 
 /** @typedef {import('../core/room.js').Room} Room */
@@ -44,6 +45,26 @@ export class MeetingControls extends HostedServices {
   /** The microphone in use; null while there is none. */
   get selectedMicrophoneDevice() {
     return deviceOf(this.#track('microphone'), 'audioinput');
+  }
+
+  /** As `recording-state-changed` told it last; null: the meeting is not recorded. */
+  get recordingState() {
+    const { recording } = this.#room;
+    return recording ? recordingStatus(recording.state) : null;
+  }
+
+  /**
+   * Has the server record every microphone, camera and screen of the meeting. Needs `allow_mod`. What hosted services take
+   * (webhookUrl, awsDirPath, config, transcription) has no meaning here: the operator says where recordings go.
+   * @param {...unknown} _
+   * @returns {Promise<void>} rejects (4011) with `recording-off`, `recording-runs`, `forbidden` (4025)
+   */
+  startRecording(..._) {
+    return this.guard('startRecording', async () => void (await this.#room.startRecording()));
+  }
+  /** Needs `allow_mod`. @returns {Promise<void>} rejects (4012) with `no-such-recording`, `forbidden` (4025) */
+  stopRecording() {
+    return this.guard('stopRecording', () => this.#room.stopRecording());
   }
 
   /** Others hear nothing of us; the device stays open, so that unmuting is at once. @returns {Promise<void>} */

@@ -88,6 +88,7 @@ export const NUMBERS = Object.freeze({
   PUBSUB_PUBLISH_FAILED: 4087,
   PUBSUB_SUBSCRIBE_FAILED: 4088,
   PUBSUB_UNSUBSCRIBE_FAILED: 4089,
+  RECORDING_FAILED: 5001,
   HLS_FAILED: 5003,
 });
 
@@ -126,6 +127,7 @@ const ACTIONS = Object.freeze({
   publish: 'PUBSUB_PUBLISH_FAILED',
   subscribe: 'PUBSUB_SUBSCRIBE_FAILED',
   unsubscribe: 'PUBSUB_UNSUBSCRIBE_FAILED',
+  recording: 'RECORDING_FAILED',
   startRecording: 'START_RECORDING_FAILED',
   stopRecording: 'STOP_RECORDING_FAILED',
   startLivestream: 'START_LIVESTREAM_FAILED',

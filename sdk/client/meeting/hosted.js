@@ -8,8 +8,6 @@ import { notServed } from './errors.js';
  * @extends {Emitter<Events>}
  */
 export class HostedServices extends Emitter {
-  /** Always null: an Enfilade node does not record. @readonly @type {null} */
-  recordingState = null;
   /** @readonly @type {null} */
   livestreamState = null;
   /** @readonly @type {null} */
@@ -19,14 +17,6 @@ export class HostedServices extends Emitter {
   /** @readonly */
   hlsUrls = Object.freeze({ downstreamUrl: null, playbackHlsUrl: null, livestreamUrl: null });
 
-  /** @param {...unknown} _ @returns {Promise<never>} `not-supported`, 4011 */
-  async startRecording(..._) {
-    throw notServed('startRecording', 'startRecording');
-  }
-  /** @returns {Promise<never>} `not-supported`, 4012 */
-  async stopRecording() {
-    throw notServed('stopRecording', 'stopRecording');
-  }
   /** @param {...unknown} _ @returns {Promise<never>} `not-supported`, 4013 */
   async startLivestream(..._) {
     throw notServed('startLivestream', 'startLivestream');

@@ -9,6 +9,7 @@ import { makeRoom, requireKind, requireOptions } from './options.js';
 import { requireSwitch } from './participant.js';
 import { People } from './people.js';
 import { PubSub } from './pub-sub.js';
+import { tellRecording } from './recording.js';
 import { RealtimeStore } from './realtime-store.js';
 import { SharedVideo } from './shared-video.js';
 import { MeetingStates } from './state.js';
@@ -370,6 +371,7 @@ export class Meeting extends MeetingControls {
       this.emit('switch-meeting', { meetingId, token, payload, ...who, accept: () => this.switchTo({ meetingId, token }) });
     });
     room.on('room-updated', () => this.emit('settings-changed'));
+    room.on('recording', (info) => stage === this.#stage && tellRecording(info, this, (error) => void this.#report(error, 'recording')));
     room.on('autoplay-blocked', () => this.emit('autoplay-blocked'));
     room.on('error', (error) => void this.#report(error, 'other'));
     return stage;

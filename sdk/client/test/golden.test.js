@@ -22,14 +22,14 @@ const of = (...types) => all.filter(({ message }) => types.includes(message.type
 const EVENTS = [
   'participant.joined', 'participant.left', 'participant.updated', 'publication.added', 'publication.updated', 'publication.removed', 'publication.backup', 'publication.wanted',
   'seats', 'seats.wanted', 'speakers', 'quality', 'subscription', 'chat', 'topic.message', 'transport',
-  'room.updated', 'media.requested', 'pin', 'store.changed', 'entry.requested', 'entry.responded', 'link.opened', 'link.closed',
+  'room.updated', 'media.requested', 'pin', 'recording', 'store.changed', 'entry.requested', 'entry.responded', 'link.opened', 'link.closed',
   'link.roster', 'link.chat', 'link.chat.sent', 'link.gap', 'link.state', 'link.requested', 'link.request.ended', 'switch',
 ];
 const ANSWERS = ['joined', 'resumed', 'ok', 'error', 'answer', 'pong', 'bye', 'waiting', 'presence', 'rooms'];
 const REQUESTS = [
   'join', 'resume', 'leave', 'ping', 'offer', 'publish', 'unpublish', 'mute', 'subscribe', 'unsubscribe', 'view', 'chat',
   'topic.publish', 'topic.subscribe', 'topic.unsubscribe', 'update', 'remove', 'ice.servers', 'stats',
-  'media.request', 'pin', 'store.set', 'store.get', 'room.update', 'room.close', 'entry.respond', 'presence', 'rooms',
+  'media.request', 'pin', 'store.set', 'store.get', 'room.update', 'room.close', 'recording.start', 'recording.stop', 'entry.respond', 'presence', 'rooms',
   'link.open', 'link.close', 'link.respond', 'link.chat', 'link.end', 'switch',
 ];
 

@@ -224,7 +224,7 @@ test('a microphone without any sound is told of, and when it has some again; a m
 test('hosted services reject with not-supported and the number of their failure', async () => {
   const { meeting } = meetingScene();
   const numbers = {
-    startRecording: 4011, stopRecording: 4012, startLivestream: 4013, stopLivestream: 4014, startHls: 4016, stopHls: 4017, startTranscription: 4031,
+    startLivestream: 4013, stopLivestream: 4014, startHls: 4016, stopHls: 4017, startTranscription: 4031,
     stopTranscription: 4032, requestMediaRelay: 4078, stopMediaRelay: 4079, startWhiteboard: null, stopWhiteboard: null, uploadBase64File: null, fetchBase64File: null,
   };
   for (const [method, number] of Object.entries(numbers)) await assert.rejects(meeting[method](), { code: 'not-supported', number }, method);

@@ -16,8 +16,7 @@ const FRAME: u8 = 6;
 /// Layers are those of the first OBU with an extension header; a packet whose OBUs have none, as in the middle of a fragment,
 /// says 0. With several spatial layers a frame may seem to go on to the end of its picture, where the marker is.
 pub(super) fn frame_info(payload: &[u8], marker: bool) -> Result<FrameInfo, Malformed> {
-    let mut at = 0;
-    let header = take(payload, &mut at).ok_or(Malformed("AV1 payload"))?;
+    let &header = payload.first().ok_or(Malformed("AV1 payload"))?;
     let keyframe = header & NEW_SEQUENCE != 0;
     let mut info = FrameInfo {
         starts_frame: keyframe,
@@ -26,12 +25,7 @@ pub(super) fn frame_info(payload: &[u8], marker: bool) -> Result<FrameInfo, Malf
         switch_up: keyframe,
         ..Default::default()
     };
-    let elements = Elements {
-        payload,
-        at,
-        count: header >> 4 & 3,
-        index: 0,
-    };
+    let elements = Elements::new(payload);
     let mut layer_known = false;
     for (index, element) in elements.enumerate() {
         if index == 0 && header & CONTINUES != 0 {
@@ -53,12 +47,23 @@ pub(super) fn frame_info(payload: &[u8], marker: bool) -> Result<FrameInfo, Malf
 }
 
 /// OBU elements, up to the first that does not fit.
-struct Elements<'a> {
+pub(super) struct Elements<'a> {
     payload: &'a [u8],
     at: usize,
     /// W: how many there are, the last without a length; 0 for any number, each with one.
     count: u8,
     index: u8,
+}
+
+impl<'a> Elements<'a> {
+    pub(super) fn new(payload: &'a [u8]) -> Self {
+        Elements {
+            payload,
+            at: 1,
+            count: payload.first().map_or(0, |header| header >> 4 & 3),
+            index: 0,
+        }
+    }
 }
 
 impl<'a> Iterator for Elements<'a> {

@@ -190,6 +190,7 @@ impl Client {
             | ServerMessage::Transport { .. }
             | ServerMessage::Presence(_)
             | ServerMessage::Rooms { .. }
+            | ServerMessage::Recording(_)
             | ServerMessage::MediaRequested { .. }
             | ServerMessage::StoreChanged { .. }
             | ServerMessage::LinkOpened(_)

@@ -166,6 +166,8 @@ fn offers_without_use_are_refused() {
         | HttpReply::Stats { .. }
         | HttpReply::Participants { .. }
         | HttpReply::Links { .. }
+        | HttpReply::Recording(_)
+        | HttpReply::Recordings { .. }
         | HttpReply::NotFound => None,
     };
     assert_eq!(

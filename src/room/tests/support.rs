@@ -77,6 +77,8 @@ pub(super) struct World {
     pub(super) ledger: Ledger,
     /// On their way to linked rooms.
     pub(super) to_rooms: VecDeque<(RoomId, Box<LinkFrame>)>,
+    /// What recorders were told.
+    pub(super) recorded: Vec<Output>,
     /// What those outside see, and the listing.
     pub(super) shown: Option<(Presence, Option<String>)>,
     /// Who ever published by WHIP.
@@ -101,6 +103,7 @@ pub(super) fn config() -> RoomConfig {
         lobby_timeout: Duration::from_secs(300),
         max_lobby: 3,
         codecs: CodecPolicy::default(),
+        recording: false,
         node_tag: 0,
         links: LinksConfig {
             policy: LinkPolicy::Auto,
@@ -155,6 +158,7 @@ impl World {
             empty: 0,
             ledger: Ledger::default(),
             to_rooms: VecDeque::new(),
+            recorded: Vec::new(),
             shown: None,
             whips: BTreeSet::new(),
             next_socket: 0,
@@ -207,6 +211,9 @@ impl World {
                     Lookup::Rooms(_) => ServerMessage::Rooms { rooms: Vec::new() },
                 });
                 self.room.handle(self.now, 0, Input::Found { key, answer });
+            }
+            recorded @ (Output::RecordingBegin { .. } | Output::Record { .. } | Output::RecordingEnd) => {
+                self.recorded.push(recorded);
             }
             Output::Presence { presence, listing } => self.shown = Some((*presence, listing)),
             Output::Event(event) => self.ledger.write(*event),

@@ -183,6 +183,8 @@ fn message(bytes: usize, mut fields: Fields) -> Result<Envelope, SignalError> {
         "room.update" => ClientMessage::RoomUpdate {
             settings: Box::new(fields.required("settings").and_then(|value| settings(&fields, value))?),
         },
+        "recording.start" => ClientMessage::RecordingStart,
+        "recording.stop" => ClientMessage::RecordingStop,
         "room.close" => ClientMessage::RoomClose,
         "entry.respond" => ClientMessage::EntryRespond {
             participant: fields.participant("participant")?,

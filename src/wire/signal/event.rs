@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     info::*,
+    recording::RecordingInfo,
     request::{Mode, SourceKind},
     sdp::Sdp,
     settings::SettingsInfo,
@@ -73,6 +74,8 @@ pub enum ServerMessage {
         /// On, which is asked, or off, which is done.
         on: bool,
     },
+    /// The room is recorded, or no longer, or will be.
+    Recording(RecordingInfo),
     /// Somebody is pinned, or no longer.
     Pin(Pin),
     /// A shared value is otherwise now.

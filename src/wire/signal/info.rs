@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::{
+    recording::RecordingInfo,
     request::{Mode, SourceKind, Token},
     settings::SettingsInfo,
     stats::Stats,
@@ -52,6 +53,9 @@ pub struct Joined {
     pub links: Vec<LinkInfo>,
     /// Who is pinned for the whole room.
     pub pins: Vec<Pin>,
+    /// The recording that is being made, if any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub recording: Option<RecordingInfo>,
 }
 
 /// A TURN server, as browsers take it (`RTCIceServer`). Its `Debug` does not show the password.
@@ -194,6 +198,9 @@ pub struct OkFields {
     /// Of `ice.servers`: as in `joined`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ice_servers_ttl_ms: Option<u64>,
+    /// Of `recording.start`: its name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub recording: Option<String>,
     /// Of `stats`.
     #[serde(default, flatten, skip_serializing_if = "Option::is_none")]
     pub stats: Option<Box<Stats>>,

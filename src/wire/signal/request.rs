@@ -167,6 +167,12 @@ pub enum ClientMessage {
     /// Give me fresh credentials for the ICE servers.
     #[serde(rename = "ice.servers")]
     IceServers,
+    /// Record the room.
+    #[serde(rename = "recording.start")]
+    RecordingStart,
+    /// Record it no longer.
+    #[serde(rename = "recording.stop")]
+    RecordingStop,
     /// Change the room's settings.
     #[serde(rename = "room.update")]
     RoomUpdate {
