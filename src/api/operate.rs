@@ -114,6 +114,10 @@ pub(super) async fn reload(State(api): State<Arc<Api>>, headers: HeaderMap) -> R
     if let Err(refusal) = admin(&api, &headers) {
         return problem(&refusal);
     }
+    // Whoever takes orders is busy with the end, and would never answer.
+    if !api.node.is_ready() {
+        return problem(&Closed::Draining.into());
+    }
     let (reply, answer) = oneshot::channel();
     if api.orders.try_send(Order::Reload { reply }).is_err() {
         return problem(&Closed::Busy.into());

@@ -7,6 +7,7 @@
 //! | inbox | sockets, HTTP, handshakes → room | 256 | the sender waits: a client that floods slows only itself |
 //! | frames | room → socket | 1 024, or 2 MiB | the socket is closed with 4008; the session may resume |
 //! | datagrams | shard → handshake | 64 | dropped and counted; DTLS sends again |
+//! | operators' orders | api → serve | 4 | answered 503 |
 //! | orders | room → handshake | 256 | a data message is dropped |
 //! | notes | room, HTTP → recorder | 65 536 | an event is not recorded, and counted; HTTP waits |
 //! | news | recorder → webhooks | 1 024 | the recorder waits |
