@@ -114,7 +114,7 @@ async fn rooms_outlive_the_server_when_there_is_a_folder_for_them() {
 async fn what_is_wrong_is_named() {
     let stage = Stage::set(&[("ENFILADE_WEBHOOKS__ALLOW_PRIVATE", "off")]).await;
     for (body, word) in [
-        (json!({"customRoomId": "a b"}), "customRoomId"),
+        (json!({"customRoomId": "a b"}), "U+0020"),
         (json!({"customRoomId": "validate"}), "customRoomId"),
         (json!({"maxParticipants": 0}), "maxParticipants"),
         (json!({"maxPeople": 3}), "maxPeople"),
