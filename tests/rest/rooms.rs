@@ -120,7 +120,7 @@ async fn what_is_wrong_is_named() {
         (json!({"maxPeople": 3}), "maxPeople"),
         (json!({"codecs": ["vp7"]}), "vp7"),
         (json!({"codecs": []}), "codecs"),
-        (json!({"linkRights": ["fly"]}), "fly"),
+        (json!({"linkRights": ["fly"]}), "linkRights"),
         (json!({"departureTimeout": 86_401}), "departureTimeout"),
         (
             json!({"autoCloseConfig": {"type": "session-ends", "duration": 0}}),
