@@ -114,13 +114,13 @@ async fn rooms_outlive_the_server_when_there_is_a_folder_for_them() {
 async fn what_is_wrong_is_named() {
     let stage = Stage::set(&[("ENFILADE_WEBHOOKS__ALLOW_PRIVATE", "off")]).await;
     for (body, word) in [
-        (json!({"customRoomId": "a b"}), "customRoomId"),
+        (json!({"customRoomId": "a b"}), "U+0020"),
         (json!({"customRoomId": "validate"}), "customRoomId"),
         (json!({"maxParticipants": 0}), "maxParticipants"),
         (json!({"maxPeople": 3}), "maxPeople"),
         (json!({"codecs": ["vp7"]}), "vp7"),
         (json!({"codecs": []}), "codecs"),
-        (json!({"linkRights": ["fly"]}), "fly"),
+        (json!({"linkRights": ["fly"]}), "linkRights"),
         (json!({"departureTimeout": 86_401}), "departureTimeout"),
         (
             json!({"autoCloseConfig": {"type": "session-ends", "duration": 0}}),

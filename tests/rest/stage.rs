@@ -152,6 +152,16 @@ impl Ear {
         heard
     }
 
+    /// Waits until this has been told, and gives everything.
+    pub(crate) async fn until(&self, word: &str) -> Vec<Letter> {
+        let mut counted = self.count.subscribe();
+        let all = || self.heard.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let has_come = |_: &usize| words(&all()).contains(&word);
+        let waited = tokio::time::timeout(testkit::PATIENCE, counted.wait_for(has_come)).await;
+        assert!(waited.is_ok(), "{word} was waited for, {:?} came", words(&all()));
+        all()
+    }
+
     pub(crate) fn forget(&self) {
         self.heard.lock().unwrap_or_else(PoisonError::into_inner).clear();
         self.count.send_replace(0);

@@ -123,7 +123,7 @@ async fn an_endpoint_that_is_dead_holds_up_no_other_and_shows_in_metrics() {
     assert!(metrics.sum("enfilade_webhooks_waiting", "") >= 4.0);
     assert!(metrics.sum("enfilade_webhooks_total", "unreachable") >= 1.0);
     dead.say(200);
-    let letters = dead.heard(letters.len() + 3).await;
+    let letters = dead.until("session-ended").await;
     let mut told = words(&letters);
     told.dedup();
     assert_eq!(told, VISIT);

@@ -63,7 +63,7 @@ pub(super) struct RoomBody {
     /// What linked rooms may do: roster, chat, switch, end.
     #[serde(default, deserialize_with = "given")]
     #[schema(value_type = Option<Vec<String>>)]
-    link_rights: Option<Option<Rights>>,
+    link_rights: Option<Option<Vec<String>>>,
     /// Newcomers wait to be let in.
     #[serde(default, deserialize_with = "given")]
     #[schema(value_type = Option<bool>)]
@@ -181,7 +181,13 @@ impl RoomBody {
         let set = |field: &mut Option<bool>, value: Option<Option<bool>>| *field = value.unwrap_or(*field);
         set(&mut settings.lobby, self.lobby);
         settings.link_policy = self.link_policy.unwrap_or(settings.link_policy);
-        settings.link_rights = self.link_rights.unwrap_or(settings.link_rights);
+        if let Some(words) = self.link_rights {
+            let rights = words.map(|words| {
+                let rights = Rights::from_words(words.iter().map(String::as_str));
+                rights.map_err(|_| invalid(format!("linkRights holds some of {}", Rights::WORDS.join(", "))))
+            });
+            settings.link_rights = rights.transpose()?;
+        }
         Ok(())
     }
 }
