@@ -15,7 +15,7 @@ pub mod shard;
 
 pub mod federation;
 
-pub mod record;
+pub mod recording;
 
 pub mod room;
 

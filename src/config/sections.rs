@@ -17,7 +17,7 @@ use crate::api::{ClientHeader, HttpConfig, TlsFiles, TrustedProxies};
 use crate::cluster::NatsConfig;
 use crate::node::{ClusterConfig, RecordingConfig, ShutdownConfig, check_endpoint};
 use crate::packet::{Codec, Kind};
-use crate::record::Limits;
+use crate::recording::Limits;
 use crate::records::{RecordsConfig, WebhookSecret, WebhooksConfig};
 use crate::room::{LinksConfig, RoomConfig};
 use crate::shard::MediaConfig;

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::record::Limits;
+use crate::recording::Limits;
 
 /// Where recordings go, and how large they may be. Defaults and ranges: `config/default.toml`.
 #[derive(Clone, Debug, PartialEq, Eq)]

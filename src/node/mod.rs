@@ -9,8 +9,8 @@
 //! | datagrams | shard → handshake | 64 | dropped and counted; DTLS sends again |
 //! | operators' orders | api → serve | 4 | answered 503 |
 //! | orders | room → handshake | 256 | a data message is dropped |
-//! | notes | room, HTTP → recorder | 65 536 | an event is not recorded, and counted; HTTP waits |
-//! | news | recorder → webhooks | 1 024 | the recorder waits |
+//! | notes | room, HTTP → keeper | 65 536 | an event is not recorded, and counted; HTTP waits |
+//! | news | keeper → webhooks | 1 024 | the keeper waits |
 //!
 //! Those of recordings are in `recording.rs`.
 
@@ -22,8 +22,8 @@ mod frames;
 mod handshake;
 mod metrics;
 mod presence;
-mod recorder;
 mod recording;
+mod records;
 mod room_task;
 mod serve;
 mod webhooks;
@@ -41,7 +41,7 @@ pub use cluster::{Arrivals, Cluster, ClusterConfig, HandedOn, Relay, RelayEvent,
 pub use config::{RecordingConfig, ShutdownConfig};
 pub use frames::{FrameReceiver, SocketFrame};
 pub use metrics::Metrics;
-pub use recorder::{Records, RecordsClosed};
+pub use records::{Records, RecordsClosed};
 pub use serve::{
     Configuration, KERNEL_BUFFER_BYTES, Load, SetLog, advertised_addresses, interface_addresses, listen_address, serve,
 };

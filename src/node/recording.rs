@@ -19,7 +19,7 @@ use tokio::time::MissedTickBehavior;
 
 use super::room_task::RoomMessage;
 use super::{Inner, RecordingConfig, unix_ms};
-use crate::record::{Action, Ending, Order, Recorder, RecorderNews, STEP, Subject};
+use crate::recording::{Action, Ending, Order, Recorder, RecorderNews, STEP, Subject};
 use crate::room::Input;
 use crate::shard::{Mail, TapMail, Tapped};
 use crate::wire::signal::RecordingEnd;

@@ -13,7 +13,7 @@ use super::handshake::{self, Handshake, Order};
 use super::recording::Recording;
 use super::{Inner, unix_ms};
 use crate::federation::LinkCounters;
-use crate::record;
+use crate::recording;
 use crate::room::{HttpKey, HttpReply, Input, Output, Preset, Room, RoomConfig, SocketKey};
 use crate::shard::{Mail, ShardEvent, ShardId, TransportKey};
 use crate::wire::link::{LinkBody, LinkFrame};
@@ -353,7 +353,7 @@ impl RoomTask {
         }
     }
 
-    async fn record(&mut self, order: record::Order) {
+    async fn record(&mut self, order: recording::Order) {
         let Some(recording) = &self.recording else { return };
         let (mail, is_taken) = recording.order(order);
         if let Some((shard, mail)) = mail

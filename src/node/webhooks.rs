@@ -14,7 +14,7 @@ use tokio::task::JoinSet;
 pub use endpoint::{EndpointError, check_endpoint};
 pub(super) use signature::SigningKey;
 
-use super::recorder::{Delivery, Note};
+use super::records::{Delivery, Note};
 use super::room_task::sleep_until;
 use super::{Metrics, unix_ms};
 use crate::records::{Applied, Courier, Letter, Outcome, Store, Waiting};
@@ -30,7 +30,7 @@ const TOOLS_PAUSE: Duration = Duration::from_secs(1);
 /// Everything that sends.
 pub(super) struct Post {
     store: Arc<Store>,
-    /// Weak: sending must not keep the recorder alive.
+    /// Weak: sending must not keep the keeper alive.
     notes: mpsc::WeakSender<Note>,
     metrics: Metrics,
     told: watch::Sender<Delivery>,
@@ -60,7 +60,7 @@ impl Post {
         }
     }
 
-    /// Sends what waits and what comes, until the recorder ends.
+    /// Sends what waits and what comes, until the keeper ends.
     pub(super) async fn run(self, waiting: Vec<Waiting>, mut arrivals: mpsc::Receiver<Applied>) {
         let mut courier = Courier::default();
         for one in waiting {
@@ -139,7 +139,7 @@ impl Post {
     /// Made when there is something to send: most nodes send nothing.
     async fn tools(&self) -> Option<(Arc<Clients>, Arc<SigningKey>)> {
         let (reply, answer) = oneshot::channel();
-        // Not awaited: the recorder may be waiting for us to take its news.
+        // Not awaited: the keeper may be waiting for us to take its news.
         self.notes.upgrade()?.try_send(Note::Key(reply)).ok()?;
         let key = tokio::time::timeout(Duration::from_secs(5), answer).await.ok()?.ok()?;
         let key = SigningKey::read(&key)?;
@@ -169,7 +169,7 @@ impl Flight {
         if outcome == Outcome::Settled
             && let Some(notes) = self.notes.upgrade()
         {
-            // Without a recorder it is sent once more after the next start: at least once.
+            // Without a keeper it is sent once more after the next start: at least once.
             let _stopped = notes.send(Note::Settled(id)).await;
         }
         outcome

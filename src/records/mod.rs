@@ -1,6 +1,6 @@
 //! What is kept beyond the life of a room: rooms that were made ahead, sessions and who was in them, and webhooks that wait to be taken.
 //!
-//! [`Store`] is the database (redb: one file, pure Rust, every change a transaction) and has one writer, the recorder of
+//! [`Store`] is the database (redb: one file, pure Rust, every change a transaction) and has one writer, the keeper of
 //! [`crate::node`]; any number may read. [`Courier`] decides which webhook goes when. Neither waits, and nothing here comes near media.
 
 mod config;

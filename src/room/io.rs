@@ -7,7 +7,7 @@ use bytes::Bytes;
 
 use super::{Grant, Lookup, LookupKey, Manage, Pass, Revocation, RoomEvent};
 use crate::{
-    record::{Order, RecorderNews, Subject},
+    recording::{Order, RecorderNews, Subject},
     shard::{
         command::{ShardCommand, ShardId, TransportKey},
         event::ShardEvent,

@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     federation::LinkEvent,
-    record::{Order, RecorderNews, Subject, TakeKey},
+    recording::{Order, RecorderNews, Subject, TakeKey},
     wire::{
         ErrorCode, ParticipantId,
         signal::{LinkInfo, OkFields, RecordingEnd, RecordingInfo, RecordingState, ServerMessage},

@@ -20,7 +20,7 @@ const ORDER: &[&str] = &[
     "transport",
     "shard",
     "federation",
-    "record",
+    "recording",
     "room",
     "records",
     "cluster",
@@ -45,7 +45,15 @@ const OUTSIDE_THE_ORDER: &[(&str, &str)] = &[
 ];
 
 /// Modules that decide and never do: no runtime, no lock, no clock, no thread, no output.
-const PURE: &[&str] = &["wire", "packet", "media", "transport", "record", "room", "federation"];
+const PURE: &[&str] = &[
+    "wire",
+    "packet",
+    "media",
+    "transport",
+    "recording",
+    "room",
+    "federation",
+];
 
 /// Words a pure module may not say.
 const BANNED_IN_PURE: &[&str] = &[
@@ -109,6 +117,7 @@ const HOMES: &[(&str, &[&str], &str)] = &[
         "TLS of the HTTP side is one module; the command line is a client of it",
     ),
     ("x509_parser", &["api"], "TLS of the HTTP side is one module"),
+    (
         "rustix",
         &["shard", "node", "cli"],
         "what the system is asked: a thread's processor time, what is free on a disk, limits",

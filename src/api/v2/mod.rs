@@ -121,6 +121,8 @@ fn done(reply: HttpReply) -> Result<(), Refusal> {
         | HttpReply::OtherSession
         | HttpReply::Participants { .. }
         | HttpReply::Links { .. }
+        | HttpReply::Recording(_)
+        | HttpReply::Recordings { .. }
         | HttpReply::Stats { .. } => Err(nobody()),
     }
 }

@@ -9,7 +9,7 @@ use super::{
     support::{World, code},
 };
 use crate::{
-    record::{Ending, Order, RecorderNews},
+    recording::{Ending, Order, RecorderNews},
     room::{Grant, Input, Output},
     wire::{
         ErrorCode,

@@ -12,9 +12,9 @@ use crate::records::{
 use crate::room::{Preset, RoomEvent};
 use crate::wire::RoomId;
 
-/// What rooms and HTTP say to the recorder. A room never waits: what finds no place is not recorded, and counted.
+/// What rooms and HTTP say to the keeper. A room never waits: what finds no place is not recorded, and counted.
 const NOTES_CAPACITY: usize = 65_536;
-/// What the recorder says to those who send webhooks; it waits when this is full.
+/// What the keeper says to those who send webhooks; it waits when this is full.
 const NEWS_CAPACITY: usize = 1_024;
 /// Notes of one transaction.
 const BATCH_MAX: usize = 1_024;
@@ -74,14 +74,14 @@ impl Records {
         let (notes, inbox) = mpsc::channel(NOTES_CAPACITY);
         let (news, arrivals) = mpsc::channel(NEWS_CAPACITY);
         let (told, delivery) = watch::channel(Delivery::default());
-        let recorder = Recorder {
+        let keeper = Keeper {
             store: Arc::clone(&store),
             news,
             metrics: metrics.clone(),
         };
         std::thread::Builder::new()
             .name("records".to_owned())
-            .spawn(move || recorder.run(inbox))?;
+            .spawn(move || keeper.run(inbox))?;
         let waiting = store.waiting()?;
         let post = webhooks::Post::new(Arc::clone(&store), notes.downgrade(), metrics.clone(), told);
         tokio::spawn(post.run(waiting, arrivals));
@@ -102,7 +102,7 @@ impl Records {
 
     /// A room is over.
     pub(super) async fn over(&self, session: String) {
-        // Without a recorder there are no records to be right.
+        // Without a keeper there are no records to be right.
         let _stopped = self.notes.send(Note::Over(session)).await;
     }
 
@@ -164,7 +164,7 @@ impl Records {
     pub(super) async fn stop(&self, patience: std::time::Duration) {
         let (reply, answer) = oneshot::channel();
         let all = async {
-            // A recorder that is gone has nothing to end.
+            // A keeper that is gone has nothing to end.
             let _stopped = self.notes.send(Note::Stop(reply)).await;
             let _ended = answer.await;
             let mut delivery = self.delivery.clone();
@@ -175,7 +175,7 @@ impl Records {
     }
 }
 
-struct Recorder {
+struct Keeper {
     store: Arc<Store>,
     news: mpsc::Sender<Applied>,
     metrics: Metrics,
@@ -189,7 +189,7 @@ struct Replies {
     stops: Vec<oneshot::Sender<()>>,
 }
 
-impl Recorder {
+impl Keeper {
     fn run(self, mut inbox: mpsc::Receiver<Note>) {
         let mut notes = Vec::new();
         while inbox.blocking_recv_many(&mut notes, BATCH_MAX) > 0 {
