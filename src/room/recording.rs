@@ -12,7 +12,7 @@ use crate::{
     recording::{Order, RecorderNews, Subject, TakeKey},
     wire::{
         ErrorCode, ParticipantId,
-        signal::{LinkInfo, OkFields, RecordingEnd, RecordingInfo, RecordingState, ServerMessage},
+        signal::{LinkInfo, OkFields, RecordingInfo, RecordingState, ServerMessage},
     },
 };
 
@@ -177,6 +177,7 @@ impl Room {
         if self.recordings.live().is_none_or(|live| live.recording != recording) {
             return;
         }
+        let before = self.recordings.live().map(|live| live.state);
         let info = match news {
             RecorderNews::Started if self.recordings.is_on() => self.recordings.set(RecordingState::Started),
             RecorderNews::Started => None,
@@ -195,14 +196,14 @@ impl Room {
         };
         let Some(info) = info else { return };
         for request in std::mem::take(&mut self.recordings.asked) {
-            let reply = match info.reason {
-                Some(RecordingEnd::DiskFull | RecordingEnd::DiskFailed) if info.bytes == Some(0) => {
-                    HttpReply::Refused {
-                        code: ErrorCode::RecordingFailed,
-                        message: "nothing could be written to the folder of recordings".to_owned(),
-                    }
+            let never_began = before == Some(RecordingState::Starting) && info.state == RecordingState::Failed;
+            let reply = if never_began {
+                HttpReply::Refused {
+                    code: ErrorCode::RecordingFailed,
+                    message: "nothing could be written to the folder of recordings".to_owned(),
                 }
-                _ => HttpReply::Recording(Box::new(info.clone())),
+            } else {
+                HttpReply::Recording(Box::new(info.clone()))
             };
             self.outputs.push_back(Output::HttpReply { request, reply });
         }

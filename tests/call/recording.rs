@@ -233,7 +233,6 @@ async fn call_goes_on(stage: &Stage) {
 #[tokio::test]
 async fn limits_end_a_recording_in_good_order_and_not_the_call() {
     for (setting, value, reason) in [
-        ("ENFILADE_RECORDING__MAX_SIZE", "1MiB", "too-large"),
         ("ENFILADE_RECORDING__MAX_LENGTH", "3s", "too-long"),
         ("ENFILADE_RECORDING__MIN_FREE", "1048576MiB", "disk-full"),
     ] {
