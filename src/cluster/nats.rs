@@ -225,7 +225,7 @@ fn tell(last: &Mutex<String>, event: &Event) {
         Event::Disconnected | Event::ClientError(_) | Event::ServerError(_) | Event::LameDuckMode | Event::Closed => {
             tracing::warn!("NATS: {text}");
         }
-        _ => tracing::debug!("NATS: {text}"),
+        Event::Draining | Event::SlowConsumer(_) => tracing::debug!("NATS: {text}"),
     }
     *last = text;
 }

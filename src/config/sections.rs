@@ -231,7 +231,7 @@ fn cluster(reader: &mut Reader<'_>) -> ClusterConfig {
     );
     let replicas = count(reader, "cluster.replicas", 1, 5);
     let alone = reader.choice("cluster.alone", &[("serve", true), ("refuse", false)]);
-    let nats = (!servers.is_empty()).then(|| NatsConfig {
+    let nats = (!servers.is_empty()).then_some(NatsConfig {
         servers,
         credentials,
         authorities,

@@ -103,13 +103,13 @@ const HOMES: &[(&str, &[&str], &str)] = &[
     ),
     (
         "rustls",
-        &["api", "cli"],
-        "TLS of the HTTP side is one module; the command line is a client of it",
+        &["api", "cli", "node"],
+        "TLS of the HTTP side is one module; the command line and webhooks are clients",
     ),
     (
         "rustls_native_certs",
-        &["cli"],
-        "the server trusts nobody's certificate",
+        &["cli", "node"],
+        "who is trusted matters to the command line and to webhooks alone",
     ),
     (
         "tokio_rustls",

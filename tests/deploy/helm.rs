@@ -137,6 +137,6 @@ fn as_json(value: &Data) -> Value {
             .map(|(key, value)| (key.to_string(), as_json(value)))
             .collect(),
         Data::String(text) => json!(text),
-        _ => Value::Null,
+        Data::Nil | Data::Function(_) => Value::Null,
     }
 }
