@@ -50,10 +50,10 @@ pub(crate) const STEPS: &[Step] = &[
         run: rust::test,
     },
     Step {
-        name: "alerts",
-        what: "Prometheus takes the alerts, and they fire when they should",
-        needs: &[install::PROMTOOL],
-        run: deploy::alerts,
+        name: "deploy",
+        what: "alerts that fire when they should, a Helm chart as Kubernetes wants it",
+        needs: &[install::PROMTOOL, install::PYTHON, install::VENV],
+        run: deploy::deploy,
     },
     Step {
         name: "types",
