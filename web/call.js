@@ -124,6 +124,7 @@ export class Call {
     });
     this.#showDoors(this.doors.count > 0 && !narrow.matches);
     this.#listen();
+    this.#recorded();
     this.#since = Date.now();
     this.#ticker = window.setInterval(() => this.#tick(), 1000);
     this.#tick();
@@ -150,6 +151,7 @@ export class Call {
     this.chat.close();
     this.controls.close();
     clearToasts();
+    byId('recording').hidden = true;
     byId('call').hidden = true;
     document.title = 'Enfilade';
   }
@@ -172,6 +174,7 @@ export class Call {
     on('media-state', () => this.#banner());
     on('autoplay-blocked', () => this.#banner());
     on('autoplay-resumed', () => this.#banner());
+    on('recording', () => this.#recorded());
     on('error', complain);
     const escape = (event) => {
       if (event.key !== 'Escape') return;
@@ -180,6 +183,14 @@ export class Call {
     };
     document.addEventListener('keydown', escape);
     this.#off.push(() => document.removeEventListener('keydown', escape));
+  }
+
+  /** Everybody is told, and sees it for as long as it lasts. */
+  #recorded() {
+    const recorded = this.room.recording !== null;
+    const shown = !byId('recording').hidden;
+    byId('recording').hidden = !recorded;
+    if (recorded !== shown) toast(recorded ? 'This room is being recorded.' : 'The recording has ended.');
   }
 
   #refreshSoon() {

@@ -20,9 +20,10 @@ use tokio::time::MissedTickBehavior;
 use super::room_task::RoomMessage;
 use super::{Inner, RecordingConfig, unix_ms};
 use crate::recording::{Action, Ending, Order, Recorder, RecorderNews, STEP, Subject};
-use crate::room::Input;
+use crate::room::{Happening, Input, RoomEvent};
 use crate::shard::{Mail, TapMail, Tapped};
-use crate::wire::signal::RecordingEnd;
+use crate::wire::RoomId;
+use crate::wire::signal::{RecordingEnd, RecordingInfo};
 
 const ORDERS_CAPACITY: usize = 16_384;
 const TAPPED_CAPACITY: usize = 8_192;
@@ -54,6 +55,9 @@ impl Recording {
         let (stop, stopped) = mpsc::channel(1);
         let task = RecordingTask {
             id: subject.id.clone(),
+            room: subject.room.clone(),
+            session: Arc::from(subject.session.as_str()),
+            started_at_ms: unix_ms(),
             node: Arc::clone(node),
             config,
             inbox,
@@ -106,6 +110,9 @@ impl Recording {
 
 struct RecordingTask {
     id: String,
+    room: RoomId,
+    session: Arc<str>,
+    started_at_ms: u64,
     node: Arc<Inner>,
     config: RecordingConfig,
     inbox: mpsc::WeakSender<RoomMessage>,
@@ -179,7 +186,7 @@ impl RecordingTask {
                 Some(()) = self.stopped.recv() => return RecordingEnd::Stopped,
                 () = self.node.closing.cancelled() => return RecordingEnd::RoomClosed,
                 Some(said) = news.recv() => match said {
-                    DiskNews::Ready => self.tell(RecorderNews::Started).await,
+                    DiskNews::Ready => _ = self.tell(RecorderNews::Started).await,
                     DiskNews::Failed(end) => return end,
                 },
                 _ = step.tick() => {
@@ -202,13 +209,15 @@ impl RecordingTask {
         }
     }
 
-    async fn tell(&self, news: RecorderNews) {
+    /// False: the room has ended, and need not know.
+    async fn tell(&self, news: RecorderNews) -> bool {
         let recording = self.id.clone();
-        if let Some(inbox) = self.inbox.upgrade() {
-            // A room that has ended need not know.
-            let _ended = inbox
-                .send(RoomMessage::Input(Input::Recorder { recording, news }))
-                .await;
+        match self.inbox.upgrade() {
+            Some(inbox) => {
+                let message = RoomMessage::Input(Input::Recorder { recording, news });
+                inbox.send(message).await.is_ok()
+            }
+            None => false,
         }
     }
 
@@ -227,7 +236,31 @@ impl RecordingTask {
                 tracing::warn!(recording = %self.id, end, seconds, bytes = ending.bytes, "a recording was ended");
             }
         }
-        self.tell(RecorderNews::Ended(ending)).await;
+        let (end, length, bytes) = (ending.end, ending.length, ending.bytes);
+        if !self.tell(RecorderNews::Ended(ending)).await {
+            self.put_on_record(end, length, bytes);
+        }
+    }
+
+    /// What the room would have told if it still were: those outside wait for the end of a recording.
+    fn put_on_record(&self, end: RecordingEnd, length: Duration, bytes: u64) {
+        let info = RecordingInfo {
+            recording: self.id.clone(),
+            state: end.state(),
+            by: None,
+            started_at_ms: self.started_at_ms,
+            reason: Some(end),
+            length_ms: u64::try_from(length.as_millis()).ok(),
+            bytes: Some(bytes),
+        };
+        self.node.records.tell(Box::new(RoomEvent {
+            room: self.room.clone(),
+            session: self.session.clone(),
+            // The room's count is over.
+            sequence: 0,
+            at_ms: unix_ms(),
+            what: Happening::Recording(info),
+        }));
     }
 }
 

@@ -4,15 +4,21 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 use super::session::{EndWord, LinkRecord, SessionRecord, StayRecord};
+use crate::wire::signal::{RecordingInfo, RecordingState};
 
 /// Everything an endpoint can be told.
-pub const WEBHOOK_TYPES: [&str; 6] = [
+pub const WEBHOOK_TYPES: [&str; 11] = [
     "session-started",
     "session-ended",
     "participant-joined",
     "participant-left",
     "link-opened",
     "link-closed",
+    "recording-starting",
+    "recording-started",
+    "recording-stopping",
+    "recording-stopped",
+    "recording-failed",
 ];
 
 /// A webhook as it is kept until it is taken.
@@ -38,6 +44,7 @@ pub(super) enum Told<'a> {
     Left(&'a StayRecord),
     LinkOpened(&'a LinkRecord),
     LinkClosed(&'a LinkRecord),
+    Recording(&'a RecordingInfo),
 }
 
 impl Told<'_> {
@@ -49,6 +56,13 @@ impl Told<'_> {
             Told::Left(_) => WEBHOOK_TYPES[3],
             Told::LinkOpened(_) => WEBHOOK_TYPES[4],
             Told::LinkClosed(_) => WEBHOOK_TYPES[5],
+            Told::Recording(info) => match info.state {
+                RecordingState::Starting => WEBHOOK_TYPES[6],
+                RecordingState::Started => WEBHOOK_TYPES[7],
+                RecordingState::Stopping => WEBHOOK_TYPES[8],
+                RecordingState::Stopped => WEBHOOK_TYPES[9],
+                RecordingState::Failed => WEBHOOK_TYPES[10],
+            },
         }
     }
 
@@ -72,6 +86,17 @@ impl Told<'_> {
                 if let Some(end) = stay.end_ms {
                     put("end", time(end));
                     put("reason", stay.reason.map_or(json!("nodeLost"), |reason| json!(reason)));
+                }
+            }
+            Told::Recording(info) => {
+                put("recordingId", json!(info.recording));
+                put("start", time(info.started_at_ms));
+                if let (Some(reason), Some(length_ms)) = (info.reason, info.length_ms) {
+                    put("end", time(info.started_at_ms + length_ms));
+                    put("reason", json!(reason));
+                    put("bytes", json!(info.bytes));
+                    // Below the server's recording.directory.
+                    put("filePath", json!(format!("{}/manifest.json", info.recording)));
                 }
             }
             Told::LinkOpened(link) | Told::LinkClosed(link) => {

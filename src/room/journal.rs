@@ -11,7 +11,7 @@ use super::{Output, Room, quality::score, roster::MemberKey};
 use crate::shard::event::TransportStats;
 use crate::wire::{
     ParticipantId, PublicationId, RoomId,
-    signal::{LeaveReason, LinkCloseReason, Mode, SourceKind},
+    signal::{LeaveReason, LinkCloseReason, Mode, RecordingInfo, SourceKind},
 };
 
 /// How often the state of connections is put on record.
@@ -92,6 +92,8 @@ pub enum Happening {
         /// Why.
         reason: LinkCloseReason,
     },
+    /// A recording begins, runs or ends. One that ends with its room may have ended after the session.
+    Recording(RecordingInfo),
     /// How connections have been since the last time.
     Measured {
         /// Of whom there was something to measure.
@@ -237,6 +239,12 @@ impl Room {
         if self.journal.links.remove(link) {
             let link = link.clone();
             self.write_down(Happening::LinkClosed { link, reason });
+        }
+    }
+
+    pub(super) fn note_recording(&mut self, info: &RecordingInfo) {
+        if self.journal.is_open {
+            self.write_down(Happening::Recording(info.clone()));
         }
     }
 

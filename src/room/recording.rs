@@ -152,7 +152,7 @@ impl Room {
             published.iter().for_each(|publication| self.record(publication));
         }
         self.listen_anew();
-        self.tell_others(None, &ServerMessage::Recording(info));
+        self.tell_recording(Some(info));
         Ok(recording)
     }
 
@@ -212,6 +212,7 @@ impl Room {
 
     fn tell_recording(&mut self, info: Option<RecordingInfo>) {
         if let Some(info) = info {
+            self.note_recording(&info);
             self.tell_others(None, &ServerMessage::Recording(info));
         }
     }

@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { until } from './support/caller.js';
 import { scene, SMALL } from './support/scene.js';
 import { token } from './support/token.js';
+import { Visitor } from './support/visitor.js';
 
 /** Serves a folder as a web server does, with ranges, which seeking needs. */
 async function serve(folder) {
@@ -123,4 +124,17 @@ recorded('what a server that was killed had recorded plays up to the last second
   } finally {
     close();
   }
+});
+
+recorded('the page tells everybody, whenever they come, that the room is recorded, and when it no longer is', async ({ browsers, server }, ask) => {
+  const told = (visitor, shown) => until('the sign', () => visitor.shown('#recording'), (seen) => seen === shown);
+  const ann = await Visitor.enter(browsers.chromium, server.url, 'Ann', 'r');
+  assert.equal(await ann.shown('#recording'), false);
+  const { recording } = await ask('POST');
+  await told(ann, true);
+  const ben = await Visitor.enter(browsers.chromium, server.url, 'Ben', 'r');
+  await told(ben, true);
+  await ask('DELETE', `/${recording}`);
+  await Promise.all([told(ann, false), told(ben, false)]);
+  assert.deepEqual([...ann.faults, ...ben.faults], []);
 });

@@ -6,9 +6,10 @@ use std::path::PathBuf;
 use aws_lc_rs::signature::{RSA_PKCS1_2048_8192_SHA256, UnparsedPublicKey};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use reqwest::Method;
 use serde_json::{Value, json};
 
-use super::stage::{Ear, Letter, Stage, words};
+use super::stage::{Ear, Letter, Stage, token, words};
 
 const SECRET: &str = "a secret that two programs share with each other";
 
@@ -174,4 +175,49 @@ async fn nothing_is_lost_when_the_server_is_killed_while_it_tells() {
         assert_eq!(numbers, [1, 2, 3, 4]);
     }
     assert_eq!(rooms["second"][3].body["data"]["reason"], "node-lost");
+}
+
+#[tokio::test]
+async fn a_recording_is_told_from_beginning_to_end_though_the_room_ends_first() {
+    let (ear, folder) = (Ear::new().await, Folder::new("told-recording"));
+    std::fs::create_dir_all(&folder.0).unwrap();
+    let urls = endpoints(&[&ear]);
+    let stage = Stage::set(&[
+        ("ENFILADE_WEBHOOKS__ENDPOINTS", &urls),
+        ("ENFILADE_RECORDING__DIRECTORY", folder.0.to_str().unwrap()),
+        ("ENFILADE_RECORDING__MIN_FREE", "0"),
+        ("ENFILADE_ROOM__DEPARTURE_TIMEOUT", "0s"),
+    ])
+    .await;
+    let mut ann = stage.join("taped", "ann").await;
+    let moderator = token(json!({"permissions": ["allow_join", "allow_mod"]}));
+    let bearer = format!("Bearer {moderator}");
+    let headers = [("authorization", bearer.as_str())];
+    let (status, _, begun) = stage
+        .raw(Method::POST, "/v1/rooms/taped/recordings", &headers, None)
+        .await;
+    assert_eq!(status, 201, "{begun}");
+    ann.request("leave", json!({})).await.unwrap();
+    let letters = ear.heard(7).await;
+    let mut told = words(&letters);
+    // Whichever comes first: the end of the room, or that its last picture is written.
+    let stopped = told.iter().position(|word| *word == "recording-stopped").unwrap();
+    assert!(stopped >= 4, "{told:?}");
+    let told_stopped = &letters[stopped].body["data"];
+    told.remove(stopped);
+    assert_eq!(
+        told,
+        [
+            "session-started",
+            "participant-joined",
+            "recording-starting",
+            "recording-started",
+            "participant-left",
+            "session-ended"
+        ]
+    );
+    assert_eq!(told_stopped["reason"], "room-closed");
+    assert_eq!(told_stopped["recordingId"], begun["recording"]);
+    let manifest = folder.0.join(told_stopped["filePath"].as_str().unwrap());
+    assert!(manifest.is_file(), "{manifest:?}");
 }

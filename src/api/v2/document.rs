@@ -81,7 +81,7 @@ fn render(description: &Value) -> String {
         page,
         "<!doctype html><html lang=en><meta charset=utf-8><meta name=viewport content='width=device-width'><title>Enfilade REST API</title>\
          <style>{STYLE}</style><h1>Enfilade REST API</h1><p>{}</p><p>For programs: <a href=openapi.json>openapi.json</a></p>",
-        escape(text(&description["info"]["description"])),
+        prose(text(&description["info"]["description"])),
     );
     for (path, methods) in description["paths"].as_object().into_iter().flatten() {
         for (method, operation) in methods.as_object().into_iter().flatten() {
@@ -90,8 +90,8 @@ fn render(description: &Value) -> String {
                 "<h3><b class=m>{}</b> <code>{}</code></h3><p>{}. {}</p>",
                 escape(&method.to_uppercase()),
                 escape(path),
-                escape(text(&operation["summary"])),
-                escape(text(&operation["description"])),
+                prose(text(&operation["summary"])),
+                prose(text(&operation["description"])),
             );
             for parameter in operation["parameters"].as_array().into_iter().flatten() {
                 let (name, place) = (text(&parameter["name"]), text(&parameter["in"]));
@@ -121,7 +121,7 @@ fn body(page: &mut String, description: &Value, content: &Value, title: &str) {
             page,
             "<tr><td><code>{}</code><td>{}",
             escape(field),
-            escape(text(&schema["description"]))
+            prose(text(&schema["description"]))
         );
     }
     page.push_str("</table>");
@@ -129,6 +129,17 @@ fn body(page: &mut String, description: &Value, content: &Value, title: &str) {
 
 fn text(value: &Value) -> &str {
     value.as_str().unwrap_or_default()
+}
+
+/// What stands between backticks is code.
+fn prose(text: &str) -> String {
+    let mut parts = escape(text).split('`').map(str::to_owned).collect::<Vec<_>>();
+    parts
+        .iter_mut()
+        .skip(1)
+        .step_by(2)
+        .for_each(|code| *code = format!("<code>{code}</code>"));
+    parts.concat()
 }
 
 fn escape(text: &str) -> String {

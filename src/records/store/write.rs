@@ -28,6 +28,10 @@ impl Batch<'_> {
     pub fn event(&mut self, event: &RoomEvent) -> Result<(), RecordsError> {
         let at_ms = event.at_ms;
         let known = self.session(&event.session)?;
+        if let (Happening::Recording(info), Some(mut session)) = (&event.what, known.clone()) {
+            self.tell(&mut session, &Told::Recording(info))?;
+            return self.put_session(&session);
+        }
         let Some(mut session) = known.filter(|known| known.end_ms.is_none()) else {
             return match &event.what {
                 Happening::SessionStarted => self.start(event),
@@ -38,11 +42,12 @@ impl Batch<'_> {
                 | Happening::Unpublished { .. }
                 | Happening::LinkOpened { .. }
                 | Happening::LinkClosed { .. }
+                | Happening::Recording(_)
                 | Happening::Measured { .. } => Ok(()),
             };
         };
         match &event.what {
-            Happening::SessionStarted => {}
+            Happening::SessionStarted | Happening::Recording(_) => {}
             Happening::SessionEnded { reason } => return self.end(session, at_ms, (*reason).into()),
             Happening::Joined {
                 stay,

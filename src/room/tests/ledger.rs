@@ -51,6 +51,7 @@ impl Ledger {
             }
             Happening::LinkOpened { link } => assert!(self.links.insert(link.clone())),
             Happening::LinkClosed { link, .. } => assert!(self.links.remove(link)),
+            Happening::Recording(_) => {}
             Happening::Measured { samples } => {
                 assert!(!samples.is_empty());
                 assert!(samples.iter().all(|sample| self.here.contains_key(&sample.stay)));

@@ -42,6 +42,7 @@ fn words(world: &World) -> Vec<String> {
         Happening::Unpublished { .. } => "unpublish".to_owned(),
         Happening::LinkOpened { link } => format!("link {link}"),
         Happening::LinkClosed { link, .. } => format!("unlink {link}"),
+        Happening::Recording(info) => format!("recording {:?}", info.state),
         Happening::Measured { .. } => "measured".to_owned(),
     };
     world.ledger.events.iter().map(|event| word(&event.what)).collect()
