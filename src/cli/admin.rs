@@ -253,6 +253,16 @@ fn node(answer: &Value) -> String {
     format!("{lines}\n{}", table(&answer["shards"], &SHARDS))
 }
 
+fn kilobits(bps: &Value) -> String {
+    bps.as_u64().map_or_else(String::new, |bps| (bps / 1_000).to_string())
+}
+
+fn percent(share: &Value) -> String {
+    share
+        .as_f64()
+        .map_or_else(String::new, |share| format!("{:.1} %", share * 100.0))
+}
+
 type Column = (&'static str, fn(&Value) -> String);
 
 const ROOMS: [Column; 4] = [
@@ -278,19 +288,27 @@ const LINKS: [Column; 4] = [
     ("RIGHTS", |one| text(&one["rights"])),
     ("STALE", |one| text(&one["stale"])),
 ];
-const STATS: [Column; 2] = [
+const STATS: [Column; 9] = [
     ("ID", |one| text(&one["participant"])),
-    ("STATS", |one| {
-        let rest = one
-            .as_object()
-            .into_iter()
-            .flatten()
-            .filter(|(name, _)| *name != "participant");
-        let shown = rest.filter(|(_, value)| !value.is_null() && !value.is_array() && !value.is_object());
-        shown
-            .map(|(name, value)| format!("{name} {}", text(value)))
-            .collect::<Vec<_>>()
-            .join(", ")
+    ("SENDS kb/s", |one| kilobits(&one["up"]["receivedBps"])),
+    ("LOST", |one| percent(&one["up"]["loss"])),
+    ("RTT ms", |one| text(&one["up"]["roundTripMs"])),
+    ("GETS kb/s", |one| kilobits(&one["down"]["sentBps"])),
+    ("OF", |one| kilobits(&one["down"]["estimateBps"])),
+    ("LIMIT", |one| text(&one["down"]["limitedBy"])),
+    ("LOST", |one| percent(&one["down"]["loss"])),
+    ("PICTURES", |one| {
+        let pictures = one["subscriptions"].as_array().into_iter().flatten();
+        let shown = pictures.map(|one| {
+            let size = [&one["width"], &one["height"]].map(Value::as_u64);
+            let size = if let [Some(width), Some(height)] = size {
+                format!("{width}x{height} ")
+            } else {
+                String::new()
+            };
+            size + &text(&one["reason"])
+        });
+        shown.collect::<Vec<_>>().join(", ")
     }),
 ];
 const SHARDS: [Column; 2] = [

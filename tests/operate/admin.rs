@@ -22,7 +22,8 @@ async fn rooms_and_people_are_shown_as_tables_and_as_json() {
     assert!(printed(&server, &["participants", ROOM]).await.starts_with("ID"));
     assert_eq!(printed(&server, &["links", ROOM]).await, "none\n");
     assert!(printed(&server, &["stats"]).await.contains("rooms: 1"));
-    assert!(printed(&server, &["stats", ROOM]).await.contains("bob"));
+    let stats = printed(&server, &["stats", ROOM]).await;
+    assert!(stats.contains("bob") && stats.contains("GETS kb/s"), "{stats}");
     let nobody = command(&server, &["participants", "elsewhere"], &[]).await;
     assert_eq!(nobody.status.code(), Some(1));
     assert!(String::from_utf8_lossy(&nobody.stderr).contains("room-not-found"));
