@@ -1,5 +1,5 @@
 //! Decides about recordings: from packets to frames, from frames to Matroska files, and what is said of them. Pure: bytes and
-//! names come out, and whoever runs it writes them ([`recorder`]). `docs/RECORDING.md` says what lies in a folder in the end.
+//! names come out, and whoever runs it writes them (`recorder.rs`). `docs/RECORDING.md` says what lies in a folder in the end.
 
 mod codec;
 mod ebml;
