@@ -131,3 +131,35 @@ fn the_configuration_of_a_pod_is_one_that_the_server_reads() {
         assert!(there.is_some(), "{name} is no key of the configuration");
     }
 }
+
+#[test]
+fn what_compose_files_mount_is_there_and_every_node_is_scraped() {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy");
+    // Made by whoever runs them, as the head of each file says.
+    let own = ["./keys.toml", "./enfilade.toml"];
+    for file in ["compose.yaml", "compose.cluster.yaml"] {
+        let text = std::fs::read_to_string(folder.join(file)).unwrap();
+        let compose: Value = serde_norway::from_str(&text).unwrap();
+        let services = compose["services"].as_object().unwrap();
+        let known: Vec<&String> = compose["volumes"]
+            .as_object()
+            .into_iter()
+            .flat_map(|all| all.keys())
+            .collect();
+        for (name, service) in services {
+            for mount in service["volumes"].as_array().into_iter().flatten() {
+                let source = mount.as_str().unwrap().split(':').next().unwrap();
+                let there = own.contains(&source)
+                    || known.iter().any(|volume| *volume == source)
+                    || source.starts_with("./") && folder.join(source).exists();
+                assert!(there, "{file}: {name} mounts {source}");
+            }
+        }
+        let scraped = std::fs::read_to_string(folder.join("prometheus/prometheus.yml")).unwrap();
+        for service in services.values() {
+            if let Some(listen) = service["environment"]["ENFILADE_HTTP__LISTEN"].as_str() {
+                assert!(scraped.contains(listen), "{listen} is not scraped");
+            }
+        }
+    }
+}
