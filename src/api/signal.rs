@@ -160,9 +160,16 @@ impl Socket {
         let envelope = decode(text)?;
         let id = envelope.id;
         let with_id = |error: SignalError| SignalError { id: Some(id), ..error };
+        let (began, api) = (Instant::now(), Arc::clone(&self.api));
+        let entered = |first: First| {
+            if let First::Entered(_) = &first {
+                api.node.metrics().calls.joined(began.elapsed());
+            }
+            first
+        };
         match envelope.message {
-            ClientMessage::Join(join) => self.join(id, join, may_lead_on).await.map_err(with_id),
-            ClientMessage::Resume(resume) => self.resume(id, resume, may_lead_on).await.map_err(with_id),
+            ClientMessage::Join(join) => self.join(id, join, may_lead_on).await.map(entered).map_err(with_id),
+            ClientMessage::Resume(resume) => self.resume(id, resume, may_lead_on).await.map(entered).map_err(with_id),
             ClientMessage::Ping { .. } => Ok(First::Answered {
                 re: id,
                 message: ServerMessage::Pong,

@@ -72,6 +72,7 @@ pub(super) async fn start(
             shard,
             room,
         },
+        began: Instant::now(),
         first_datagram: None,
         connected: false,
         return_by: None,
@@ -103,6 +104,8 @@ struct HandshakeTask {
     dtls: Dtls,
     sctp: Sctp,
     links: Links,
+    /// When the offer was answered.
+    began: Instant,
     first_datagram: Option<Instant>,
     connected: bool,
     /// The client said goodbye and may come back until then.
@@ -234,6 +237,7 @@ impl HandshakeTask {
                     DtlsOutput::Connected(keys) => {
                         self.connected = true;
                         self.return_by = None;
+                        self.links.node.metrics.calls.connected(self.began.elapsed());
                         if let Some(first) = self.first_datagram {
                             self.links
                                 .node

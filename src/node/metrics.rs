@@ -1,6 +1,8 @@
 //! What the node counts, in Prometheus' words. No room or participant ever becomes a label: a million rooms cost
 //! as many series as one.
 
+mod calls;
+
 use std::sync::Arc;
 
 use prometheus::core::{Collector, Desc};
@@ -8,6 +10,8 @@ use prometheus::proto::MetricFamily;
 use prometheus::{
     CounterVec, Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry, TextEncoder,
 };
+
+pub use calls::Calls;
 
 use crate::shard::ShardCounters;
 
@@ -33,6 +37,8 @@ pub struct Metrics {
     pub link_frames: IntCounterVec,
     /// What became of frames and messages at the receiving end of links, by `event`.
     pub link_events: IntCounterVec,
+    /// How calls begin and how they are.
+    pub calls: Calls,
     /// From the first datagram of a DTLS handshake to its keys.
     pub handshake_seconds: Histogram,
     /// DTLS handshakes that failed.
@@ -94,6 +100,7 @@ impl Metrics {
                 "Frames and messages of links that were repeated, late, lost or refused",
                 &["event"],
             )?,
+            calls: Calls::new(&registry)?,
             handshake_seconds: Histogram::with_opts(
                 HistogramOpts::new("enfilade_dtls_handshake_seconds", "First DTLS datagram to keys")
                     .buckets(vec![0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0]),

@@ -141,7 +141,12 @@ impl RoomTask {
             let deadline = self.room.poll_timeout();
             let input = tokio::select! {
                 biased;
-                Some(event) = events.recv() => Input::Shard { event },
+                Some(event) = events.recv() => {
+                    if let ShardEvent::Stats { stats, .. } = &event {
+                        self.node.metrics.calls.measured(stats);
+                    }
+                    Input::Shard { event }
+                }
                 message = messages.recv() => match message {
                     Some(message) => self.register(message),
                     None => return,

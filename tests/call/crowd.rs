@@ -62,6 +62,10 @@ async fn fifty_people_in_one_room_hear_everybody() {
     let metrics = stage.server.metrics().await.unwrap();
     assert_eq!(metrics.sum("enfilade_transports", ""), f64::from(PEOPLE));
     assert_eq!(metrics.sum("enfilade_rooms", ""), 1.0);
+    for counted in ["enfilade_join_seconds_count", "enfilade_connect_seconds_count"] {
+        assert_eq!(metrics.sum(counted, ""), f64::from(PEOPLE), "{counted}");
+    }
+    assert!(metrics.sum("enfilade_loss_ratio_count", "direction=\"down\"") > 0.0);
 }
 
 #[tokio::test]
