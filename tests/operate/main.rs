@@ -8,4 +8,5 @@ mod deploy;
 mod house;
 mod proxies;
 mod reload;
+mod story;
 mod tls;

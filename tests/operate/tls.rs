@@ -15,14 +15,14 @@ use tokio_rustls::client::TlsStream;
 
 use super::house::{Folder, command, development, serve, token};
 
-type Made = rcgen::CertifiedKey<rcgen::KeyPair>;
+pub(super) type Made = rcgen::CertifiedKey<rcgen::KeyPair>;
 
-fn certificate() -> Made {
+pub(super) fn certificate() -> Made {
     rcgen::generate_simple_self_signed(vec!["localhost".to_owned(), "127.0.0.1".to_owned()]).unwrap()
 }
 
 /// Puts certificate and key in place as Kubernetes does: a folder of their own, and a symbolic link moved to it.
-fn put(folder: &Path, name: &str, certificate: &str, key: &str) {
+pub(super) fn put(folder: &Path, name: &str, certificate: &str, key: &str) {
     let of_version = folder.join(name);
     std::fs::create_dir_all(&of_version).unwrap();
     std::fs::write(of_version.join("tls.crt"), certificate).unwrap();
@@ -48,7 +48,7 @@ async fn start(folder: &Folder, made: &Made) -> Server {
 }
 
 /// A connection of somebody who trusts this certificate and no other.
-async fn connect(server: &Server, trusted: &Made) -> std::io::Result<TlsStream<TcpStream>> {
+pub(super) async fn connect(server: &Server, trusted: &Made) -> std::io::Result<TlsStream<TcpStream>> {
     let mut roots = RootCertStore::empty();
     roots.add(trusted.cert.der().clone()).unwrap();
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
