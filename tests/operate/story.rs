@@ -1,14 +1,12 @@
 //! An operator's first weeks: two keys, TLS, a room made by REST, a webhook, somebody who is put out, a certificate renewed, an upgrade.
 
-use std::sync::Arc;
-
 use axum::Router;
 use axum::extract::State;
 use enfilade::api::token::Key;
 use serde_json::{Value, json};
 use testkit::{ProtocolError, Server, Signal};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::sync::{Mutex, mpsc};
+use tokio::sync::mpsc;
 
 use super::house::{Folder, ROOM, command, key, serve, token};
 use super::tls::{Made, certificate, connect, put};
@@ -18,23 +16,23 @@ struct Company {
     folder: Folder,
     keys: String,
     hook: String,
-    told: mpsc::UnboundedReceiver<Value>,
+    told: mpsc::Receiver<Value>,
 }
 
-type Heard = State<Arc<Mutex<mpsc::UnboundedSender<Value>>>>;
+type Heard = State<mpsc::Sender<Value>>;
 
 impl Company {
     async fn new() -> Company {
         let folder = Folder::new("story");
         let keys: String = ["first", "second"].map(|id| entry(&key(id))).concat();
         let keys = folder.write("keys.toml", &keys);
-        let (sender, told) = mpsc::unbounded_channel();
+        let (sender, told) = mpsc::channel(64);
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let hook = format!("http://{}/hook", listener.local_addr().unwrap());
         let hear = |State(sender): Heard, body: String| async move {
-            let _nobody_listens = sender.lock().await.send(serde_json::from_str(&body).unwrap());
+            let _nobody_listens = sender.send(serde_json::from_str(&body).unwrap()).await;
         };
-        let router = Router::new().fallback(hear).with_state(Arc::new(Mutex::new(sender)));
+        let router = Router::new().fallback(hear).with_state(sender);
         tokio::spawn(async move { axum::serve(listener, router).await });
         Company {
             folder,
