@@ -31,8 +31,7 @@ pub struct NodeInfo {
 }
 
 impl NodeInfo {
-    /// Can the two understand each other? A release reads the version before its own, so the newer of two neighbours writes what the
-    /// older reads.
+    /// Can the two understand each other? A release reads the version before its own, so only neighbours may.
     pub const fn understands_us(&self) -> bool {
         self.protocol.abs_diff(PROTOCOL) <= 1
     }

@@ -176,14 +176,7 @@ impl Room {
         let denied = self.settings.denies_links();
         let last_n = self.settings.last_n;
         self.settings.change(settings, self.config.max_participants);
-        self.hold_preset();
-        self.tell_room(None);
-        if self.settings.last_n != last_n {
-            self.look_at_every_view();
-        }
-        if self.settings.denies_links() && !denied {
-            self.link_input(now, LinkInput::CloseAll);
-        }
+        self.settings_changed(now, denied, last_n);
         if !self.settings.lobby {
             let by = self.roster.id(member);
             self.open_lobby(now, unix_ms, by);

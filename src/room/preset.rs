@@ -52,6 +52,19 @@ impl Room {
         self.settings.change(settings, self.config.max_participants);
     }
 
+    /// Settings were changed, by whoever may: what is held stays, everybody is told, and what no longer fits ends. `denied` and `last_n` are
+    /// what they were before.
+    pub(super) fn settings_changed(&mut self, now: Instant, denied: bool, last_n: Option<u32>) {
+        self.hold_preset();
+        self.tell_room(None);
+        if self.settings.last_n != last_n {
+            self.look_at_every_view();
+        }
+        if self.settings.denies_links() && !denied {
+            self.link_input(now, LinkInput::CloseAll);
+        }
+    }
+
     pub(super) fn departure_timeout(&self) -> Duration {
         self.preset.departure_timeout.unwrap_or(self.config.departure_timeout)
     }
@@ -84,14 +97,7 @@ impl Room {
             self.closing = Some(Closing { by: None });
             return;
         }
-        self.hold_preset();
-        self.tell_room(None);
-        if self.settings.last_n != last_n {
-            self.look_at_every_view();
-        }
-        if self.settings.denies_links() && !denied {
-            self.link_input(now, LinkInput::CloseAll);
-        }
+        self.settings_changed(now, denied, last_n);
         if lobby && !self.settings.lobby {
             self.open_lobby(now, self.unix_ms, None);
         }
