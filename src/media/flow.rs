@@ -5,6 +5,7 @@ use std::time::Instant;
 use crate::packet::{AudioLevel, Codec, Extensions, FrameInfo, RtpHeader};
 
 use super::DropReason;
+use super::rewriter::Numbers;
 
 /// Names a source within its shard.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -104,6 +105,20 @@ pub struct DescriptorOut<'a> {
     pub head: [u8; 3],
     /// Everything behind them, as received.
     pub rest: &'a [u8],
+}
+
+impl<'a> DescriptorOut<'a> {
+    /// The descriptor with its new frame number. Left out where the payload counts by itself, as VP9's does: it says the
+    /// same, and one of the two is enough to keep continuous.
+    pub(super) fn new(descriptor: &'a [u8], numbers: Numbers) -> Option<Self> {
+        let Numbers::Frame(number) = numbers else { return None };
+        let (head, rest) = descriptor.split_first_chunk::<3>()?;
+        let [high, low] = number.to_be_bytes();
+        Some(DescriptorOut {
+            head: [head[0], high, low],
+            rest,
+        })
+    }
 }
 
 impl DescriptorOut<'_> {

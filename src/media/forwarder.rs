@@ -22,7 +22,7 @@ use super::{
 
 pub(super) use resend::Resends;
 
-/// How many outgoing numbers a forwarder remembers, for NACKs and late packets.
+/// How many outgoing numbers a forwarder remembers at most, for NACKs and late packets.
 const VIDEO_MEMORY: usize = 1024;
 const AUDIO_MEMORY: usize = 128;
 
@@ -127,6 +127,8 @@ pub(super) struct Facts<'a> {
     pub(super) entry: bool,
     /// Nothing but padding.
     pub(super) empty: bool,
+    /// How many packets of this encoding can be sent again.
+    pub(super) reach: usize,
     /// Of RED, the primary encoding; otherwise the payload.
     pub(super) primary: &'a [u8],
     /// The packet's redundancy.
@@ -263,6 +265,11 @@ impl Forwarder {
         self.cold.config.key = key;
         self.cold.config.rtx_ssrc = rtx_ssrc;
         self.set_payload_types(payload_types);
+    }
+
+    /// Its source can send more packets again than before.
+    pub(super) fn widen(&mut self, reach: usize) {
+        self.rewriter.widen(reach);
     }
 
     /// The transport has new keys. Its receiver counts roll-overs from 0 again (RFC 3711 section 3.3.1), so we do as well.
@@ -425,7 +432,7 @@ impl Forwarder {
         });
         let first = self
             .rewriter
-            .start(packet.index, facts.clock, offset, &packet.frame.picture);
+            .start(packet.index, facts.clock, offset, &packet.frame.picture, facts.reach);
         if cold.runs.is_full() {
             cold.runs.remove(0);
         }
@@ -579,20 +586,6 @@ impl Forwarder {
         if let Some(round_trip) = report::round_trip(ntp, block) {
             self.cold.round_trip = Some(round_trip);
         }
-    }
-}
-
-impl<'a> DescriptorOut<'a> {
-    /// The descriptor with its new frame number. Left out where the payload counts by itself, as VP9's does: it says the
-    /// same, and one of the two is enough to keep continuous.
-    fn new(descriptor: &'a [u8], numbers: Numbers) -> Option<Self> {
-        let Numbers::Frame(number) = numbers else { return None };
-        let (head, rest) = descriptor.split_first_chunk::<3>()?;
-        let [high, low] = number.to_be_bytes();
-        Some(DescriptorOut {
-            head: [head[0], high, low],
-            rest,
-        })
     }
 }
 

@@ -129,6 +129,12 @@ impl History {
         });
     }
 
+    /// How many packets there is room for.
+    #[inline]
+    pub fn reach(&self) -> usize {
+        self.slots.len()
+    }
+
     /// The packet with this extended sequence number, while it is there.
     pub fn get(&self, index: u64) -> Option<Kept<'_>> {
         if self.slots.is_empty() {

@@ -18,8 +18,10 @@ use crate::packet::Picture;
 
 use super::Patch;
 
-/// A loss upstream keeps at most this share of the ring open for what may still arrive.
+/// A loss upstream keeps at most this share of the largest ring open for what may still arrive.
 const HOLES_PER_RING: usize = 4;
+/// A ring begins with these many packets.
+const SLOTS_FIRST: usize = 64;
 
 /// What is remembered of an outgoing sequence number.
 #[derive(Clone, Copy, Debug, Default)]
@@ -184,14 +186,15 @@ pub(super) struct Rewriter {
     frame_number: u16,
     /// Whether anything was sent, ever.
     begun: bool,
-    /// Length of the ring, a power of two.
+    /// The greatest length of the ring, a power of two.
     memory: u16,
-    /// The ring, by outgoing sequence number. Made when the first run begins: most seats of most people stay empty.
+    /// The ring, by outgoing sequence number; its length is a power of two. Made when the first run begins, since most seats of most people
+    /// stay empty, and then only as long as the source's own history reaches: what is not there cannot be resent.
     slots: Box<[Slot]>,
 }
 
 impl Rewriter {
-    /// Will remember `memory` packets, rounded up to a power of two, at most 2^15.
+    /// Will remember at most `memory` packets, rounded up to a power of two, at most 2^15.
     pub(super) fn new(first_sequence: u16, memory: usize) -> Self {
         Rewriter {
             next: u64::from(first_sequence),
@@ -210,11 +213,12 @@ impl Rewriter {
     }
 
     /// Begins a run with the packet `index` and answers with the run's first number. Its timestamp is
-    /// `clock + offset`, or the least that is not backwards.
-    pub(super) fn start(&mut self, index: u64, clock: u32, offset: u32, picture: &Picture) -> u64 {
+    /// `clock + offset`, or the least that is not backwards. `reach` is for [`Self::widen`].
+    pub(super) fn start(&mut self, index: u64, clock: u32, offset: u32, picture: &Picture, reach: usize) -> u64 {
         if self.slots.is_empty() {
-            self.slots = vec![Slot::default(); usize::from(self.memory)].into();
+            self.slots = self.ring(SLOTS_FIRST);
         }
+        self.widen(reach);
         self.run_first = self.next;
         self.highest = index.wrapping_sub(1);
         self.timestamp_offset = offset;
@@ -241,6 +245,26 @@ impl Rewriter {
             };
         }
         self.run_first
+    }
+
+    /// Makes the ring long enough for a source that can send `reach` packets again, once a first run has begun.
+    #[cold]
+    pub(super) fn widen(&mut self, reach: usize) {
+        let len = self.slots.len();
+        if len == 0 || len >= reach.min(self.memory.into()) {
+            return;
+        }
+        let old = std::mem::take(&mut self.slots);
+        self.slots = self.ring(reach);
+        // What is older than the old ring is not known, and not to be searched.
+        self.run_first = self.run_first.max(self.next.saturating_sub(len as u64));
+        for sequence in self.next.saturating_sub(len as u64)..self.next {
+            self.put(sequence, old[sequence as usize & (len - 1)]);
+        }
+    }
+
+    fn ring(&self, len: usize) -> Box<[Slot]> {
+        vec![Slot::default(); len.min(self.memory.into()).next_power_of_two()].into()
     }
 
     /// Goes on with the lower 16 bits of the numbers; what was sent before is forgotten.
@@ -379,7 +403,8 @@ impl Rewriter {
 
     #[cold]
     fn open(&mut self, index: u64, missing: u64) {
-        let holes = missing.min((self.slots.len() / HOLES_PER_RING) as u64);
+        let holes = missing.min(u64::from(self.memory) / HOLES_PER_RING as u64);
+        self.widen(holes as usize * HOLES_PER_RING);
         for hole in index - holes..index {
             let slot = Slot {
                 index: hole as u32,

@@ -204,7 +204,7 @@ impl Source {
             return;
         }
         if !facts.empty {
-            self.histories[packet.encoding].push(packet, facts.clock);
+            self.keep(packet, &mut facts);
         }
         if self.config.kind == Kind::Audio {
             facts.red = self.red.prepare(packet, facts.clock, self.redundancy, &self.histories);
@@ -226,6 +226,18 @@ impl Source {
             self.keyframes.want(packet.now, packet.encoding);
         }
         self.unreported |= started;
+    }
+
+    /// Keeps the packet for whoever loses it.
+    #[inline]
+    fn keep<'p>(&mut self, packet: &Inbound<'p>, facts: &mut Facts<'p>) {
+        let history = &mut self.histories[packet.encoding];
+        history.push(packet, facts.clock);
+        let reach = history.reach();
+        if reach > facts.reach {
+            self.forwarders.iter_mut().for_each(|forwarder| forwarder.widen(reach));
+            facts.reach = reach;
+        }
     }
 
     /// What has to be known of a packet once, whoever gets it.
@@ -285,6 +297,7 @@ impl Source {
             encoding: encoding as u8,
             entry,
             empty,
+            reach: self.histories[encoding].reach(),
             primary,
             red: Red::default(),
         })

@@ -155,6 +155,30 @@ fn a_nack_and_a_late_packet_find_their_place_across_the_wrap() {
 }
 
 #[test]
+fn of_a_long_picture_every_packet_keeps_its_place_however_short_the_memory_began() {
+    let (mut source, mut video, mut kept) = playing();
+    let first = kept.sent[0].sequence;
+    let packets = video.picture(0, false, true, 400);
+    // A third of it comes late, from where the memory has grown since.
+    let (late, in_time): (Vec<_>, Vec<_>) = (0..400).partition(|number| (20..150).contains(number));
+    for number in in_time {
+        source.forward(&packets[number], &mut kept);
+    }
+    for number in late {
+        source.forward(&packets[number], &mut kept);
+        let place = kept.sent.last().map(|sent| sent.sequence);
+        assert_eq!(place, Some(first + 1 + number as u64));
+    }
+    assert!(kept.dropped.is_empty(), "{:?}", kept.dropped);
+    kept.take();
+    for number in [0, 19, 20, 149, 150, 399] {
+        let sequence = (first + 1 + number) as u16;
+        source.retransmit(video.now, ANNA, [sequence], &mut kept);
+        assert_eq!(kept.sent.last().and_then(|sent| sent.original), Some(sequence));
+    }
+}
+
+#[test]
 fn numbers_of_retransmissions_wrap_with_a_rollover_of_their_own() {
     let (mut source, mut video, mut kept) = playing();
     let mut last = None;
