@@ -4,10 +4,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::extract::ws::Message;
-
 use super::Api;
-use super::line::{Frame, Line};
+use super::line::{Frame, Line, Written};
 use super::signal::{First, RESTART, Socket, TOO_BIG, binary_refused};
 use crate::cluster::{NodeId, RelayEnd};
 use crate::node::{Cluster, Relay, RelayEvent};
@@ -109,7 +107,7 @@ impl Socket {
                 event = relay.recv() => match event {
                     RelayEvent::Text(text) => {
                         is_answered = true;
-                        if !self.write(Message::Text(text.into())).await {
+                        if !self.write(Written::Text(text)).await {
                             break false;
                         }
                     }
@@ -149,7 +147,7 @@ impl Socket {
                 }
                 _ = pings.tick() => {
                     silent_pings += 1;
-                    if silent_pings > 2 || !self.write(Message::Ping(Default::default())).await {
+                    if silent_pings > 2 || !self.write(Written::Ping).await {
                         break false;
                     }
                 }

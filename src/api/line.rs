@@ -1,14 +1,17 @@
 //! A signalling socket, held by this node or by another.
 
-use axum::extract::ws::{Message, WebSocket};
+use futures_util::{SinkExt as _, StreamExt as _};
+use tokio::io::AsyncReadExt as _;
+use tokio_websockets::{CloseCode, Error, Message};
 
+use super::socket::WebSocket;
 use crate::cluster::RelayEnd;
 use crate::node::{Relay, RelayEvent};
 
 /// What a browser closes with when the page of the socket is closed, reloaded or left (RFC 6455 section 7.4.1).
 const GOING_AWAY: u16 = 1001;
-/// A close frame without a code (RFC 6455 section 7.4.1).
-const NO_CODE: u16 = 1005;
+/// Most bytes of a reason to close (RFC 6455 section 5.5).
+const REASON_LEN_MAX: usize = 123;
 
 /// Where texts come from and go to.
 pub(super) enum Line {
@@ -16,6 +19,13 @@ pub(super) enum Line {
     Socket(Box<WebSocket>),
     /// One that another node holds; nothing once it is over.
     Relay(Option<Relay>),
+}
+
+/// What a client is written.
+pub(super) enum Written {
+    Text(String),
+    Ping,
+    Close { code: u16, reason: String },
 }
 
 /// What a client's frame is.
@@ -37,14 +47,17 @@ impl Line {
 
     pub(super) async fn read(&mut self) -> Frame {
         match self {
-            Line::Socket(socket) => match socket.recv().await {
-                Some(Ok(Message::Text(text))) => Frame::Text(text.to_string()),
-                Some(Ok(Message::Binary(_))) => Frame::Binary,
-                Some(Ok(Message::Ping(_) | Message::Pong(_))) => Frame::Alive,
-                Some(Err(error)) if error.to_string().contains("too long") => Frame::TooBig,
-                Some(Ok(Message::Close(Some(close)))) if close.code == GOING_AWAY => Frame::GoingAway,
-                Some(Ok(Message::Close(_)) | Err(_)) | None => Frame::Closed,
-            },
+            Line::Socket(socket) => {
+                // Answers to its pings are gone before more is read: of whoever asks and does not read, nothing piles up here.
+                if socket.flush().await.is_err() {
+                    return Frame::Closed;
+                }
+                match socket.next().await {
+                    Some(Ok(message)) => frame(&message),
+                    Some(Err(Error::PayloadTooLong { .. })) => Frame::TooBig,
+                    Some(Err(_)) | None => Frame::Closed,
+                }
+            }
             Line::Relay(None) => Frame::Closed,
             Line::Relay(Some(relay)) => match relay.recv().await {
                 RelayEvent::Text(text) => Frame::Text(text),
@@ -55,19 +68,25 @@ impl Line {
     }
 
     /// False when it is gone.
-    pub(super) async fn write(&mut self, message: Message) -> bool {
-        match (self, message) {
-            (Line::Socket(socket), message) => socket.send(message).await.is_ok(),
-            (Line::Relay(None), _) => false,
-            (Line::Relay(Some(relay)), Message::Text(text)) => relay.send(&text).await.is_ok(),
-            (line, Message::Close(close)) => {
-                let named = |close: axum::extract::ws::CloseFrame| (close.code, close.reason.to_string());
-                let (code, reason) = close.map_or((NO_CODE, String::new()), named);
+    pub(super) async fn write(&mut self, written: Written) -> bool {
+        match (self, written) {
+            (Line::Socket(socket), written) => socket.send(message(written)).await.is_ok(),
+            (Line::Relay(None), Written::Text(_) | Written::Ping) => false,
+            (Line::Relay(Some(relay)), Written::Text(text)) => relay.send(&text).await.is_ok(),
+            (line @ Line::Relay(_), Written::Close { code, reason }) => {
                 line.end(RelayEnd::Close { code, reason }).await;
                 true
             }
             // Pings are the business of who holds the socket.
-            (Line::Relay(Some(_)), Message::Ping(_) | Message::Pong(_) | Message::Binary(_)) => true,
+            (Line::Relay(Some(_)), Written::Ping) => true,
+        }
+    }
+
+    /// Reads what a client of a socket of our own still sends, until it stops.
+    pub(super) async fn drain(&mut self) {
+        if let Line::Socket(socket) = self {
+            let mut waste = vec![0; 4096];
+            while matches!(socket.get_mut().read(&mut waste).await, Ok(1..)) {}
         }
     }
 
@@ -77,6 +96,29 @@ impl Line {
             && let Some(relay) = relay.take()
         {
             relay.end(end).await;
+        }
+    }
+}
+
+fn frame(message: &Message) -> Frame {
+    if let Some(text) = message.as_text() {
+        return Frame::Text(text.to_owned());
+    }
+    match message.as_close() {
+        Some((code, _)) if u16::from(code) == GOING_AWAY => Frame::GoingAway,
+        Some(_) => Frame::Closed,
+        None if message.is_binary() => Frame::Binary,
+        None => Frame::Alive,
+    }
+}
+
+fn message(written: Written) -> Message {
+    match written {
+        Written::Text(text) => Message::text(text),
+        Written::Ping => Message::ping(""),
+        Written::Close { code, reason } => {
+            let code = CloseCode::try_from(code).ok().filter(|code| !code.is_reserved());
+            Message::close(code, &reason[..reason.floor_char_boundary(REASON_LEN_MAX)])
         }
     }
 }

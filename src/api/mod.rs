@@ -13,6 +13,7 @@ mod operate;
 mod revoked;
 mod rooms;
 mod signal;
+mod socket;
 mod tls;
 pub mod token;
 mod v2;

@@ -5,14 +5,14 @@ use std::time::{Duration, Instant, SystemTime};
 
 use axum::Extension;
 use axum::extract::State;
-use axum::extract::ws::{CloseFrame, Message, WebSocketUpgrade};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use tokio::time::timeout;
 
 use super::Api;
 use super::client::ClientAddress;
-use super::line::{Frame, Line};
+use super::line::{Frame, Line, Written};
+use super::socket::Upgrade;
 use super::token::{Grant, TokenError};
 use crate::cluster::NodeId;
 use crate::node::{Attached, Closed, Route, SocketFrame};
@@ -23,8 +23,6 @@ use crate::wire::signal::{
 };
 use crate::wire::{ErrorCode, ParticipantId, ResumeKey};
 
-/// Kept for every open socket.
-const READ_BUFFER_BYTES: usize = 8 << 10;
 /// A client that does not take a frame for this long is gone.
 const WRITE_TIMEOUT: Duration = Duration::from_secs(20);
 /// How long a client may take to answer a close before the socket is dropped.
@@ -41,7 +39,7 @@ pub(super) async fn upgrade(
     State(api): State<Arc<Api>>,
     Extension(client): Extension<ClientAddress>,
     headers: HeaderMap,
-    upgrade: WebSocketUpgrade,
+    upgrade: Upgrade,
 ) -> Response {
     if !api.allows_origin(&headers) {
         return (StatusCode::FORBIDDEN, "pages of this origin may not connect\n").into_response();
@@ -52,18 +50,13 @@ pub(super) async fn upgrade(
         return (StatusCode::TOO_MANY_REQUESTS, sentence).into_response();
     };
     tracing::debug!(client = %client.0, "a signalling socket opens");
-    upgrade
-        // Twice the limit, so that a message a little too large is answered rather than cut off.
-        .max_message_size(OFFER_BYTES_MAX * 2)
-        .max_frame_size(OFFER_BYTES_MAX * 2)
-        // The library's default is 128 KiB for every socket; messages are small, and an offer is read in a few turns.
-        .read_buffer_size(READ_BUFFER_BYTES)
-        .on_upgrade(move |socket| async move {
-            let _counted = open;
-            api.node.metrics().sockets.inc();
-            Box::new(Socket::new(&api, Line::Socket(Box::new(socket)))).run().await;
-            api.node.metrics().sockets.dec();
-        })
+    // Twice the limit, so that a message a little too large is answered rather than cut off.
+    upgrade.accept(OFFER_BYTES_MAX * 2, move |socket| async move {
+        let _counted = open;
+        api.node.metrics().sockets.inc();
+        Box::new(Socket::new(&api, Line::Socket(Box::new(socket)))).run().await;
+        api.node.metrics().sockets.dec();
+    })
 }
 
 pub(super) struct Socket {
@@ -314,14 +307,14 @@ impl Socket {
                         if !std::mem::replace(&mut is_answered, true) {
                             self.count_join("ok");
                         }
-                        if !self.write(Message::Text(text.into_text().into())).await {
+                        if !self.write(Written::Text(text.into_text())).await {
                             break;
                         }
                     }
                     Some(SocketFrame::Refused(text)) => {
                         self.count_join("refused");
                         self.give_token_back();
-                        return self.write(Message::Text(text.into_text().into())).await;
+                        return self.write(Written::Text(text.into_text())).await;
                     }
                     Some(SocketFrame::Close { code, reason }) => {
                         self.close(code, reason).await;
@@ -361,7 +354,7 @@ impl Socket {
                 // A socket that another node holds is watched over there.
                 _ = pings.tick(), if !self.line.is_relay() => {
                     silent_pings += 1;
-                    if silent_pings > 2 || !self.write(Message::Ping(Default::default())).await {
+                    if silent_pings > 2 || !self.write(Written::Ping).await {
                         break;
                     }
                 }
@@ -380,8 +373,8 @@ impl Socket {
         self.api.node.metrics().joins.with_label_values(&[result]).inc();
     }
 
-    pub(super) async fn write(&mut self, message: Message) -> bool {
-        matches!(timeout(WRITE_TIMEOUT, self.line.write(message)).await, Ok(true))
+    pub(super) async fn write(&mut self, written: Written) -> bool {
+        matches!(timeout(WRITE_TIMEOUT, self.line.write(written)).await, Ok(true))
     }
 
     /// Answers without a session. `None` when the socket is gone.
@@ -392,19 +385,21 @@ impl Socket {
     /// The same with any message.
     async fn answer(&mut self, re: Option<u32>, message: &ServerMessage) -> Option<()> {
         let text = frame(None, re, &encode(message));
-        self.write(Message::Text(text.into())).await.then_some(())
+        self.write(Written::Text(text)).await.then_some(())
     }
 
     pub(super) async fn close(&mut self, code: u16, reason: &str) {
-        self.write(Message::Close(Some(CloseFrame {
-            code,
-            reason: reason.into(),
-        })))
-        .await;
+        let reason = reason.to_owned();
+        self.write(Written::Close { code, reason }).await;
         // What the client is still sending is read and thrown away: a socket that is dropped with unread bytes is reset, and
         // what was written last may be lost with it.
-        let farewell =
-            async { while matches!(self.line.read().await, Frame::Text(_) | Frame::Binary | Frame::Alive) {} };
+        let line = &mut self.line;
+        let farewell = async {
+            while matches!(line.read().await, Frame::Text(_) | Frame::Binary | Frame::Alive) {}
+            if code == TOO_BIG {
+                line.drain().await;
+            }
+        };
         let _ = timeout(FAREWELL_TIMEOUT, farewell).await;
     }
 }

@@ -11,7 +11,7 @@ use crate::packet::rtcp::{ReportBlock, SenderInfo};
 use crate::packet::{Codec, Kind};
 
 use super::redundancy::{Red, relabel};
-use super::rewriter::{Numbers, Place, Rewriter, Slot};
+use super::rewriter::{Place, Rewriter, Slot};
 use super::selector::Selector;
 use super::source::Wish;
 use super::timeline::ticks;

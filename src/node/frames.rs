@@ -3,7 +3,8 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
-use tokio::sync::mpsc;
+use futures_channel::mpsc;
+use futures_util::StreamExt as _;
 
 use crate::room::Frame;
 
@@ -62,7 +63,8 @@ pub(super) enum NotTaken {
 
 /// A new queue.
 pub(super) fn queue() -> (FrameSender, FrameReceiver) {
-    let (sender, receiver) = mpsc::channel(FRAMES_MAX);
+    // A sender has one place beside those of the channel.
+    let (sender, receiver) = mpsc::channel(FRAMES_MAX - 1);
     let queued_bytes = Arc::new(AtomicUsize::new(0));
     let frames = FrameSender {
         frames: sender,
@@ -77,7 +79,7 @@ pub(super) fn queue() -> (FrameSender, FrameReceiver) {
 
 impl FrameSender {
     /// Takes the frame, or says why not. Never waits.
-    pub(super) fn send(&self, frame: SocketFrame) -> Result<(), NotTaken> {
+    pub(super) fn send(&mut self, frame: SocketFrame) -> Result<(), NotTaken> {
         let bytes = frame.len();
         let queued = self.queued_bytes.load(Relaxed);
         if queued > 0 && queued + bytes > BYTES_MAX {
@@ -87,10 +89,7 @@ impl FrameSender {
         self.queued_bytes.fetch_add(bytes, Relaxed);
         self.frames.try_send(frame).map_err(|error| {
             self.queued_bytes.fetch_sub(bytes, Relaxed);
-            match error {
-                mpsc::error::TrySendError::Full(_) => NotTaken::TooSlow,
-                mpsc::error::TrySendError::Closed(_) => NotTaken::Gone,
-            }
+            if error.is_full() { NotTaken::TooSlow } else { NotTaken::Gone }
         })
     }
 }
@@ -98,7 +97,7 @@ impl FrameSender {
 impl FrameReceiver {
     /// The next frame; `None` when the room has let go of the socket.
     pub async fn recv(&mut self) -> Option<SocketFrame> {
-        let frame = self.frames.recv().await?;
+        let frame = self.frames.next().await?;
         self.queued_bytes.fetch_sub(frame.len(), Relaxed);
         Some(frame)
     }
@@ -114,7 +113,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_queue_holds_so_many_bytes_and_has_room_again_when_they_are_read() {
-        let (room, mut socket) = queue();
+        let (mut room, mut socket) = queue();
         assert_eq!(room.send(text(BYTES_MAX)), Ok(()));
         assert_eq!(room.send(text(1)), Err(NotTaken::TooSlow));
         assert!(socket.recv().await.is_some());
@@ -123,14 +122,14 @@ mod tests {
 
     #[tokio::test]
     async fn a_single_frame_may_be_larger_than_the_queue() {
-        let (room, _socket) = queue();
+        let (mut room, _socket) = queue();
         assert_eq!(room.send(text(BYTES_MAX * 2)), Ok(()));
         assert_eq!(room.send(text(1)), Err(NotTaken::TooSlow));
     }
 
     #[tokio::test]
     async fn a_queue_holds_so_many_frames() {
-        let (room, socket) = queue();
+        let (mut room, socket) = queue();
         for _ in 0..FRAMES_MAX {
             assert_eq!(room.send(text(1)), Ok(()));
         }

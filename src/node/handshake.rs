@@ -1,10 +1,14 @@
 //! The task around the DTLS association and the SCTP association of one transport.
 
 use std::collections::BTreeSet;
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
+// These take memory for what waits in them and no more: each participant has a few, which are nearly always empty.
+use futures_channel::mpsc as light;
+use futures_util::{FutureExt as _, StreamExt as _};
 use tokio::sync::mpsc;
 
 use super::Inner;
@@ -37,12 +41,12 @@ pub(super) enum Order {
 
 /// The task seen from its room.
 pub(super) struct Handshake {
-    orders: mpsc::Sender<Order>,
+    orders: light::Sender<Order>,
 }
 
 impl Handshake {
     /// Never waits: a reader that is too slow loses its channel, not the room its time.
-    pub(super) fn order(&self, order: Order) {
+    pub(super) fn order(&mut self, order: Order) {
         // Full or gone. A full queue of data means SCTP is stalled; dropping here is what its own bound would do.
         let _ = self.orders.try_send(order);
     }
@@ -56,8 +60,8 @@ pub(super) async fn start(
     expected: Fingerprint,
     room: mpsc::WeakSender<RoomMessage>,
 ) -> Handshake {
-    let (datagrams, inbox) = mpsc::channel(DATAGRAMS_CAPACITY);
-    let (orders, ordered) = mpsc::channel(ORDERS_CAPACITY);
+    let (datagrams, inbox) = light::channel(DATAGRAMS_CAPACITY);
+    let (orders, ordered) = light::channel(ORDERS_CAPACITY);
     // A stopped shard means that the node is stopping.
     let _ = shard.send(Mail::Handshake { transport, datagrams }).await;
     // Boxed, like the rarer of its doings: each participant has one of these tasks for the whole call, and it would otherwise be as
@@ -87,9 +91,8 @@ pub(super) async fn start(
     let supervised = Arc::clone(node);
     node.metrics.handshakes.inc();
     node.tasks.spawn(async move {
-        let run = supervised.tasks.spawn(task.run(inbox, ordered));
-        // A panic in here is a bug, and costs one transport.
-        if run.await.is_err() {
+        // A panic in here is a bug, and costs one transport: nothing that it could leave half done is used afterwards.
+        if AssertUnwindSafe(task.run(inbox, ordered)).catch_unwind().await.is_err() {
             supervised.metrics.panics.inc();
             Box::pin(lost.tell(Input::HandshakeClosed { transport })).await;
         }
@@ -123,11 +126,11 @@ struct Links {
 }
 
 impl HandshakeTask {
-    async fn run(mut self: Box<Self>, mut datagrams: mpsc::Receiver<Bytes>, mut orders: mpsc::Receiver<Order>) {
+    async fn run(mut self: Box<Self>, mut datagrams: light::Receiver<Bytes>, mut orders: light::Receiver<Order>) {
         loop {
             let deadline = self.poll_timeout();
             tokio::select! {
-                datagram = datagrams.recv() => match datagram {
+                datagram = datagrams.next() => match datagram {
                     Some(datagram) => {
                         let now = Instant::now();
                         self.first_datagram.get_or_insert(now);
@@ -136,7 +139,7 @@ impl HandshakeTask {
                     // The shard has let go of the transport.
                     None => return,
                 },
-                order = orders.recv() => match order {
+                order = orders.next() => match order {
                     Some(Order::Send { channel, data }) => {
                         Box::pin(self.send(channel, &data)).await;
                     }

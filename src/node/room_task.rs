@@ -242,7 +242,7 @@ impl RoomTask {
                     channel,
                     data,
                 } => {
-                    if let Some(handshake) = self.handshakes.get(&transport) {
+                    if let Some(handshake) = self.handshakes.get_mut(&transport) {
                         handshake.order(Order::Send { channel, data });
                     }
                 }
@@ -291,7 +291,7 @@ impl RoomTask {
     }
 
     fn write(&mut self, socket: SocketKey, frame: SocketFrame) {
-        let Some(frames) = self.sockets.get(&socket) else {
+        let Some(frames) = self.sockets.get_mut(&socket) else {
             return;
         };
         match frames.send(frame) {
@@ -374,7 +374,7 @@ impl RoomTask {
     }
 
     fn stop_handshake(&mut self, transport: TransportKey) {
-        if let Some(handshake) = self.handshakes.remove(&transport) {
+        if let Some(mut handshake) = self.handshakes.remove(&transport) {
             self.participants.fetch_sub(1, Ordering::Relaxed);
             handshake.order(Order::Close);
         }

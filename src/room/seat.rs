@@ -150,7 +150,8 @@ pub(super) struct LineChange {
 /// The seats of one subscriber, who sits in them, and who waits.
 #[derive(Debug, Default)]
 pub(super) struct Seating {
-    pub(super) seats: BTreeMap<u16, Seat>,
+    /// Boxed, for most people have one or two of them, and a map has room for eleven.
+    pub(super) seats: BTreeMap<u16, Box<Seat>>,
     /// By seat, kept while a seat is gone: the client still knows it if it comes back.
     pub(super) told: BTreeMap<u16, Told>,
     seated: BTreeMap<Place, u16>,
@@ -325,7 +326,7 @@ impl Seating {
     pub(super) fn bound(&self) -> impl Iterator<Item = (&Half, Bound)> {
         self.seats
             .values()
-            .flat_map(Seat::halves)
+            .flat_map(|seat| seat.halves())
             .filter_map(|half| half.bound.map(|bound| (half, bound)))
     }
 }

@@ -65,7 +65,7 @@ impl Room {
         &self,
         now: Instant,
         participant: &Participant,
-        seats: &BTreeMap<u16, Seat>,
+        seats: &BTreeMap<u16, Box<Seat>>,
     ) -> Option<BTreeSet<Place>> {
         let most = self.last_n(participant)?;
         let mut free = BTreeSet::new();

@@ -124,7 +124,7 @@ impl Shard {
     }
 
     fn handle_dtls(&mut self, slot: TransportSlot, datagram: &[u8]) {
-        let Some(datagrams) = &self.transports[slot.0 as usize].datagrams else {
+        let Some(datagrams) = &mut self.transports[slot.0 as usize].datagrams else {
             return self.counters.turn_away(DoorReason::HandshakeQueueFull);
         };
         if datagrams.try_send(Bytes::copy_from_slice(datagram)).is_err() {

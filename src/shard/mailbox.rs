@@ -11,6 +11,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use futures_channel::mpsc as light;
 use tokio::sync::mpsc;
 
 use super::command::{ShardCommand, ShardId, TransportKey};
@@ -42,7 +43,7 @@ pub enum Mail {
         /// The transport.
         transport: TransportKey,
         /// The handshake task's inbox.
-        datagrams: mpsc::Sender<Bytes>,
+        datagrams: light::Sender<Bytes>,
     },
     /// From a room or a handshake task.
     Command(ShardCommand),

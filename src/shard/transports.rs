@@ -1,7 +1,7 @@
 //! The transports of a shard: everything about one participant's path that is not needed per outgoing packet.
 
 use bytes::Bytes;
-use tokio::sync::mpsc;
+use futures_channel::mpsc;
 
 use super::command::TransportKey;
 use super::receive::Receive;

@@ -1,4 +1,5 @@
 use super::*;
+use crate::media::rewriter::Numbers;
 
 #[test]
 fn the_hot_part_fits_two_cache_lines() {
