@@ -283,3 +283,27 @@ async fn a_reader_that_reads_nothing_is_let_go_and_holds_up_nobody() {
     assert!(growth < 24 << 20, "{growth} bytes for one who does not read");
     call.assert_no_panic().await;
 }
+
+#[tokio::test]
+async fn who_pings_without_end_and_reads_nothing_waits() {
+    let mut call = Call::begin(&[]).await;
+    let url = format!("{}/v1/signal", call.server.url.replacen("http", "ws", 1));
+    let (mut flood, _) = tokio_tungstenite::connect_async(&url).await.unwrap();
+    let before = call.server.resident_bytes().unwrap();
+    // Answers to all of it would be 75 MB.
+    let mut waits = false;
+    'flood: for _ in 0..600 {
+        for _ in 0..1_000 {
+            let ping = flood.send(Message::Ping(vec![b'x'; 125].into()));
+            if tokio::time::timeout(std::time::Duration::from_secs(2), ping).await.is_err() {
+                waits = true;
+                break 'flood;
+            }
+        }
+    }
+    assert!(waits, "the server takes every ping");
+    let growth = call.server.resident_bytes().unwrap().saturating_sub(before);
+    assert!(growth < 24 << 20, "{growth} bytes for one who does not read");
+    call.people[1].signal.request("ping", json!({})).await.unwrap();
+    call.assert_no_panic().await;
+}
