@@ -18,7 +18,7 @@ use crate::cluster::NatsConfig;
 use crate::node::{ClusterConfig, RecordingConfig, ShutdownConfig, check_endpoint};
 use crate::packet::{Codec, Kind};
 use crate::recording::Limits;
-use crate::records::{RecordsConfig, WebhookSecret, WebhooksConfig};
+use crate::records::{PostgresConfig, PostgresUrl, RecordsConfig, WebhookSecret, WebhooksConfig};
 use crate::room::{LinksConfig, RoomConfig};
 use crate::shard::MediaConfig;
 use crate::transport::negotiation::CodecPolicy;
@@ -246,6 +246,60 @@ fn cluster(reader: &mut Reader<'_>) -> ClusterConfig {
     }
 }
 
+/// Text, or what a file holds in its place, without the end of its last line.
+fn text_or_file(reader: &mut Reader<'_>, key: &str, file_key: &str) -> String {
+    let any = |text: &str| Some(text.to_owned());
+    let text = reader.text(key, String::new(), "expected text", any);
+    let expected = "expected the path of a file, or nothing";
+    let file = reader.text(file_key, String::new(), expected, any);
+    if file.is_empty() {
+        return text;
+    }
+    if !text.is_empty() {
+        reader.refuse(file_key, &format!("expected nothing, because {key} is given"), ());
+    }
+    match std::fs::read_to_string(&file) {
+        Ok(text) => text.trim_end_matches(['\r', '\n']).to_owned(),
+        Err(error) => reader.refuse(
+            file_key,
+            &format!("expected a file that can be read: {error}"),
+            String::new(),
+        ),
+    }
+}
+
+fn postgres(reader: &mut Reader<'_>) -> Option<PostgresConfig> {
+    let problems_before = reader.problems.len();
+    let (key, file_key) = ("records.postgres", "records.postgres_file");
+    let text = text_or_file(reader, key, file_key);
+    let any = |text: &str| Some(text.to_owned());
+    let authorities = reader.text("records.postgres_ca_file", String::new(), "expected text", any);
+    if let Err(error) = (!authorities.is_empty()).then(|| std::fs::read(&authorities)).transpose() {
+        let expected = format!("expected a file that can be read: {error}");
+        reader.refuse("records.postgres_ca_file", &expected, ());
+    }
+    let node = reader.text("cluster.name", String::new(), "expected text", any);
+    if text.is_empty() || reader.problems.len() > problems_before {
+        return None;
+    }
+    let at = if reader.layers.entry(file_key).value.as_str() == Some("") {
+        key
+    } else {
+        file_key
+    };
+    match PostgresUrl::new(&text) {
+        Ok(url) => Some(PostgresConfig {
+            url,
+            authorities: (!authorities.is_empty()).then(|| authorities.into()),
+            node,
+        }),
+        Err(error) => {
+            let expected = format!("expected a URL like \"postgres://user:password@host/database\": {error}");
+            reader.refuse(at, &expected, None)
+        }
+    }
+}
+
 fn records(reader: &mut Reader<'_>) -> RecordsConfig {
     let directory = reader.text(
         "records.directory",
@@ -258,6 +312,7 @@ fn records(reader: &mut Reader<'_>) -> RecordsConfig {
         retention: reader.duration("records.retention", secs(60)..=hours(24 * 3_660)),
         max_sessions: count(reader, "records.max_sessions", 1, 100_000_000),
         max_rooms: count(reader, "records.max_rooms", 1, 100_000_000),
+        postgres: postgres(reader),
     }
 }
 
@@ -297,25 +352,11 @@ fn turn(reader: &mut Reader<'_>) -> Option<TurnServers> {
         |text| is_turn_url(text).then(|| text.to_owned()),
     );
     let ttl = reader.duration("turn.ttl", secs(60)..=hours(24));
-    let any = |text: &str| Some(text.to_owned());
-    let mut secret = reader.text("turn.secret", String::new(), "expected text", any);
-    let file = reader.text(
-        "turn.secret_file",
-        String::new(),
-        "expected the path of a file, or nothing",
-        any,
-    );
-    let mut secret_key = "turn.secret";
-    if !file.is_empty() {
-        secret_key = "turn.secret_file";
-        if !secret.is_empty() {
-            reader.refuse(secret_key, "expected nothing, because turn.secret is given", ());
-        }
-        match std::fs::read_to_string(&file) {
-            Ok(text) => secret = text.trim_end_matches(['\r', '\n']).to_owned(),
-            Err(error) => reader.refuse(secret_key, &format!("expected a file that can be read: {error}"), ()),
-        }
-    }
+    let secret = text_or_file(reader, "turn.secret", "turn.secret_file");
+    let secret_key = match reader.layers.entry("turn.secret_file").value.as_str() {
+        Some("") => "turn.secret",
+        Some(_) | None => "turn.secret_file",
+    };
     if reader.problems.len() > problems_before {
         return None;
     }

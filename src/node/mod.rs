@@ -15,6 +15,7 @@
 //! Those of recordings are in `recording.rs`.
 
 mod admission;
+mod archive;
 mod attached;
 mod cluster;
 mod config;
@@ -557,6 +558,11 @@ fn random_words() -> [u32; 3] {
         .chunks_exact(4)
         .map(|word| u32::from_be_bytes([word[0], word[1], word[2], word[3]]));
     std::array::from_fn(|_| words.next().unwrap_or_default())
+}
+
+/// From 0 to 1.
+fn chance() -> f64 {
+    f64::from(random_words()[0]) / f64::from(u32::MAX)
 }
 
 /// Milliseconds since 1970, for what people read.

@@ -16,7 +16,7 @@ pub(super) use signature::SigningKey;
 
 use super::records::{Delivery, Note};
 use super::room_task::sleep_until;
-use super::{Metrics, unix_ms};
+use super::{Metrics, chance, unix_ms};
 use crate::records::{Applied, Courier, Letter, Outcome, Store, Waiting};
 use endpoint::Clients;
 
@@ -215,9 +215,4 @@ impl Flight {
             (Outcome::Refused, "refused")
         }
     }
-}
-
-/// From 0 to 1.
-fn chance() -> f64 {
-    f64::from(super::random_words()[0]) / f64::from(u32::MAX)
 }

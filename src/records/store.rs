@@ -8,11 +8,14 @@ use redb::{Database, ReadableDatabase, ReadableTable, ReadableTableMetadata, Wri
 
 use super::room::RoomRecord;
 use super::session::{LinkRecord, SessionRecord, StayRecord};
-use super::table::{BY_ROOM, BY_START, LINKS, META, OPEN, ROOMS, SESSIONS, SPOOL, STAYS, bytes, get};
+use super::table::{BY_ROOM, BY_START, LINKS, META, OPEN, OUTBOX, ROOMS, SESSIONS, SPOOL, STAYS, bytes, get};
 use super::webhook::Letter;
 use super::{RecordsConfig, RecordsError, Waiting, WebhooksConfig};
 
+mod outbox;
 mod write;
+
+pub use outbox::{Mark, Piece, What};
 
 /// Of the format of the records.
 const VERSION: u64 = 1;
@@ -24,6 +27,8 @@ const META_VERSION: &str = "version";
 const META_LAST: &str = "last-ms";
 /// The key pair that signs webhooks.
 const META_KEY: &str = "signing-key";
+/// Under which name this database writes into the archive.
+const META_WRITER: &str = "writer";
 
 /// What is kept, on a disk or in memory.
 pub struct Store {
@@ -31,6 +36,8 @@ pub struct Store {
     config: RecordsConfig,
     webhooks: WebhooksConfig,
     next_letter: AtomicU64,
+    next_mark: AtomicU64,
+    writer: String,
 }
 
 /// Changes that are kept together or not at all.
@@ -50,6 +57,10 @@ pub struct Applied {
     pub crowded_out: Vec<u64>,
     /// Stays and links that are not kept, because their session has too many.
     pub not_kept: u64,
+    /// Changes that the archive has to hear of.
+    pub marked: u64,
+    /// What was forgotten here before the archive had it.
+    pub not_archived: u64,
 }
 
 /// A change of a room that was made ahead, or is made now.
@@ -99,7 +110,7 @@ impl Store {
             None => builder.create_with_backend(InMemoryBackend::new())?,
         };
         let transaction = database.begin_write()?;
-        let next = {
+        let (next, next_mark, writer) = {
             // Opening makes them, so that whoever reads finds all of them.
             transaction.open_table(ROOMS)?;
             transaction.open_table(SESSIONS)?;
@@ -115,8 +126,18 @@ impl Store {
                 None => drop(meta.insert(META_VERSION, bytes(&VERSION)?.as_slice())?),
                 Some(other) => return Err(RecordsError::Version(other, VERSION)),
             }
+            let writer = match get::<String>(&meta, META_WRITER)? {
+                Some(known) => known,
+                None => {
+                    let made = outbox::new_writer();
+                    meta.insert(META_WRITER, bytes(&made)?.as_slice())?;
+                    made
+                }
+            };
+            let next_mark = outbox::open(&transaction, config.postgres.is_some())?;
             let spool = transaction.open_table(SPOOL)?;
-            spool.last()?.map_or(1, |(id, _)| id.value() + 1)
+            let next = spool.last()?.map_or(1, |(id, _)| id.value() + 1);
+            (next, next_mark, writer)
         };
         transaction.commit()?;
         Ok(Self {
@@ -124,6 +145,8 @@ impl Store {
             config,
             webhooks,
             next_letter: AtomicU64::new(next),
+            next_mark: AtomicU64::new(next_mark),
+            writer,
         })
     }
 

@@ -13,6 +13,7 @@ fn store(max_waiting: usize, max_sessions: usize, endpoints: &[&str]) -> Store {
         retention: Duration::from_secs(60),
         max_sessions,
         max_rooms: 2,
+        postgres: None,
     };
     let webhooks = WebhooksConfig {
         endpoints: endpoints.iter().map(|url| (*url).to_owned()).collect(),
