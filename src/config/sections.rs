@@ -274,7 +274,10 @@ fn postgres(reader: &mut Reader<'_>) -> Option<PostgresConfig> {
     let text = text_or_file(reader, key, file_key);
     let any = |text: &str| Some(text.to_owned());
     let authorities = reader.text("records.postgres_ca_file", String::new(), "expected text", any);
-    if let Err(error) = (!authorities.is_empty()).then(|| std::fs::read(&authorities)).transpose() {
+    if let Err(error) = (!authorities.is_empty())
+        .then(|| std::fs::read(&authorities))
+        .transpose()
+    {
         let expected = format!("expected a file that can be read: {error}");
         reader.refuse("records.postgres_ca_file", &expected, ());
     }

@@ -10,7 +10,8 @@ use crate::records::Page;
 use crate::records::session::{EndWord, LinkRecord, SessionRecord, StayRecord};
 
 /// With when the writer of a session that goes on was heard of last, if it is taken for dead.
-const COLUMNS: &str = "s.session, s.room, s.started_at, s.ended_at, s.reason, s.webhooks, s.stays, s.stays_lost, s.links,
+const COLUMNS: &str =
+    "s.session, s.room, s.started_at, s.ended_at, s.reason, s.webhooks, s.stays, s.stays_lost, s.links,
     CASE WHEN s.ended_at IS NULL AND w.seen_at < now() - make_interval(secs => $1) THEN w.seen_at END AS lost_at
     FROM enfilade_sessions s LEFT JOIN enfilade_writers w USING (writer)";
 
@@ -72,7 +73,10 @@ impl Archive {
     /// # Errors
     /// When the database cannot be read.
     pub async fn stays(&self, id: &str, most: usize) -> Result<Vec<StayRecord>, ArchiveError> {
-        let lost = self.lost(id).await?;
+        let Some(found) = self.find(id).await? else {
+            return Ok(Vec::new());
+        };
+        let lost = found.try_get("lost_at")?;
         let list = "SELECT * FROM enfilade_stays WHERE session = $1 ORDER BY number LIMIT $2";
         let rows = self.client.query(list, &[&id, &small(most)]).await?;
         rows.iter().map(|row| stay(row, lost)).collect()
@@ -83,7 +87,10 @@ impl Archive {
     /// # Errors
     /// When the database cannot be read.
     pub async fn links(&self, id: &str) -> Result<Vec<LinkRecord>, ArchiveError> {
-        let lost = self.lost(id).await?;
+        let Some(found) = self.find(id).await? else {
+            return Ok(Vec::new());
+        };
+        let lost = found.try_get("lost_at")?;
         let list = "SELECT * FROM enfilade_links WHERE session = $1 ORDER BY number";
         let rows = self.client.query(list, &[&id]).await?;
         rows.iter().map(|row| link(row, lost)).collect()
@@ -96,13 +103,6 @@ impl Archive {
         let one = format!("SELECT {COLUMNS} WHERE s.session = $2");
         Ok(self.client.query_opt(&one, &[&LOST_SECS, &id]).await?)
     }
-
-    async fn lost(&self, id: &str) -> Result<Option<SystemTime>, ArchiveError> {
-        match self.find(id).await? {
-            Some(row) => Ok(row.try_get("lost_at")?),
-            None => Ok(None),
-        }
-    }
 }
 
 fn small(number: usize) -> i64 {
@@ -112,10 +112,7 @@ fn small(number: usize) -> i64 {
 fn session(row: &Row) -> Result<SessionRecord, ArchiveError> {
     let (start_ms, end_ms) = span(row, row.try_get("lost_at")?)?;
     let is_lost = row.try_get::<_, Option<SystemTime>>("lost_at")?.is_some();
-    let reason: Option<EndWord> = row
-        .try_get::<_, Option<String>>("reason")?
-        .map(of_word)
-        .transpose()?;
+    let reason: Option<EndWord> = row.try_get::<_, Option<String>>("reason")?.map(of_word).transpose()?;
     Ok(SessionRecord {
         session: row.try_get("session")?,
         room: of_word(row.try_get("room")?)?,

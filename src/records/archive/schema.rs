@@ -62,15 +62,20 @@ impl Archive {
         self.bound().await?;
         let transaction = self.client.transaction().await?;
         // Nodes start together; one of them makes the tables.
-        transaction.execute("SELECT pg_advisory_xact_lock($1)", &[&LOCK]).await?;
+        transaction
+            .execute("SELECT pg_advisory_xact_lock($1)", &[&LOCK])
+            .await?;
         let known = transaction
             .query_one("SELECT to_regclass('enfilade_schema') IS NOT NULL", &[])
             .await?;
         let version: i32 = if known.try_get(0)? {
-            let row = transaction.query_one("SELECT version FROM enfilade_schema", &[]).await?;
+            let row = transaction
+                .query_one("SELECT version FROM enfilade_schema", &[])
+                .await?;
             row.try_get(0)?
         } else {
-            let make = "CREATE TABLE enfilade_schema (version integer NOT NULL); INSERT INTO enfilade_schema VALUES (0)";
+            let make =
+                "CREATE TABLE enfilade_schema (version integer NOT NULL); INSERT INTO enfilade_schema VALUES (0)";
             transaction.batch_execute(make).await?;
             0
         };

@@ -27,13 +27,14 @@ const LINKS: &str = "INSERT INTO enfilade_links
 /// A session that a dead node left open ended when the node was heard of last.
 const FORGET: &str = "WITH old AS (
         SELECT s.session FROM enfilade_sessions s LEFT JOIN enfilade_writers w USING (writer)
-        WHERE s.ended_at < now() - make_interval(secs => $1)
-            OR (s.ended_at IS NULL AND w.seen_at < now() - make_interval(secs => greatest($1, $2)))
+        WHERE s.ended_at < now() - make_interval(secs => $1::float8)
+            OR (s.ended_at IS NULL AND w.seen_at < now() - make_interval(secs => greatest($1::float8, $2::float8)))
         LIMIT $3 FOR UPDATE OF s SKIP LOCKED),
     stays AS (DELETE FROM enfilade_stays t USING old WHERE t.session = old.session),
     links AS (DELETE FROM enfilade_links l USING old WHERE l.session = old.session)
     DELETE FROM enfilade_sessions s USING old WHERE s.session = old.session";
-const FORGET_WRITERS: &str = "DELETE FROM enfilade_writers w WHERE w.seen_at < now() - make_interval(secs => greatest($1, $2))
+const FORGET_WRITERS: &str =
+    "DELETE FROM enfilade_writers w WHERE w.seen_at < now() - make_interval(secs => greatest($1::float8, $2::float8))
     AND NOT EXISTS (SELECT 1 FROM enfilade_sessions s WHERE s.writer = w.writer)";
 
 #[derive(Default)]
@@ -129,8 +130,7 @@ impl SessionRows {
         self.room.push(record.room.to_string());
         self.started.push(time(record.start_ms));
         self.ended.push(record.end_ms.map(time));
-        self.reason
-            .push(record.reason.map(|reason| word(&reason)).transpose()?);
+        self.reason.push(record.reason.map(|reason| word(&reason)).transpose()?);
         self.webhooks.push(record.webhooks.cast_signed());
         self.stays.push(record.stays.cast_signed());
         self.stays_lost.push(record.stays_lost.cast_signed());
@@ -165,8 +165,7 @@ impl StayRows {
         self.mode.push(word(&record.mode)?);
         self.started.push(time(record.start_ms));
         self.ended.push(record.end_ms.map(time));
-        self.reason
-            .push(record.reason.map(|reason| word(&reason)).transpose()?);
+        self.reason.push(record.reason.map(|reason| word(&reason)).transpose()?);
         self.media.push(serde_json::to_string(&record.media)?);
         self.samples.push(serde_json::to_string(&record.samples)?);
         Ok(())
@@ -196,8 +195,7 @@ impl LinkRows {
         self.room.push(record.link.to_string());
         self.started.push(time(record.start_ms));
         self.ended.push(record.end_ms.map(time));
-        self.reason
-            .push(record.reason.map(|reason| word(&reason)).transpose()?);
+        self.reason.push(record.reason.map(|reason| word(&reason)).transpose()?);
         Ok(())
     }
 

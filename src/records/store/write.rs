@@ -417,7 +417,11 @@ impl Batch<'_> {
 
     fn put_if_there(&mut self, session: &str, stay: u32, record: &StayRecord) -> Result<(), RecordsError> {
         let is_there = self.transaction.open_table(STAYS)?.get((session, stay))?.is_some();
-        if is_there { self.put_stay(session, stay, record) } else { Ok(()) }
+        if is_there {
+            self.put_stay(session, stay, record)
+        } else {
+            Ok(())
+        }
     }
 
     fn numbered<T: DeserializeOwned>(
