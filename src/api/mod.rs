@@ -163,8 +163,13 @@ fn cors(config: &HttpConfig) -> CorsLayer {
             Method::DELETE,
             Method::OPTIONS,
         ])
-        .allow_headers([header::AUTHORIZATION, header::CONTENT_TYPE, header::IF_MATCH])
-        .expose_headers([header::LOCATION, header::LINK, header::ETAG])
+        .allow_headers([
+            header::AUTHORIZATION,
+            header::CONTENT_TYPE,
+            header::IF_MATCH,
+            header::RANGE,
+        ])
+        .expose_headers([header::LOCATION, header::LINK, header::ETAG, header::CONTENT_RANGE])
 }
 
 impl Api {

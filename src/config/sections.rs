@@ -180,10 +180,12 @@ fn recording(reader: &mut Reader<'_>) -> Option<RecordingConfig> {
         keyframe_interval: reader.duration("recording.keyframe_interval", secs(1)..=hours(1)),
     };
     let min_free = reader.size("recording.min_free", 0..=tebibyte) as u64;
+    let retention = reader.duration("recording.retention", secs(0)..=hours(24 * 3_660));
     (!directory.is_empty()).then(|| RecordingConfig {
         directory: directory.into(),
         limits,
         min_free,
+        retention,
     })
 }
 
