@@ -32,6 +32,7 @@ pub use client::{ClientHeader, TrustedProxies};
 pub use config::HttpConfig;
 pub use listen::serve;
 pub use operate::{Order, Orders, Reloaded};
+pub use revoked::restore_revocations;
 pub use tls::{Certificate, Tls, TlsError, TlsFigures, TlsFiles, Watching};
 
 use crate::node::{Arrivals, Node};

@@ -15,10 +15,10 @@ use super::{Config, DEFAULT_TOML, LogConfig, LogFormat, Mode};
 use crate::api::token::{Key, Secret};
 use crate::api::{ClientHeader, HttpConfig, TlsFiles, TrustedProxies};
 use crate::cluster::NatsConfig;
-use crate::node::{ClusterConfig, RecordingConfig, ShutdownConfig, check_endpoint};
+use crate::node::{ClusterConfig, RecordingConfig, ShutdownConfig, check_endpoint, read_signing_key};
 use crate::packet::{Codec, Kind};
 use crate::recording::Limits;
-use crate::records::{PostgresConfig, PostgresUrl, RecordsConfig, WebhookSecret, WebhooksConfig};
+use crate::records::{PostgresConfig, PostgresUrl, RecordsConfig, WebhookKey, WebhookSecret, WebhooksConfig};
 use crate::room::{LinksConfig, RoomConfig};
 use crate::shard::MediaConfig;
 use crate::transport::negotiation::CodecPolicy;
@@ -261,6 +261,9 @@ fn text_or_file(reader: &mut Reader<'_>, key: &str, file_key: &str) -> String {
         reader.refuse(file_key, &format!("expected nothing, because {key} is given"), ());
     }
     match std::fs::read_to_string(&file) {
+        Ok(text) if text.trim().is_empty() => {
+            reader.refuse(file_key, "expected a file that is not empty", String::new())
+        }
         Ok(text) => text.trim_end_matches(['\r', '\n']).to_owned(),
         Err(error) => reader.refuse(
             file_key,
@@ -327,14 +330,19 @@ fn webhooks(reader: &mut Reader<'_>, mode: Mode) -> WebhooksConfig {
         "expected a list of URLs like [\"https://app.example.org/hooks\"]",
         |text| check_endpoint(text, true).is_ok().then(|| text.to_owned()),
     );
-    let secret = reader.text("webhooks.secret", String::new(), "expected text", |text| {
-        Some(text.to_owned())
-    });
+    let secret = text_or_file(reader, "webhooks.secret", "webhooks.secret_file");
     let lawful = (Secret::LEN_MIN..=Secret::LEN_MAX).contains(&secret.len());
     if !secret.is_empty() && !lawful {
         let expected = format!("expected nothing, or {} to {} bytes", Secret::LEN_MIN, Secret::LEN_MAX);
-        reader.refuse("webhooks.secret", &expected, ());
+        let of_file = reader.layers.entry("webhooks.secret").value.as_str() == Some("");
+        let key = if of_file {
+            "webhooks.secret_file"
+        } else {
+            "webhooks.secret"
+        };
+        reader.refuse(key, &expected, ());
     }
+    let signing_key = signing_key(reader);
     let allow = reader.choice(
         "webhooks.allow_private",
         &[("auto", None), ("on", Some(true)), ("off", Some(false))],
@@ -342,10 +350,28 @@ fn webhooks(reader: &mut Reader<'_>, mode: Mode) -> WebhooksConfig {
     WebhooksConfig {
         endpoints,
         secret: lawful.then(|| WebhookSecret::new(secret)),
+        signing_key,
         allow_private: allow.unwrap_or(mode == Mode::Development),
         max_waiting: count(reader, "webhooks.max_waiting", 1, 10_000_000),
         retry_for: reader.duration("webhooks.retry_for", secs(60)..=hours(24 * 30)),
         timeout: reader.duration("webhooks.timeout", secs(1)..=secs(60)),
+    }
+}
+
+fn signing_key(reader: &mut Reader<'_>) -> Option<WebhookKey> {
+    let key = "webhooks.signing_key_file";
+    let any = |text: &str| Some(text.to_owned());
+    let file = reader.text(key, String::new(), "expected the path of a file, or nothing", any);
+    if file.is_empty() {
+        return None;
+    }
+    let read = std::fs::read(&file).map_err(|error| error.to_string());
+    match read.and_then(|pem| read_signing_key(&pem).map_err(str::to_owned)) {
+        Ok(key) => Some(key),
+        Err(error) => {
+            let expected = format!("expected a file with the key pair that signs, RSA in PKCS #8 and PEM: {error}");
+            reader.refuse(key, &expected, None)
+        }
     }
 }
 

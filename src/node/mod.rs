@@ -50,7 +50,7 @@ pub use serve::{
     Configuration, KERNEL_BUFFER_BYTES, Load, SetLog, advertised_addresses, interface_addresses, listen_address, serve,
 };
 pub use shelf::{NoRecordingId, Recorded, RecordingId, Removed, Shelf};
-pub use webhooks::{EndpointError, check_endpoint};
+pub use webhooks::{EndpointError, check_endpoint, read_signing_key};
 
 use crate::cluster::{Bus, Claim, NodeId};
 use crate::room::{HttpKey, HttpReply, Input, Lookup, Manage, RoomConfig, SocketKey, Verify};

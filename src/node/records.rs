@@ -9,7 +9,7 @@ use super::webhooks::{self, SigningKey};
 use super::{Metrics, unix_ms};
 use crate::records::{
     Applied, Batch, Edit, Edited, EndWord, LinkRecord, Mark, Page, RecordsConfig, RecordsError, RoomRecord,
-    SessionRecord, StayRecord, Store, WebhooksConfig,
+    SessionRecord, StayRecord, Store, WebhookKey, WebhookSecret, WebhooksConfig,
 };
 use crate::room::{Preset, RoomEvent};
 use crate::wire::RoomId;
@@ -31,6 +31,10 @@ pub(super) enum Note {
     Settled(u64),
     /// A room is made or changed.
     Edit(Box<Edit>, oneshot::Sender<Edited>),
+    /// Something is revoked: its name, until when, and what.
+    Revoke(String, u64, Vec<u8>, oneshot::Sender<()>),
+    /// A revocation is taken back.
+    Unrevoke(String, oneshot::Sender<()>),
     /// Who signs?
     Key(oneshot::Sender<Vec<u8>>),
     /// The archive has these.
@@ -58,6 +62,24 @@ pub struct Records {
     delivery: watch::Receiver<Delivery>,
     metrics: Metrics,
     archive: Option<(Desk, Reading)>,
+    signing: watch::Sender<Signing>,
+}
+
+/// With what webhooks are signed, as the configuration says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Signing {
+    /// `None`: the pair that is kept in the records.
+    pub(super) key: Option<WebhookKey>,
+    pub(super) secret: Option<WebhookSecret>,
+}
+
+impl Signing {
+    fn of(webhooks: &WebhooksConfig) -> Self {
+        Self {
+            key: webhooks.signing_key.clone(),
+            secret: webhooks.secret.clone(),
+        }
+    }
 }
 
 /// Why the records do not answer.
@@ -71,6 +93,7 @@ impl Records {
     /// # Errors
     /// When they cannot be opened, or the thread cannot be started.
     pub fn start(config: RecordsConfig, webhooks: WebhooksConfig, metrics: Metrics) -> Result<Self, RecordsError> {
+        let signing = watch::Sender::new(Signing::of(&webhooks));
         let (postgres, retention) = (config.postgres.clone(), config.retention);
         let store = Arc::new(Store::open(config, webhooks)?);
         let mut batch = store.write(unix_ms())?;
@@ -103,7 +126,13 @@ impl Records {
             .name("records".to_owned())
             .spawn(move || keeper.run(inbox))?;
         let waiting = store.waiting()?;
-        let post = webhooks::Post::new(Arc::clone(&store), notes.downgrade(), metrics.clone(), told);
+        let post = webhooks::Post::new(
+            Arc::clone(&store),
+            notes.downgrade(),
+            metrics.clone(),
+            told,
+            signing.subscribe(),
+        );
         tokio::spawn(post.run(waiting, arrivals));
         Ok(Self {
             store,
@@ -111,6 +140,7 @@ impl Records {
             delivery,
             metrics,
             archive,
+            signing,
         })
     }
 
@@ -237,15 +267,52 @@ impl Records {
         answer.await.map_err(|_| RecordsClosed)
     }
 
+    /// Keeps a revocation until its end, in seconds since 1970. Answered when it is on the disk.
+    ///
+    /// # Errors
+    /// When it cannot be kept.
+    pub async fn revoke(&self, name: String, until: u64, what: Vec<u8>) -> Result<(), RecordsClosed> {
+        let (reply, answer) = oneshot::channel();
+        let note = Note::Revoke(name, until, what, reply);
+        self.notes.send(note).await.map_err(|_| RecordsClosed)?;
+        answer.await.map_err(|_| RecordsClosed)
+    }
+
+    /// Forgets a revocation.
+    ///
+    /// # Errors
+    /// When it cannot be forgotten.
+    pub async fn unrevoke(&self, name: String) -> Result<(), RecordsClosed> {
+        let (reply, answer) = oneshot::channel();
+        let note = Note::Unrevoke(name, reply);
+        self.notes.send(note).await.map_err(|_| RecordsClosed)?;
+        answer.await.map_err(|_| RecordsClosed)
+    }
+
     /// The public key by which webhooks are verified, in PEM.
     ///
     /// # Errors
     /// When there is none.
     pub async fn public_key(&self) -> Result<String, RecordsClosed> {
+        let given = self.signing.borrow().key.clone();
+        if let Some(key) = given {
+            let key = SigningKey::read(key.expose()).ok_or(RecordsClosed)?;
+            return Ok(key.public_pem());
+        }
         let (reply, answer) = oneshot::channel();
         self.notes.send(Note::Key(reply)).await.map_err(|_| RecordsClosed)?;
         let key = answer.await.map_err(|_| RecordsClosed)?;
         SigningKey::read(&key).map(|key| key.public_pem()).ok_or(RecordsClosed)
+    }
+
+    /// Webhooks are signed with what stands there from now on.
+    pub(super) fn sign_with(&self, webhooks: &WebhooksConfig) {
+        let new = Signing::of(webhooks);
+        self.signing.send_if_modified(|now| {
+            let differs = *now != new;
+            *now = new;
+            differs
+        });
     }
 
     /// Whether rooms may name endpoints on private networks.
@@ -338,6 +405,14 @@ impl Note {
                 if let Some(key) = batch.signing_key(SigningKey::generate)? {
                     replies.keys.push((key, reply));
                 }
+            }
+            Note::Revoke(name, until, what, reply) => {
+                batch.revoke(&name, until, &what)?;
+                replies.done.push(reply);
+            }
+            Note::Unrevoke(name, reply) => {
+                batch.unrevoke(&name)?;
+                replies.done.push(reply);
             }
             Note::Archived(marks, reply) => {
                 batch.archived(&marks)?;

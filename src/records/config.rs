@@ -3,6 +3,7 @@
 use std::fmt;
 use std::net::IpAddr;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio_postgres::config::{Host, SslMode};
@@ -103,6 +104,8 @@ pub struct WebhooksConfig {
     pub endpoints: Vec<String>,
     /// Signs what they are told, beside the key pair.
     pub secret: Option<WebhookSecret>,
+    /// The key pair; `None`: one that is made, and kept in the records.
+    pub signing_key: Option<WebhookKey>,
     /// Whether rooms may name endpoints on private networks.
     pub allow_private: bool,
     /// Most webhooks that wait to be taken.
@@ -130,6 +133,28 @@ impl WebhookSecret {
 }
 
 impl fmt::Debug for WebhookSecret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("[redacted]")
+    }
+}
+
+/// A key pair of the operator that signs webhooks, in PKCS #8. Not shown.
+#[derive(Clone, PartialEq, Eq)]
+pub struct WebhookKey(Arc<[u8]>);
+
+impl WebhookKey {
+    /// Wraps a key pair that was found to be one.
+    pub fn new(pkcs8: &[u8]) -> Self {
+        Self(pkcs8.into())
+    }
+
+    /// Its bytes.
+    pub fn expose(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+impl fmt::Debug for WebhookKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("[redacted]")
     }

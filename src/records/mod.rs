@@ -18,7 +18,7 @@ mod tests;
 mod webhook;
 
 pub use archive::{Archive, ArchiveError, Line};
-pub use config::{PostgresConfig, PostgresUrl, RecordsConfig, WebhookSecret, WebhooksConfig};
+pub use config::{PostgresConfig, PostgresUrl, RecordsConfig, WebhookKey, WebhookSecret, WebhooksConfig};
 pub use courier::{Courier, Outcome, Waiting};
 pub use room::{AutoClose, RoomRecord, RoomSettings, RoomWebhook};
 pub use session::{EndWord, LinkRecord, MediaRecord, SampleRecord, SessionRecord, StayRecord};

@@ -8,7 +8,9 @@ use redb::{Database, ReadableDatabase, ReadableTable, ReadableTableMetadata, Wri
 
 use super::room::RoomRecord;
 use super::session::{LinkRecord, SessionRecord, StayRecord};
-use super::table::{BY_ROOM, BY_START, LINKS, META, OPEN, OUTBOX, ROOMS, SESSIONS, SPOOL, STAYS, bytes, get};
+use super::table::{
+    BY_ROOM, BY_START, LINKS, META, OPEN, OUTBOX, REVOCATIONS, ROOMS, SESSIONS, SPOOL, STAYS, bytes, get,
+};
 use super::webhook::Letter;
 use super::{RecordsConfig, RecordsError, Waiting, WebhooksConfig};
 
@@ -119,6 +121,7 @@ impl Store {
             transaction.open_table(OPEN)?;
             transaction.open_table(STAYS)?;
             transaction.open_table(LINKS)?;
+            transaction.open_table(REVOCATIONS)?;
             let mut meta = transaction.open_table(META)?;
             let version = get::<u64>(&meta, META_VERSION)?;
             match version {
@@ -284,6 +287,23 @@ impl Store {
         let mut found = Vec::new();
         for entry in links.range((session, 0)..=(session, u32::MAX))? {
             found.push(serde_json::from_slice(entry?.1.value())?);
+        }
+        Ok(found)
+    }
+
+    /// What was revoked and has not ended at this time (seconds since 1970): names, ends, and what was kept with them.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub fn revocations(&self, now: u64) -> Result<Vec<(String, u64, Vec<u8>)>, RecordsError> {
+        let revocations = self.database.begin_read()?.open_table(REVOCATIONS)?;
+        let mut found = Vec::new();
+        for entry in revocations.iter()? {
+            let (name, value) = entry?;
+            let (until, what) = value.value();
+            if until > now {
+                found.push((name.value().to_owned(), until, what.to_owned()));
+            }
         }
         Ok(found)
     }

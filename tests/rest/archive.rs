@@ -255,6 +255,7 @@ fn store(postgres: &Postgres) -> (Store, PostgresConfig) {
     let webhooks = WebhooksConfig {
         endpoints: Vec::new(),
         secret: None,
+        signing_key: None,
         allow_private: true,
         max_waiting: 1,
         retry_for: Duration::from_secs(60),

@@ -6,7 +6,9 @@ use serde::de::DeserializeOwned;
 
 use super::{Applied, Batch, Edit, Edited, META_KEY, META_LAST, waiting_of};
 use crate::records::session::{EndWord, LinkRecord, SessionRecord, StayRecord};
-use crate::records::table::{BY_ROOM, BY_START, LINKS, META, OPEN, ROOMS, SESSIONS, SPOOL, STAYS, bytes, get};
+use crate::records::table::{
+    BY_ROOM, BY_START, LINKS, META, OPEN, REVOCATIONS, ROOMS, SESSIONS, SPOOL, STAYS, bytes, get,
+};
 use crate::records::webhook::{Letter, Told};
 use crate::records::{RecordsError, RoomRecord};
 use crate::room::{Happening, RoomEvent};
@@ -181,6 +183,27 @@ impl Batch<'_> {
     /// When the database cannot be written.
     pub fn settled(&mut self, letter: u64) -> Result<(), RecordsError> {
         self.transaction.open_table(SPOOL)?.remove(letter)?;
+        Ok(())
+    }
+
+    /// Something is revoked until then (seconds since 1970). What has ended makes room.
+    ///
+    /// # Errors
+    /// When the database cannot be written.
+    pub fn revoke(&mut self, name: &str, until: u64, what: &[u8]) -> Result<(), RecordsError> {
+        let mut revocations = self.transaction.open_table(REVOCATIONS)?;
+        let now = self.now_ms / 1_000;
+        revocations.retain(|_, (until, _)| until > now)?;
+        revocations.insert(name, (until, what))?;
+        Ok(())
+    }
+
+    /// A revocation is taken back.
+    ///
+    /// # Errors
+    /// When the database cannot be written.
+    pub fn unrevoke(&mut self, name: &str) -> Result<(), RecordsError> {
+        self.transaction.open_table(REVOCATIONS)?.remove(name)?;
         Ok(())
     }
 
