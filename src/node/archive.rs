@@ -221,8 +221,8 @@ impl Clerk {
         }
         let (reply, written) = oneshot::channel();
         self.note(Note::Archived(marks, reply)).await;
-        // When the records cannot be written, the same goes once more.
-        let _failed = written.await;
+        // What cannot be struck off goes once more, after a pause.
+        written.await.map_err(|_| ServeError::Records)?;
         self.show().await;
         Ok(true)
     }
@@ -262,8 +262,8 @@ enum ServeError {
     /// It does not answer.
     #[error("it does not answer")]
     Silent,
-    /// What is to be written cannot be read.
-    #[error("the records cannot be read")]
+    /// What is to be written cannot be read, or that it was cannot be noted.
+    #[error("the records of this node cannot be read or written")]
     Records,
 }
 
