@@ -24,7 +24,7 @@ pub(super) const MANIFEST: &str = "manifest.json";
 const REMOVED: &str = ".removed-";
 /// A larger manifest is none of ours.
 const MANIFEST_BYTES_MAX: u64 = 64 << 20;
-/// A manifest without an end that was written so lately belongs to a recording that is being made, on whichever node.
+/// A recording without an end that was written to so lately is being made, on whichever node.
 const LIVING: Duration = Duration::from_secs(60);
 /// How often it is looked for recordings that are too old.
 const SWEEP_INTERVAL: Duration = Duration::from_secs(600);
@@ -204,10 +204,8 @@ impl Shelf {
     /// Where a file of a recording lies; only what its manifest names is found.
     pub fn path(&self, manifest: &Manifest, name: &str) -> Option<PathBuf> {
         let is_there = name == MANIFEST || manifest.files.iter().any(|file| file.file == name);
-        // The manifest is a file, too, and may have been written by somebody else.
-        let is_plain = !name.contains(['/', '\\', '\0']) && !name.starts_with('.');
         let id = manifest.recording.parse::<RecordingId>().ok()?;
-        (is_there && is_plain).then(|| self.directory.join(id.0).join(name))
+        (is_there && is_plain(name)).then(|| self.directory.join(id.0).join(name))
     }
 
     /// Removes a recording because somebody asks for it.
@@ -281,14 +279,10 @@ fn look(directory: &Path, mut known: OwnedMutexGuard<HashMap<String, Recorded>>)
         let Ok(written) = fs::metadata(folder.path().join(MANIFEST)).and_then(|file| file.modified()) else {
             continue;
         };
-        let same = known.remove(&id.0).filter(|one| one.written == written);
-        let found = match same {
-            Some(mut one) => {
-                one.is_living = is_living(one.end, written);
-                Some(one)
-            }
-            None => read(&folder.path()).ok().flatten().map(|(one, _)| one),
-        };
+        // One without an end may grow.
+        let same = known.remove(&id.0);
+        let same = same.filter(|one| one.end.is_some() && one.written == written);
+        let found = same.or_else(|| read(&folder.path()).ok().flatten().map(|(one, _)| one));
         all.extend(found.map(|one| (id.0, one)));
     }
     *known = all;
@@ -306,13 +300,22 @@ fn read(folder: &Path) -> io::Result<Option<(Recorded, Manifest)>> {
         }
         Err(error) => return Err(error),
     };
-    let written = file.modified()?;
-    let Ok(manifest) = serde_json::from_slice::<Manifest>(&fs::read(&path)?) else {
+    let mut written = file.modified()?;
+    let Ok(mut manifest) = serde_json::from_slice::<Manifest>(&fs::read(&path)?) else {
         return Ok(None);
     };
     // A folder that somebody has copied is another's.
     if folder.file_name().and_then(|name| name.to_str()) != Some(&manifest.recording) {
         return Ok(None);
+    }
+    if manifest.end.is_none() {
+        // The manifest is written when a file begins or ends; meanwhile the files themselves tell.
+        for file in manifest.files.iter_mut().filter(|file| is_plain(&file.file)) {
+            if let Ok(found) = fs::metadata(folder.join(&file.file)) {
+                file.bytes = found.len();
+                written = found.modified().map_or(written, |at| at.max(written));
+            }
+        }
     }
     let recorded = Recorded {
         id: manifest.recording.clone(),
@@ -328,8 +331,14 @@ fn read(folder: &Path) -> io::Result<Option<(Recorded, Manifest)>> {
     Ok(Some((recorded, manifest)))
 }
 
+/// The manifest is a file, too, and may have been written by somebody else.
+fn is_plain(name: &str) -> bool {
+    !name.contains(['/', '\\', '\0']) && !name.starts_with('.')
+}
+
 fn is_living(end: Option<RecordingEnd>, written: SystemTime) -> bool {
-    end.is_none() && written.elapsed().is_ok_and(|since| since < LIVING)
+    // A disk of another machine may be a little ahead.
+    end.is_none() && written.elapsed().map_or(true, |since| since < LIVING)
 }
 
 fn millis(time: SystemTime) -> u64 {

@@ -68,7 +68,7 @@ async fn a_recording_is_listed_shown_downloaded_in_parts_and_removed() {
     let id = info["recording"].as_str().unwrap().to_owned();
     let file = folder.0.join(&id).join("0001-ann-camera.webm");
     let path = format!("/v2/recordings/{id}");
-    // The manifest is written once a second.
+    // It is seen to grow.
     let is_long = |shown: &Value| shown["files"][0]["bytes"].as_u64().is_some_and(|bytes| bytes > 20_000);
     stage.until(&path, is_long).await;
     let (_, page) = stage.get("/v2/recordings").await;
