@@ -33,6 +33,7 @@ pub use client::{ClientHeader, TrustedProxies};
 pub use config::HttpConfig;
 pub use listen::serve;
 pub use operate::{Order, Orders, Reloaded};
+pub use revoked::restore_revocations;
 pub use tls::{Certificate, Tls, TlsError, TlsFigures, TlsFiles, Watching};
 
 use crate::node::{Arrivals, Node};
@@ -164,8 +165,13 @@ fn cors(config: &HttpConfig) -> CorsLayer {
             Method::DELETE,
             Method::OPTIONS,
         ])
-        .allow_headers([header::AUTHORIZATION, header::CONTENT_TYPE, header::IF_MATCH])
-        .expose_headers([header::LOCATION, header::LINK, header::ETAG])
+        .allow_headers([
+            header::AUTHORIZATION,
+            header::CONTENT_TYPE,
+            header::IF_MATCH,
+            header::RANGE,
+        ])
+        .expose_headers([header::LOCATION, header::LINK, header::ETAG, header::CONTENT_RANGE])
 }
 
 impl Api {

@@ -14,10 +14,10 @@ use serde_json::json;
 
 use super::Api;
 use super::operate::admin;
-use super::token::{Entry, Revocations};
+use super::token::{Entry, Keyring, Revocations};
 use super::whip::{Refusal, problem};
 use crate::cluster::{Bus, Change, Table};
-use crate::node::{Closed, Node};
+use crate::node::{Closed, Node, Records, RecordsClosed};
 use crate::room::{Input, Revocation};
 use crate::wire::{ErrorCode, ParticipantId, RoomId};
 
@@ -75,6 +75,11 @@ pub(super) async fn take_back(State(api): State<Arc<Api>>, Path(name): Path<Stri
     {
         return problem(&Closed::Cut.into());
     }
+    if api.node.cluster().is_none()
+        && let Err(closed) = api.node.records().unrevoke(name.clone()).await
+    {
+        return problem(&closed.into());
+    }
     // The bus may have told of it already.
     api.keys.revocations().remove(&name);
     StatusCode::NO_CONTENT.into_response()
@@ -115,8 +120,14 @@ async fn begin(api: &Api, headers: &HeaderMap, body: &[u8]) -> Result<(String, E
     // Here it counts at once, whether the others can be told or not.
     tell_rooms(&api.node, &entry.revocation).await;
     if api.node.cluster().is_none() {
-        // In a cluster it comes back over the bus, here as everywhere.
+        // In a cluster it comes back over the bus, here as everywhere, and the bus keeps it.
         tracing::info!(revocation = %name, until, "something is revoked");
+        let value = serde_json::to_vec(&entry).unwrap_or_default();
+        if api.node.records().revoke(name.clone(), until, value).await.is_err() {
+            let sentence = "it counts, but cannot be kept: it would be gone after a restart";
+            let (status, code) = (StatusCode::SERVICE_UNAVAILABLE, ErrorCode::Overloaded);
+            return Err(Refusal::new(status, code, sentence));
+        }
     }
     if let Some(cluster) = api.node.cluster() {
         let value = serde_json::to_vec(&entry).unwrap_or_default();
@@ -129,6 +140,25 @@ async fn begin(api: &Api, headers: &HeaderMap, body: &[u8]) -> Result<(String, E
         }
     }
     Ok((name, entry))
+}
+
+/// Takes in what was revoked before this process began. In a cluster the bus tells of it.
+///
+/// # Errors
+/// When it cannot be read: nobody shall come in who was put out.
+pub async fn restore_revocations(records: &Records, keys: &Keyring) -> Result<(), RecordsClosed> {
+    let now = unix_seconds();
+    for (name, _, value) in records.read(move |store| store.revocations(now)).await? {
+        match serde_json::from_slice::<Entry>(&value) {
+            Ok(entry) => {
+                if keys.revocations().add(name, entry, now).is_err() {
+                    tracing::error!("a revocation that was kept finds no place");
+                }
+            }
+            Err(error) => tracing::warn!(%error, "a revocation that was kept cannot be read"),
+        }
+    }
+    Ok(())
 }
 
 /// Takes in what is revoked on other nodes, for as long as the process runs.

@@ -3,7 +3,7 @@
 use super::Loaded;
 
 /// Keys, and the beginnings of keys, whose values can change: they count for whoever comes and for rooms that begin.
-const RELOADABLE: [&str; 9] = [
+const RELOADABLE: [&str; 12] = [
     "keys",
     "keys_file",
     "log.filter",
@@ -13,6 +13,9 @@ const RELOADABLE: [&str; 9] = [
     "links.",
     "turn.",
     "shutdown.grace",
+    "webhooks.secret",
+    "webhooks.secret_file",
+    "webhooks.signing_key_file",
 ];
 /// Among those, what cannot.
 const LASTING: [&str; 1] = ["room.max_delay"];
@@ -38,9 +41,12 @@ impl Loaded {
         let mut changed = self.layers.differences(&other.layers);
         // What is in files that the configuration names is no value of its own.
         let secret = |loaded: &Loaded| loaded.config.room.turn.as_ref().map(|turn| turn.secret.clone());
+        let (own, others) = (&self.config.webhooks, &other.config.webhooks);
         let of_files = [
             ("keys", self.config.keys != other.config.keys),
             ("turn.secret", secret(self) != secret(other)),
+            ("webhooks.secret", own.secret != others.secret),
+            ("webhooks.signing_key_file", own.signing_key != others.signing_key),
         ];
         for (key, differs) in of_files {
             if differs && !changed.iter().any(|one| one == key) {

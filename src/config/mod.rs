@@ -163,6 +163,15 @@ impl Config {
                 "webhooks that wait are lost when the server stops: give records.directory a folder to keep them in";
             warnings.push(text.to_owned());
         }
+        let postgres = self.records.postgres.as_ref();
+        if postgres.is_some_and(|postgres| postgres.url.is_exposed()) {
+            let text = "what goes to records.postgres can be read on the way: add ?sslmode=require to its URL";
+            warnings.push(text.to_owned());
+        }
+        if postgres.is_some() && self.records.directory.is_none() {
+            let text = "while PostgreSQL is away, what happened waits in memory, and is lost when the server stops: give records.directory a folder";
+            warnings.push(text.to_owned());
+        }
         warnings
     }
 }

@@ -19,7 +19,7 @@ pub(super) struct Reader<'a> {
 
 /// Whether the value of a key is never shown.
 pub(super) fn is_secret(key: &str) -> bool {
-    ["keys", "turn.secret", "webhooks.secret"].contains(&key)
+    ["keys", "turn.secret", "webhooks.secret", "records.postgres"].contains(&key)
 }
 
 impl Reader<'_> {

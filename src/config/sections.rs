@@ -1,5 +1,7 @@
 //! The sections, their ranges and the rules between them.
 
+mod kept;
+
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
@@ -15,10 +17,9 @@ use super::{Config, DEFAULT_TOML, LogConfig, LogFormat, Mode};
 use crate::api::token::{Key, Secret};
 use crate::api::{ClientHeader, HttpConfig, TlsFiles, TrustedProxies};
 use crate::cluster::NatsConfig;
-use crate::node::{ClusterConfig, RecordingConfig, ShutdownConfig, check_endpoint};
+use crate::node::{ClusterConfig, RecordingConfig, ShutdownConfig};
 use crate::packet::{Codec, Kind};
 use crate::recording::Limits;
-use crate::records::{RecordsConfig, WebhookSecret, WebhooksConfig};
 use crate::room::{LinksConfig, RoomConfig};
 use crate::shard::MediaConfig;
 use crate::transport::negotiation::CodecPolicy;
@@ -46,8 +47,8 @@ pub(super) fn read(layers: &Layers, problems: &mut Vec<Problem>) -> Config {
         keys: keys(&mut reader, mode),
         log: log(&mut reader),
         cluster: cluster(&mut reader),
-        records: records(&mut reader),
-        webhooks: webhooks(&mut reader, mode),
+        records: kept::records(&mut reader),
+        webhooks: kept::webhooks(&mut reader, mode),
         recording: recording(&mut reader),
         shutdown: ShutdownConfig {
             grace: reader.duration("shutdown.grace", secs(0)..=hours(24)),
@@ -180,10 +181,12 @@ fn recording(reader: &mut Reader<'_>) -> Option<RecordingConfig> {
         keyframe_interval: reader.duration("recording.keyframe_interval", secs(1)..=hours(1)),
     };
     let min_free = reader.size("recording.min_free", 0..=tebibyte) as u64;
+    let retention = reader.duration("recording.retention", secs(0)..=hours(24 * 3_660));
     (!directory.is_empty()).then(|| RecordingConfig {
         directory: directory.into(),
         limits,
         min_free,
+        retention,
     })
 }
 
@@ -246,49 +249,6 @@ fn cluster(reader: &mut Reader<'_>) -> ClusterConfig {
     }
 }
 
-fn records(reader: &mut Reader<'_>) -> RecordsConfig {
-    let directory = reader.text(
-        "records.directory",
-        String::new(),
-        "expected an absolute path like \"/var/lib/enfilade\", or nothing",
-        |text| (text.is_empty() || Path::new(text).is_absolute()).then(|| text.to_owned()),
-    );
-    RecordsConfig {
-        directory: (!directory.is_empty()).then(|| directory.into()),
-        retention: reader.duration("records.retention", secs(60)..=hours(24 * 3_660)),
-        max_sessions: count(reader, "records.max_sessions", 1, 100_000_000),
-        max_rooms: count(reader, "records.max_rooms", 1, 100_000_000),
-    }
-}
-
-fn webhooks(reader: &mut Reader<'_>, mode: Mode) -> WebhooksConfig {
-    let endpoints = reader.list(
-        "webhooks.endpoints",
-        "expected a list of URLs like [\"https://app.example.org/hooks\"]",
-        |text| check_endpoint(text, true).is_ok().then(|| text.to_owned()),
-    );
-    let secret = reader.text("webhooks.secret", String::new(), "expected text", |text| {
-        Some(text.to_owned())
-    });
-    let lawful = (Secret::LEN_MIN..=Secret::LEN_MAX).contains(&secret.len());
-    if !secret.is_empty() && !lawful {
-        let expected = format!("expected nothing, or {} to {} bytes", Secret::LEN_MIN, Secret::LEN_MAX);
-        reader.refuse("webhooks.secret", &expected, ());
-    }
-    let allow = reader.choice(
-        "webhooks.allow_private",
-        &[("auto", None), ("on", Some(true)), ("off", Some(false))],
-    );
-    WebhooksConfig {
-        endpoints,
-        secret: lawful.then(|| WebhookSecret::new(secret)),
-        allow_private: allow.unwrap_or(mode == Mode::Development),
-        max_waiting: count(reader, "webhooks.max_waiting", 1, 10_000_000),
-        retry_for: reader.duration("webhooks.retry_for", secs(60)..=hours(24 * 30)),
-        timeout: reader.duration("webhooks.timeout", secs(1)..=secs(60)),
-    }
-}
-
 fn turn(reader: &mut Reader<'_>) -> Option<TurnServers> {
     let problems_before = reader.problems.len();
     let urls = reader.list(
@@ -297,25 +257,11 @@ fn turn(reader: &mut Reader<'_>) -> Option<TurnServers> {
         |text| is_turn_url(text).then(|| text.to_owned()),
     );
     let ttl = reader.duration("turn.ttl", secs(60)..=hours(24));
-    let any = |text: &str| Some(text.to_owned());
-    let mut secret = reader.text("turn.secret", String::new(), "expected text", any);
-    let file = reader.text(
-        "turn.secret_file",
-        String::new(),
-        "expected the path of a file, or nothing",
-        any,
-    );
-    let mut secret_key = "turn.secret";
-    if !file.is_empty() {
-        secret_key = "turn.secret_file";
-        if !secret.is_empty() {
-            reader.refuse(secret_key, "expected nothing, because turn.secret is given", ());
-        }
-        match std::fs::read_to_string(&file) {
-            Ok(text) => secret = text.trim_end_matches(['\r', '\n']).to_owned(),
-            Err(error) => reader.refuse(secret_key, &format!("expected a file that can be read: {error}"), ()),
-        }
-    }
+    let secret = kept::text_or_file(reader, "turn.secret", "turn.secret_file");
+    let secret_key = match reader.layers.entry("turn.secret_file").value.as_str() {
+        Some("") => "turn.secret",
+        Some(_) | None => "turn.secret_file",
+    };
     if reader.problems.len() > problems_before {
         return None;
     }

@@ -121,7 +121,7 @@ fn every_key_is_read_and_refused_with_its_name_value_and_origin() {
     for key in all_keys().into_iter().filter(|key| key != "keys_file" && key != "keys") {
         let problems = refusal(&flags(&[(&key, "no, never=[")]));
         assert_eq!(problems.len(), 1, "{problems:?}");
-        let shown = if ["turn.secret", "webhooks.secret"].contains(&key.as_str()) {
+        let shown = if ["turn.secret", "webhooks.secret", "records.postgres"].contains(&key.as_str()) {
             "[redacted]"
         } else {
             "\"no, never=[\""
@@ -517,4 +517,56 @@ fn turn_servers_take_a_secret_which_is_never_shown() {
     let both = flags(&[("turn.urls", url), ("turn.secret", SECRET), ("turn.secret_file", &path)]);
     assert!(refusal(&both)[0].contains("turn.secret is given"));
     assert_eq!(load(&flags(&[])).unwrap().config.room.turn, None);
+}
+
+#[test]
+fn the_url_of_a_database_may_stand_in_a_file_and_is_shown_nowhere() {
+    let password = "not-to-be-shown";
+    let url = format!("postgres://ann:{password}@db.example.org/calls");
+    let given = load(&flags(&[("records.postgres", &url)])).unwrap();
+    let shown = [given.to_toml(), format!("{:?}", given.config)];
+    assert!(shown.iter().all(|text| !text.contains(password)), "{shown:?}");
+    assert!(
+        given
+            .config
+            .warnings()
+            .iter()
+            .any(|warning| warning.contains("sslmode=require"))
+    );
+
+    let file = TempFile::new("postgres", &format!("{url}?sslmode=verify-full\n"));
+    let path = file.0.display().to_string();
+    let mounted = load(&flags(&[("records.postgres_file", &path)])).unwrap().config;
+    assert!(mounted.records.postgres.is_some());
+    assert!(mounted.warnings().iter().all(|warning| !warning.contains("sslmode")));
+    let near = load(&flags(&[("records.postgres", "postgres://ann@127.0.0.1/calls")])).unwrap();
+    assert!(
+        near.config
+            .warnings()
+            .iter()
+            .all(|warning| !warning.contains("sslmode"))
+    );
+
+    let both = flags(&[("records.postgres", &url), ("records.postgres_file", &path)]);
+    assert!(refusal(&both)[0].contains("records.postgres is given"));
+    for wrong in ["mysql://db/calls", "postgres://", "postgres://db/calls?sslmode=maybe"] {
+        let problems = refusal(&flags(&[("records.postgres", wrong)]));
+        assert!(problems[0].starts_with("records.postgres = [redacted]"), "{problems:?}");
+    }
+    let empty = TempFile::new("postgres-empty", "\n");
+    let path = empty.0.display().to_string();
+    assert!(refusal(&flags(&[("records.postgres_file", &path)]))[0].contains("not empty"));
+}
+
+#[test]
+fn the_key_that_signs_webhooks_is_read_from_its_file_or_refused_with_why() {
+    let key = "webhooks.signing_key_file";
+    assert!(refusal(&flags(&[(key, "/nowhere/key.pem")]))[0].contains("No such file"));
+    let nonsense = TempFile::new("signing-key", "nonsense");
+    let problems = refusal(&flags(&[(key, &nonsense.0.display().to_string())]));
+    assert!(problems[0].contains("no key in PKCS #8"), "{problems:?}");
+    let other = rcgen::KeyPair::generate().unwrap().serialize_pem();
+    let other = TempFile::new("signing-key-other", &other);
+    let problems = refusal(&flags(&[(key, &other.0.display().to_string())]));
+    assert!(problems[0].contains("not one of RSA"), "{problems:?}");
 }

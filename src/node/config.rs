@@ -14,6 +14,8 @@ pub struct RecordingConfig {
     pub limits: Limits,
     /// Recordings end when less than this is free, in bytes.
     pub min_free: u64,
+    /// How long recordings are kept after their end; nothing: for ever.
+    pub retention: Duration,
 }
 
 /// How the node stops. Defaults and ranges: `config/default.toml`.

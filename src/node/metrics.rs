@@ -49,7 +49,8 @@ pub struct Metrics {
     pub recordings_ended: IntCounterVec,
     /// Bytes of recordings that ended.
     pub recorded_bytes: IntCounter,
-    /// What rooms told and is not on record, by `reason`: `full` (the disk does not keep up), `failed`, `too-many` (of one session).
+    /// What rooms told and is not on record, by `reason`: `full` (the disk does not keep up), `failed`, `too-many` (of one session);
+    /// and what PostgreSQL will never have: `refused` (it does not take it), `not-archived` (forgotten here before it could be reached).
     pub records_dropped: IntCounterVec,
     /// Webhooks by `result`: `taken`, `refused`, `unreachable` (both tried again), `expired`, `crowded-out`, `forbidden`, `unreadable`.
     pub webhooks: IntCounterVec,

@@ -15,6 +15,7 @@
 //! Those of recordings are in `recording.rs`.
 
 mod admission;
+mod archive;
 mod attached;
 mod cluster;
 mod config;
@@ -27,6 +28,7 @@ mod recording;
 mod records;
 mod room_task;
 mod serve;
+mod shelf;
 mod webhooks;
 
 use std::net::{IpAddr, SocketAddr};
@@ -47,7 +49,8 @@ pub use records::{Records, RecordsClosed};
 pub use serve::{
     Configuration, KERNEL_BUFFER_BYTES, Load, SetLog, advertised_addresses, interface_addresses, listen_address, serve,
 };
-pub use webhooks::{EndpointError, check_endpoint};
+pub use shelf::{NoRecordingId, Recorded, RecordingId, Removed, Shelf};
+pub use webhooks::{EndpointError, check_endpoint, read_signing_key};
 
 use crate::cluster::{Bus, Claim, NodeId};
 use crate::room::{HttpKey, HttpReply, Input, Lookup, Manage, RoomConfig, SocketKey, Verify};
@@ -104,6 +107,8 @@ struct Inner {
     tasks: TaskTracker,
     /// Where recordings go, if there are any.
     recording: Option<RecordingConfig>,
+    /// Those that were made.
+    shelf: Option<Shelf>,
     recordings: TaskTracker,
     /// Recordings that still go on end now.
     closing: CancellationToken,
@@ -211,6 +216,10 @@ impl Node {
             records: parts.records,
             room_spread: parts.room_spread.max(1),
             directory: Directory::default(),
+            shelf: parts
+                .recording
+                .as_ref()
+                .map(|config| Shelf::new(config, &parts.metrics)),
             metrics: parts.metrics,
             draining: AtomicBool::new(false),
             cluster,
@@ -220,10 +229,18 @@ impl Node {
             recordings: TaskTracker::new(),
             closing: CancellationToken::new(),
         });
+        if let Some(shelf) = &inner.shelf {
+            tokio::spawn(inner.closing.clone().run_until_cancelled_owned(shelf.clone().sweep()));
+        }
         if let (Some(cluster), Some(parts)) = (&inner.cluster, started) {
             cluster.start(&inner, parts);
         }
         (Self { inner }, arrivals)
+    }
+
+    /// The recordings that lie here; `None`: nothing is recorded.
+    pub fn shelf(&self) -> Option<&Shelf> {
+        self.inner.shelf.as_ref()
     }
 
     /// Its place among others; `None`: it is alone.
@@ -557,6 +574,11 @@ fn random_words() -> [u32; 3] {
         .chunks_exact(4)
         .map(|word| u32::from_be_bytes([word[0], word[1], word[2], word[3]]));
     std::array::from_fn(|_| words.next().unwrap_or_default())
+}
+
+/// From 0 to 1.
+fn chance() -> f64 {
+    f64::from(random_words()[0]) / f64::from(u32::MAX)
 }
 
 /// Milliseconds since 1970, for what people read.

@@ -18,6 +18,7 @@ use tokio::sync::mpsc;
 use tokio::time::MissedTickBehavior;
 
 use super::room_task::RoomMessage;
+use super::shelf::MANIFEST;
 use super::{Inner, RecordingConfig, unix_ms};
 use crate::recording::{Action, Ending, Order, Recorder, RecorderNews, STEP, Subject};
 use crate::room::{Happening, Input, RoomEvent};
@@ -32,7 +33,6 @@ const WRITES_CAPACITY: usize = 256;
 const BATCH: usize = 256;
 /// How often it is looked at how much space is free.
 const SPACE_INTERVAL: Duration = Duration::from_secs(1);
-const MANIFEST: &str = "manifest.json";
 
 /// A recording that is being made, as its room's task has it. It ends with this.
 pub(super) struct Recording {
@@ -131,6 +131,7 @@ enum DiskNews {
 impl RecordingTask {
     async fn run(mut self, subject: Subject) {
         self.node.metrics.recordings.inc();
+        let _making = self.node.shelf.as_ref().map(|shelf| shelf.begin(&self.id));
         let folder = self.config.directory.join(&subject.id);
         let (writes, to_write) = mpsc::channel(WRITES_CAPACITY);
         let (says, mut news) = mpsc::channel(4);

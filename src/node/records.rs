@@ -4,10 +4,12 @@ use std::sync::Arc;
 
 use tokio::sync::{mpsc, oneshot, watch};
 
+use super::archive::{Clerk, Desk, Reading};
 use super::webhooks::{self, SigningKey};
 use super::{Metrics, unix_ms};
 use crate::records::{
-    Applied, Batch, Edit, Edited, EndWord, RecordsConfig, RecordsError, RoomRecord, Store, WebhooksConfig,
+    Applied, Batch, Edit, Edited, EndWord, LinkRecord, Mark, Page, RecordsConfig, RecordsError, RoomRecord,
+    SessionRecord, StayRecord, Store, WebhookKey, WebhookSecret, WebhooksConfig,
 };
 use crate::room::{Preset, RoomEvent};
 use crate::wire::RoomId;
@@ -29,8 +31,16 @@ pub(super) enum Note {
     Settled(u64),
     /// A room is made or changed.
     Edit(Box<Edit>, oneshot::Sender<Edited>),
+    /// Something is revoked: its name, until when, and what.
+    Revoke(String, u64, Vec<u8>, oneshot::Sender<()>),
+    /// A revocation is taken back.
+    Unrevoke(String, oneshot::Sender<()>),
     /// Who signs?
     Key(oneshot::Sender<Vec<u8>>),
+    /// The archive has these.
+    Archived(Vec<Mark>, oneshot::Sender<()>),
+    /// The archive knows nothing of what is kept here.
+    MarkAll,
     /// Look for what is too old.
     Forget,
     /// The node stops.
@@ -51,6 +61,25 @@ pub struct Records {
     notes: mpsc::Sender<Note>,
     delivery: watch::Receiver<Delivery>,
     metrics: Metrics,
+    archive: Option<(Desk, Reading)>,
+    signing: watch::Sender<Signing>,
+}
+
+/// With what webhooks are signed, as the configuration says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Signing {
+    /// `None`: the pair that is kept in the records.
+    pub(super) key: Option<WebhookKey>,
+    pub(super) secret: Option<WebhookSecret>,
+}
+
+impl Signing {
+    fn of(webhooks: &WebhooksConfig) -> Self {
+        Self {
+            key: webhooks.signing_key.clone(),
+            secret: webhooks.secret.clone(),
+        }
+    }
 }
 
 /// Why the records do not answer.
@@ -64,6 +93,8 @@ impl Records {
     /// # Errors
     /// When they cannot be opened, or the thread cannot be started.
     pub fn start(config: RecordsConfig, webhooks: WebhooksConfig, metrics: Metrics) -> Result<Self, RecordsError> {
+        let signing = watch::Sender::new(Signing::of(&webhooks));
+        let (postgres, retention) = (config.postgres.clone(), config.retention);
         let store = Arc::new(Store::open(config, webhooks)?);
         let mut batch = store.write(unix_ms())?;
         let ended = batch.end_all(EndWord::NodeLost)?;
@@ -74,22 +105,42 @@ impl Records {
         let (notes, inbox) = mpsc::channel(NOTES_CAPACITY);
         let (news, arrivals) = mpsc::channel(NEWS_CAPACITY);
         let (told, delivery) = watch::channel(Delivery::default());
+        let archive = match postgres {
+            None => None,
+            Some(config) => {
+                let reading = Reading::new(config.clone(), store.writer());
+                let own = Arc::clone(&store);
+                let clerk = Clerk::new(config, retention, own, notes.downgrade(), metrics.clone());
+                let (clerk, desk) = clerk.map_err(|error| RecordsError::Metrics(error.to_string()))?;
+                tokio::spawn(clerk.run());
+                Some((desk, reading))
+            }
+        };
         let keeper = Keeper {
             store: Arc::clone(&store),
             news,
             metrics: metrics.clone(),
+            desk: archive.as_ref().map(|(desk, _)| desk.clone()),
         };
         std::thread::Builder::new()
             .name("records".to_owned())
             .spawn(move || keeper.run(inbox))?;
         let waiting = store.waiting()?;
-        let post = webhooks::Post::new(Arc::clone(&store), notes.downgrade(), metrics.clone(), told);
+        let post = webhooks::Post::new(
+            Arc::clone(&store),
+            notes.downgrade(),
+            metrics.clone(),
+            told,
+            signing.subscribe(),
+        );
         tokio::spawn(post.run(waiting, arrivals));
         Ok(Self {
             store,
             notes,
             delivery,
             metrics,
+            archive,
+            signing,
         })
     }
 
@@ -133,6 +184,78 @@ impl Records {
         }
     }
 
+    /// Sessions of a room, or all, the newest first, each with at most so many of its stays: of this node, or with PostgreSQL of all.
+    ///
+    /// # Errors
+    /// When they cannot be read.
+    pub async fn sessions(
+        &self,
+        room: Option<RoomId>,
+        skip: usize,
+        take: usize,
+        stays_most: usize,
+    ) -> Result<Page<(SessionRecord, Vec<StayRecord>)>, RecordsClosed> {
+        let room = room.as_ref().map(RoomId::as_str);
+        if let Some((_, reading)) = &self.archive {
+            let read = reading.ask(async |archive| archive.sessions(room, skip, take, stays_most).await);
+            return read.await.ok_or(RecordsClosed);
+        }
+        let room = room.map(str::to_owned);
+        let read = self.read(move |store| {
+            let page = store.sessions(room.as_deref(), skip, take)?;
+            let mut items = Vec::new();
+            for session in page.items {
+                let stays = store.stays(&session.session, stays_most)?;
+                items.push((session, stays));
+            }
+            let total = page.total;
+            Ok(Page { items, total })
+        });
+        read.await
+    }
+
+    /// A session.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub async fn session(&self, id: String) -> Result<Option<SessionRecord>, RecordsClosed> {
+        match &self.archive {
+            Some((_, reading)) => {
+                let read = reading.ask(async |archive| archive.session(&id).await);
+                read.await.ok_or(RecordsClosed)
+            }
+            None => self.read(move |store| store.session(&id)).await,
+        }
+    }
+
+    /// Who was in a session, in the order in which they came; at most so many stays.
+    ///
+    /// # Errors
+    /// When they cannot be read.
+    pub async fn stays(&self, session: String, most: usize) -> Result<Vec<StayRecord>, RecordsClosed> {
+        match &self.archive {
+            Some((_, reading)) => {
+                let read = reading.ask(async |archive| archive.stays(&session, most).await);
+                read.await.ok_or(RecordsClosed)
+            }
+            None => self.read(move |store| store.stays(&session, most)).await,
+        }
+    }
+
+    /// The links of a session, in the order in which they opened.
+    ///
+    /// # Errors
+    /// When they cannot be read.
+    pub async fn links(&self, session: String) -> Result<Vec<LinkRecord>, RecordsClosed> {
+        match &self.archive {
+            Some((_, reading)) => {
+                let read = reading.ask(async |archive| archive.links(&session).await);
+                read.await.ok_or(RecordsClosed)
+            }
+            None => self.read(move |store| store.links(&session)).await,
+        }
+    }
+
     /// Makes a room ahead, or changes one.
     ///
     /// # Errors
@@ -144,15 +267,52 @@ impl Records {
         answer.await.map_err(|_| RecordsClosed)
     }
 
+    /// Keeps a revocation until its end, in seconds since 1970. Answered when it is on the disk.
+    ///
+    /// # Errors
+    /// When it cannot be kept.
+    pub async fn revoke(&self, name: String, until: u64, what: Vec<u8>) -> Result<(), RecordsClosed> {
+        let (reply, answer) = oneshot::channel();
+        let note = Note::Revoke(name, until, what, reply);
+        self.notes.send(note).await.map_err(|_| RecordsClosed)?;
+        answer.await.map_err(|_| RecordsClosed)
+    }
+
+    /// Forgets a revocation.
+    ///
+    /// # Errors
+    /// When it cannot be forgotten.
+    pub async fn unrevoke(&self, name: String) -> Result<(), RecordsClosed> {
+        let (reply, answer) = oneshot::channel();
+        let note = Note::Unrevoke(name, reply);
+        self.notes.send(note).await.map_err(|_| RecordsClosed)?;
+        answer.await.map_err(|_| RecordsClosed)
+    }
+
     /// The public key by which webhooks are verified, in PEM.
     ///
     /// # Errors
     /// When there is none.
     pub async fn public_key(&self) -> Result<String, RecordsClosed> {
+        let given = self.signing.borrow().key.clone();
+        if let Some(key) = given {
+            let key = SigningKey::read(key.expose()).ok_or(RecordsClosed)?;
+            return Ok(key.public_pem());
+        }
         let (reply, answer) = oneshot::channel();
         self.notes.send(Note::Key(reply)).await.map_err(|_| RecordsClosed)?;
         let key = answer.await.map_err(|_| RecordsClosed)?;
         SigningKey::read(&key).map(|key| key.public_pem()).ok_or(RecordsClosed)
+    }
+
+    /// Webhooks are signed with what stands there from now on.
+    pub(super) fn sign_with(&self, webhooks: &WebhooksConfig) {
+        let new = Signing::of(webhooks);
+        self.signing.send_if_modified(|now| {
+            let differs = *now != new;
+            *now = new;
+            differs
+        });
     }
 
     /// Whether rooms may name endpoints on private networks.
@@ -167,6 +327,9 @@ impl Records {
             // A keeper that is gone has nothing to end.
             let _stopped = self.notes.send(Note::Stop(reply)).await;
             let _ended = answer.await;
+            if let Some((desk, _)) = &self.archive {
+                desk.flush().await;
+            }
             let mut delivery = self.delivery.clone();
             let _gone = delivery.wait_for(|now| now.waiting == 0 || now.failing > 0).await;
         };
@@ -179,6 +342,7 @@ struct Keeper {
     store: Arc<Store>,
     news: mpsc::Sender<Applied>,
     metrics: Metrics,
+    desk: Option<Desk>,
 }
 
 /// Who waits for a batch to be kept.
@@ -186,7 +350,8 @@ struct Keeper {
 struct Replies {
     edits: Vec<(Edited, oneshot::Sender<Edited>)>,
     keys: Vec<(Vec<u8>, oneshot::Sender<Vec<u8>>)>,
-    stops: Vec<oneshot::Sender<()>>,
+    /// Whoever waits for no more than that it is done.
+    done: Vec<oneshot::Sender<()>>,
 }
 
 impl Keeper {
@@ -198,6 +363,11 @@ impl Keeper {
                 Ok(applied) => {
                     let not_kept = self.metrics.records_dropped.with_label_values(&["too-many"]);
                     not_kept.inc_by(applied.not_kept);
+                    let not_archived = self.metrics.records_dropped.with_label_values(&["not-archived"]);
+                    not_archived.inc_by(applied.not_archived);
+                    if let Some(desk) = self.desk.as_ref().filter(|_| applied.marked > 0) {
+                        desk.tell();
+                    }
                     // Without somebody who sends them, webhooks wait for the next start. News come before replies: whoever was
                     // answered may rely on what follows from it.
                     let _stopped = self.news.blocking_send(applied);
@@ -236,10 +406,23 @@ impl Note {
                     replies.keys.push((key, reply));
                 }
             }
+            Note::Revoke(name, until, what, reply) => {
+                batch.revoke(&name, until, &what)?;
+                replies.done.push(reply);
+            }
+            Note::Unrevoke(name, reply) => {
+                batch.unrevoke(&name)?;
+                replies.done.push(reply);
+            }
+            Note::Archived(marks, reply) => {
+                batch.archived(&marks)?;
+                replies.done.push(reply);
+            }
+            Note::MarkAll => batch.mark_all()?,
             Note::Forget => while batch.forget_old()? {},
             Note::Stop(reply) => {
                 batch.end_all(EndWord::Moved)?;
-                replies.stops.push(reply);
+                replies.done.push(reply);
             }
         }
         Ok(())
@@ -255,7 +438,7 @@ impl Replies {
         for (key, reply) in self.keys {
             let _gone = reply.send(key);
         }
-        for reply in self.stops {
+        for reply in self.done {
             let _gone = reply.send(());
         }
     }

@@ -77,6 +77,10 @@ pub async fn serve(mut configuration: Configuration) -> anyhow::Result<()> {
     let registered = metrics.register(Box::new(reloads.clone()));
     registered.context("metrics cannot be registered")?;
     let keys = api::token::Keyring::new(&config.keys);
+    if cluster.is_none() {
+        let restored = api::restore_revocations(&records, &keys).await;
+        restored.context("what was revoked cannot be read (records.directory)")?;
+    }
     let (node, arrivals) = Node::new(NodeParts {
         shards,
         advertised: advertised.clone(),

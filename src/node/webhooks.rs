@@ -13,11 +13,12 @@ use tokio::task::JoinSet;
 
 pub use endpoint::{EndpointError, check_endpoint};
 pub(super) use signature::SigningKey;
+pub use signature::read_signing_key;
 
-use super::records::{Delivery, Note};
+use super::records::{Delivery, Note, Signing};
 use super::room_task::sleep_until;
-use super::{Metrics, unix_ms};
-use crate::records::{Applied, Courier, Letter, Outcome, Store, Waiting};
+use super::{Metrics, chance, unix_ms};
+use crate::records::{Applied, Courier, Letter, Outcome, Store, Waiting, WebhookSecret};
 use endpoint::Clients;
 
 /// Requests on their way at a time, to all endpoints together.
@@ -34,6 +35,15 @@ pub(super) struct Post {
     notes: mpsc::WeakSender<Note>,
     metrics: Metrics,
     told: watch::Sender<Delivery>,
+    signing: watch::Receiver<Signing>,
+}
+
+/// What all requests need.
+#[derive(Clone)]
+struct Tools {
+    clients: Arc<Clients>,
+    key: Arc<SigningKey>,
+    secret: Option<WebhookSecret>,
 }
 
 /// What one request needs.
@@ -41,8 +51,7 @@ struct Flight {
     store: Arc<Store>,
     notes: mpsc::WeakSender<Note>,
     metrics: Metrics,
-    clients: Arc<Clients>,
-    key: Arc<SigningKey>,
+    tools: Tools,
 }
 
 impl Post {
@@ -51,22 +60,24 @@ impl Post {
         notes: mpsc::WeakSender<Note>,
         metrics: Metrics,
         told: watch::Sender<Delivery>,
+        signing: watch::Receiver<Signing>,
     ) -> Self {
         Self {
             store,
             notes,
             metrics,
             told,
+            signing,
         }
     }
 
     /// Sends what waits and what comes, until the keeper ends.
-    pub(super) async fn run(self, waiting: Vec<Waiting>, mut arrivals: mpsc::Receiver<Applied>) {
+    pub(super) async fn run(mut self, waiting: Vec<Waiting>, mut arrivals: mpsc::Receiver<Applied>) {
         let mut courier = Courier::default();
         for one in waiting {
             courier.add(one);
         }
-        let mut tools: Option<(Arc<Clients>, Arc<SigningKey>)> = None;
+        let mut tools: Option<Tools> = None;
         let mut flights: JoinSet<Outcome> = JoinSet::new();
         let mut ids = HashMap::new();
         let mut forget = tokio::time::interval(FORGET_INTERVAL);
@@ -76,14 +87,13 @@ impl Post {
                 tools = self.tools().await;
             }
             let now = Instant::now();
-            if let Some((clients, key)) = &tools {
+            if let Some(tools) = &tools {
                 for id in courier.due(now, FLIGHTS_MAX.saturating_sub(ids.len())) {
                     let flight = Flight {
                         store: Arc::clone(&self.store),
                         notes: self.notes.clone(),
                         metrics: self.metrics.clone(),
-                        clients: Arc::clone(clients),
-                        key: Arc::clone(key),
+                        tools: tools.clone(),
                     };
                     ids.insert(flights.spawn(flight.send(id)).id(), id);
                 }
@@ -116,6 +126,8 @@ impl Post {
                     }
                 }
                 () = sleep_until(next), if next.is_some() => {}
+                // Other keys: what goes from now on is signed with them.
+                Ok(()) = self.signing.changed() => tools = None,
                 _ = forget.tick() => {
                     // A queue that is full has other things to do; there is a next time.
                     let _full = self.notes.upgrade().map(|notes| notes.try_send(Note::Forget));
@@ -137,21 +149,34 @@ impl Post {
     }
 
     /// Made when there is something to send: most nodes send nothing.
-    async fn tools(&self) -> Option<(Arc<Clients>, Arc<SigningKey>)> {
-        let (reply, answer) = oneshot::channel();
-        // Not awaited: the keeper may be waiting for us to take its news.
-        self.notes.upgrade()?.try_send(Note::Key(reply)).ok()?;
-        let key = tokio::time::timeout(Duration::from_secs(5), answer).await.ok()?.ok()?;
-        let key = SigningKey::read(&key)?;
+    async fn tools(&self) -> Option<Tools> {
+        let Signing { key, secret } = self.signing.borrow().clone();
+        let key = match key {
+            Some(given) => SigningKey::read(given.expose())?,
+            None => self.own_key().await?,
+        };
         let webhooks = self.store.webhooks().clone();
         let clients = Clients::new(&webhooks);
         match clients {
-            Ok(clients) => Some((Arc::new(clients), Arc::new(key))),
+            Ok(clients) => Some(Tools {
+                clients: Arc::new(clients),
+                key: Arc::new(key),
+                secret,
+            }),
             Err(error) => {
                 tracing::error!(%error, "webhooks cannot be sent");
                 None
             }
         }
+    }
+
+    /// The pair that is kept in the records.
+    async fn own_key(&self) -> Option<SigningKey> {
+        let (reply, answer) = oneshot::channel();
+        // Not awaited: the keeper may be waiting for us to take its news.
+        self.notes.upgrade()?.try_send(Note::Key(reply)).ok()?;
+        let key = tokio::time::timeout(Duration::from_secs(5), answer).await.ok()?.ok()?;
+        SigningKey::read(&key)
     }
 }
 
@@ -181,18 +206,18 @@ impl Flight {
             tracing::warn!(id, "a webhook is given up: its endpoint did not take it in time");
             return (Outcome::Settled, "expired");
         }
-        let signature = self.key.sign(letter.body.as_bytes());
-        let secret = webhooks.secret.as_ref().filter(|_| letter.trusted);
+        let signature = self.tools.key.sign(letter.body.as_bytes());
+        let secret = self.tools.secret.as_ref().filter(|_| letter.trusted);
         let stamp = secret.map(|secret| signature::stamp(secret.expose(), now_ms / 1_000, &letter.body));
         let headers = [("videosdk-signature", signature), ("enfilade-signature", stamp)];
         let headers = headers
             .into_iter()
             .filter_map(|(name, value)| value.map(|value| (name, value)));
-        let Ok(request) = self.clients.request(letter, headers) else {
+        let Ok(request) = self.tools.clients.request(letter, headers) else {
             // The rules have changed since it was made.
             return (Outcome::Settled, "forbidden");
         };
-        let sent = tokio::time::timeout(webhooks.timeout, self.clients.send(letter, request)).await;
+        let sent = tokio::time::timeout(webhooks.timeout, self.tools.clients.send(letter, request)).await;
         let status = match sent {
             Ok(Ok(status)) => status,
             Ok(Err(error)) => {
@@ -215,9 +240,4 @@ impl Flight {
             (Outcome::Refused, "refused")
         }
     }
-}
-
-/// From 0 to 1.
-fn chance() -> f64 {
-    f64::from(super::random_words()[0]) / f64::from(u32::MAX)
 }

@@ -1,6 +1,8 @@
 //! `manifest.json`: what is in the folder of a recording, and who was there.
 
-use serde::Serialize;
+use std::borrow::Cow;
+
+use serde::{Deserialize, Serialize};
 
 use crate::packet::Codec;
 use crate::wire::signal::{RecordingEnd, SourceKind};
@@ -9,77 +11,116 @@ use crate::wire::{ParticipantId, RoomId};
 /// People of a room that are written down. Whoever comes and goes without end must not make the manifest grow without end.
 pub(super) const PEOPLE_MAX: usize = 20_000;
 
-#[derive(Debug, Serialize)]
+/// What is in the folder of a recording.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct Manifest {
-    pub(super) version: u32,
-    pub(super) recording: String,
-    pub(super) room: RoomId,
-    pub(super) session: String,
-    pub(super) started_at_ms: u64,
+pub struct Manifest {
+    /// Of this form.
+    pub version: u32,
+    /// Its id.
+    pub recording: String,
+    /// Of which room.
+    pub room: RoomId,
+    /// Of which session of it.
+    pub session: String,
+    /// In milliseconds since 1970.
+    pub started_at_ms: u64,
     /// `None` while it goes on, and for ever if the server died.
-    pub(super) ended_at_ms: Option<u64>,
-    pub(super) end: Option<RecordingEnd>,
-    pub(super) participants: Vec<Person>,
-    pub(super) files: Vec<File>,
+    pub ended_at_ms: Option<u64>,
+    /// Why it ended.
+    pub end: Option<RecordingEnd>,
+    /// Who was there.
+    pub participants: Vec<Person>,
+    /// What there is to play.
+    pub files: Vec<File>,
     /// What was published and not recorded.
-    pub(super) skipped: Vec<Skipped>,
-    pub(super) links: Vec<Link>,
+    pub skipped: Vec<Skipped>,
+    /// Which rooms were linked.
+    pub links: Vec<Link>,
 }
 
-#[derive(Debug, Serialize)]
+/// Somebody who was in the room.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct Person {
+pub struct Person {
     #[serde(skip)]
     pub(super) member: u32,
-    pub(super) participant: ParticipantId,
-    pub(super) display_name: String,
-    pub(super) joined_at_ms: u64,
-    pub(super) left_at_ms: Option<u64>,
+    /// Who.
+    pub participant: ParticipantId,
+    /// As others saw it.
+    pub display_name: String,
+    /// In milliseconds since 1970.
+    pub joined_at_ms: u64,
+    /// In milliseconds since 1970.
+    pub left_at_ms: Option<u64>,
 }
 
-#[derive(Debug, Serialize)]
+/// A file of the folder.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct File {
-    pub(super) file: String,
-    pub(super) participant: ParticipantId,
-    pub(super) tracks: Vec<FileTrack>,
+pub struct File {
+    /// Its name.
+    pub file: String,
+    /// Who.
+    pub participant: ParticipantId,
+    /// What is in it.
+    pub tracks: Vec<FileTrack>,
     /// Of its first frame, since the recording began.
-    pub(super) start_ms: u64,
-    pub(super) duration_ms: u64,
-    pub(super) bytes: u64,
-    pub(super) complete: bool,
+    pub start_ms: u64,
+    /// How long it plays.
+    pub duration_ms: u64,
+    /// How large it is.
+    pub bytes: u64,
+    /// Whether it was written to its end.
+    pub complete: bool,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub(super) struct FileTrack {
-    pub(super) source: SourceKind,
-    pub(super) codec: Codec,
+/// A track of a file.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FileTrack {
+    /// Of which kind.
+    pub source: SourceKind,
+    /// In which codec.
+    pub codec: Codec,
 }
 
-#[derive(Debug, Serialize)]
-pub(super) struct Skipped {
-    pub(super) participant: ParticipantId,
-    pub(super) source: SourceKind,
-    pub(super) reason: &'static str,
+/// Something that was published and not recorded.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Skipped {
+    /// Who.
+    pub participant: ParticipantId,
+    /// Of which kind.
+    pub source: SourceKind,
+    /// Why not.
+    pub reason: Cow<'static, str>,
 }
 
-#[derive(Debug, Serialize)]
+/// A room that was linked.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct Link {
-    pub(super) room: RoomId,
-    pub(super) opened_at_ms: u64,
-    pub(super) closed_at_ms: Option<u64>,
-    pub(super) participants: Vec<LinkedPerson>,
+pub struct Link {
+    /// The room.
+    pub room: RoomId,
+    /// In milliseconds since 1970.
+    pub opened_at_ms: u64,
+    /// In milliseconds since 1970.
+    pub closed_at_ms: Option<u64>,
+    /// Who was seen there.
+    pub participants: Vec<LinkedPerson>,
 }
 
-#[derive(Debug, Serialize)]
+/// Somebody who was there.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct LinkedPerson {
-    pub(super) participant: ParticipantId,
-    pub(super) display_name: String,
-    pub(super) seen_at_ms: u64,
-    pub(super) left_at_ms: Option<u64>,
+pub struct LinkedPerson {
+    /// Who.
+    pub participant: ParticipantId,
+    /// As others saw it.
+    pub display_name: String,
+    /// In milliseconds since 1970.
+    pub seen_at_ms: u64,
+    /// In milliseconds since 1970.
+    pub left_at_ms: Option<u64>,
 }
 
 impl Manifest {

@@ -12,6 +12,7 @@ mod take;
 mod tests;
 mod track;
 
+pub use manifest::{File, FileTrack, Link, LinkedPerson, Manifest, Person, Skipped};
 pub use matroska::Patch;
 pub use order::{Ending, Order, RecorderNews, Subject, TakeKey};
 pub use recorder::{Action, Limits, Recorder, STEP};

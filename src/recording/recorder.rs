@@ -180,7 +180,7 @@ impl Recorder {
                     self.manifest.skipped.push(Skipped {
                         participant,
                         source: kind,
-                        reason: "encrypted",
+                        reason: "encrypted".into(),
                     });
                 }
             }

@@ -2,7 +2,11 @@
 //!
 //! [`Store`] is the database (redb: one file, pure Rust, every change a transaction) and has one writer, the keeper of
 //! [`crate::node`]; any number may read. [`Courier`] decides which webhook goes when. Neither waits, and nothing here comes near media.
+//!
+//! Sessions may be kept in PostgreSQL as well, those of all nodes together ([`Archive`]). What happens is written here first, with a mark that it
+//! is not there yet; whenever the other database can be reached, marks are worked off. So it may be away for as long as it likes.
 
+mod archive;
 mod config;
 mod courier;
 mod room;
@@ -13,11 +17,12 @@ mod table;
 mod tests;
 mod webhook;
 
-pub use config::{RecordsConfig, WebhookSecret, WebhooksConfig};
+pub use archive::{Archive, ArchiveError, Line};
+pub use config::{PostgresConfig, PostgresUrl, RecordsConfig, WebhookKey, WebhookSecret, WebhooksConfig};
 pub use courier::{Courier, Outcome, Waiting};
 pub use room::{AutoClose, RoomRecord, RoomSettings, RoomWebhook};
 pub use session::{EndWord, LinkRecord, MediaRecord, SampleRecord, SessionRecord, StayRecord};
-pub use store::{Applied, Batch, Edit, Edited, Page, Store};
+pub use store::{Applied, Batch, Edit, Edited, Mark, Page, Piece, Store, What};
 pub use table::rfc3339;
 pub use webhook::{Letter, WEBHOOK_TYPES};
 
@@ -36,6 +41,9 @@ pub enum RecordsError {
     /// Where to keep them.
     #[error("the folder of the records cannot be made: {0}")]
     Folder(#[from] std::io::Error),
+    /// What is counted of them has no place.
+    #[error("metrics cannot be registered: {0}")]
+    Metrics(String),
 }
 
 macro_rules! from_redb {

@@ -8,11 +8,16 @@ use redb::{Database, ReadableDatabase, ReadableTable, ReadableTableMetadata, Wri
 
 use super::room::RoomRecord;
 use super::session::{LinkRecord, SessionRecord, StayRecord};
-use super::table::{BY_ROOM, BY_START, LINKS, META, OPEN, ROOMS, SESSIONS, SPOOL, STAYS, bytes, get};
+use super::table::{
+    BY_ROOM, BY_START, LINKS, META, OPEN, OUTBOX, REVOCATIONS, ROOMS, SESSIONS, SPOOL, STAYS, bytes, get,
+};
 use super::webhook::Letter;
 use super::{RecordsConfig, RecordsError, Waiting, WebhooksConfig};
 
+mod outbox;
 mod write;
+
+pub use outbox::{Mark, Piece, What};
 
 /// Of the format of the records.
 const VERSION: u64 = 1;
@@ -24,6 +29,8 @@ const META_VERSION: &str = "version";
 const META_LAST: &str = "last-ms";
 /// The key pair that signs webhooks.
 const META_KEY: &str = "signing-key";
+/// Under which name this database writes into the archive.
+const META_WRITER: &str = "writer";
 
 /// What is kept, on a disk or in memory.
 pub struct Store {
@@ -31,6 +38,8 @@ pub struct Store {
     config: RecordsConfig,
     webhooks: WebhooksConfig,
     next_letter: AtomicU64,
+    next_mark: AtomicU64,
+    writer: String,
 }
 
 /// Changes that are kept together or not at all.
@@ -50,6 +59,10 @@ pub struct Applied {
     pub crowded_out: Vec<u64>,
     /// Stays and links that are not kept, because their session has too many.
     pub not_kept: u64,
+    /// Changes that the archive has to hear of.
+    pub marked: u64,
+    /// What was forgotten here before the archive had it.
+    pub not_archived: u64,
 }
 
 /// A change of a room that was made ahead, or is made now.
@@ -99,7 +112,7 @@ impl Store {
             None => builder.create_with_backend(InMemoryBackend::new())?,
         };
         let transaction = database.begin_write()?;
-        let next = {
+        let (next, next_mark, writer) = {
             // Opening makes them, so that whoever reads finds all of them.
             transaction.open_table(ROOMS)?;
             transaction.open_table(SESSIONS)?;
@@ -108,6 +121,7 @@ impl Store {
             transaction.open_table(OPEN)?;
             transaction.open_table(STAYS)?;
             transaction.open_table(LINKS)?;
+            transaction.open_table(REVOCATIONS)?;
             let mut meta = transaction.open_table(META)?;
             let version = get::<u64>(&meta, META_VERSION)?;
             match version {
@@ -115,8 +129,18 @@ impl Store {
                 None => drop(meta.insert(META_VERSION, bytes(&VERSION)?.as_slice())?),
                 Some(other) => return Err(RecordsError::Version(other, VERSION)),
             }
+            let writer = match get::<String>(&meta, META_WRITER)? {
+                Some(known) => known,
+                None => {
+                    let made = outbox::new_writer();
+                    meta.insert(META_WRITER, bytes(&made)?.as_slice())?;
+                    made
+                }
+            };
+            let next_mark = outbox::open(&transaction, config.postgres.is_some())?;
             let spool = transaction.open_table(SPOOL)?;
-            spool.last()?.map_or(1, |(id, _)| id.value() + 1)
+            let next = spool.last()?.map_or(1, |(id, _)| id.value() + 1);
+            (next, next_mark, writer)
         };
         transaction.commit()?;
         Ok(Self {
@@ -124,6 +148,8 @@ impl Store {
             config,
             webhooks,
             next_letter: AtomicU64::new(next),
+            next_mark: AtomicU64::new(next_mark),
+            writer,
         })
     }
 
@@ -261,6 +287,23 @@ impl Store {
         let mut found = Vec::new();
         for entry in links.range((session, 0)..=(session, u32::MAX))? {
             found.push(serde_json::from_slice(entry?.1.value())?);
+        }
+        Ok(found)
+    }
+
+    /// What was revoked and has not ended at this time (seconds since 1970): names, ends, and what was kept with them.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub fn revocations(&self, now: u64) -> Result<Vec<(String, u64, Vec<u8>)>, RecordsError> {
+        let revocations = self.database.begin_read()?.open_table(REVOCATIONS)?;
+        let mut found = Vec::new();
+        for entry in revocations.iter()? {
+            let (name, value) = entry?;
+            let (until, what) = value.value();
+            if until > now {
+                found.push((name.value().to_owned(), until, what.to_owned()));
+            }
         }
         Ok(found)
     }

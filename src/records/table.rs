@@ -21,6 +21,10 @@ pub(super) const STAYS: TableDefinition<'static, (&str, u32), &[u8]> = TableDefi
 pub(super) const LINKS: TableDefinition<'static, (&str, u32), &[u8]> = TableDefinition::new("links");
 /// Webhooks that wait, oldest first.
 pub(super) const SPOOL: TableDefinition<'static, u64, &[u8]> = TableDefinition::new("webhooks");
+/// What is not in the archive yet, as it is now: session, kind and number, and which change of it that is.
+pub(super) const OUTBOX: TableDefinition<'static, (&str, u8, u32), u64> = TableDefinition::new("to-archive");
+/// What was revoked, by name: until when (seconds since 1970), and what.
+pub(super) const REVOCATIONS: TableDefinition<'static, &str, (u64, &[u8])> = TableDefinition::new("revocations");
 /// Everything there is one of.
 pub(super) const META: TableDefinition<'static, &str, &[u8]> = TableDefinition::new("meta");
 

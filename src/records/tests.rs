@@ -13,10 +13,12 @@ fn store(max_waiting: usize, max_sessions: usize, endpoints: &[&str]) -> Store {
         retention: Duration::from_secs(60),
         max_sessions,
         max_rooms: 2,
+        postgres: None,
     };
     let webhooks = WebhooksConfig {
         endpoints: endpoints.iter().map(|url| (*url).to_owned()).collect(),
         secret: None,
+        signing_key: None,
         allow_private: true,
         max_waiting,
         retry_for: Duration::from_secs(60),
@@ -225,4 +227,25 @@ fn a_room_is_made_once_changed_by_who_saw_it_and_not_without_end() {
     assert!(matches!(edit("b", None, false), Edited::Kept(_)));
     assert_eq!(edit("c", None, false), Edited::Full);
     assert_eq!(store.rooms(1, 9).unwrap().items[0].room.as_str(), "b");
+}
+
+#[test]
+fn a_revocation_is_kept_until_its_end_or_until_it_is_taken_back() {
+    let store = store(9, 9, &[]);
+    let mut batch = store.write(1_000).unwrap();
+    batch.revoke("a", 10, b"{}").unwrap();
+    batch.revoke("b", 20, b"{}").unwrap();
+    batch.revoke("c", 20, b"{}").unwrap();
+    batch.unrevoke("c").unwrap();
+    batch.commit().unwrap();
+    let names = |now: u64| -> Vec<String> {
+        let all = store.revocations(now).unwrap();
+        all.into_iter().map(|(name, ..)| name).collect()
+    };
+    assert_eq!(names(9), ["a", "b"]);
+    assert_eq!(names(10), ["b"]);
+    let mut batch = store.write(15_000).unwrap();
+    batch.revoke("d", 20, b"{}").unwrap();
+    batch.commit().unwrap();
+    assert_eq!(names(0), ["b", "d"], "what has ended is gone");
 }

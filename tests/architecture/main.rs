@@ -82,6 +82,12 @@ const HOMES: &[(&str, &[&str], &str)] = &[
     ("quinn_udp", &["shard"], "the media plane has one kind of socket"),
     ("async_nats", &["cluster"], "other nodes are reached in one place"),
     ("redb", &["records"], "what is kept is kept in one place"),
+    ("tokio_postgres", &["records"], "what is kept is kept in one place"),
+    (
+        "tokio_postgres_rustls",
+        &["records"],
+        "what is kept is kept in one place",
+    ),
     ("hyper_rustls", &["node"], "webhooks are sent from one place"),
     ("utoipa", &["api"], "HTTP is documented where it is spoken"),
     ("rtc_dtls", &["transport"], "the secure path is one module"),
@@ -103,13 +109,13 @@ const HOMES: &[(&str, &[&str], &str)] = &[
     ),
     (
         "rustls",
-        &["api", "cli", "node"],
-        "TLS of the HTTP side is one module; the command line and webhooks are clients",
+        &["api", "cli", "node", "records"],
+        "TLS of the HTTP side is one module; the command line, webhooks and PostgreSQL are reached as clients",
     ),
     (
         "rustls_native_certs",
-        &["cli", "node"],
-        "who is trusted matters to the command line and to webhooks alone",
+        &["cli", "node", "records"],
+        "who is trusted matters to the command line, to webhooks and to PostgreSQL alone",
     ),
     (
         "tokio_rustls",

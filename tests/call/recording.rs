@@ -9,6 +9,7 @@ use std::time::Duration;
 use matroska_demuxer::{Frame, MatroskaFile};
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
+use testkit::media::Stamp;
 use testkit::{Codec, Participant, Server, eventually};
 
 use super::stage::{ROOM, Stage, token_for};
@@ -184,6 +185,118 @@ async fn every_codec_can_be_recorded() {
         let first = found.iter().find(|(codec, ..)| codec == name).unwrap();
         assert!(first.2, "{name} begins with a keyframe");
     }
+}
+
+/// Encoding, milliseconds and keyframe of every picture.
+fn pictures(path: &Path) -> Vec<(u8, u64, bool)> {
+    let Ok(file) = File::open(path) else { return Vec::new() };
+    let Ok(mut file) = MatroskaFile::open(BufReader::new(file)) else {
+        return Vec::new();
+    };
+    let is_picture = |track: &matroska_demuxer::TrackEntry| track.codec_id().starts_with("V_");
+    let video: Vec<u64> = file
+        .tracks()
+        .iter()
+        .filter(|track| is_picture(track))
+        .map(|track| track.track_number().get())
+        .collect();
+    let (mut frame, mut pictures) = (Frame::default(), Vec::new());
+    while file.next_frame(&mut frame).unwrap_or(false) {
+        if video.contains(&frame.track) {
+            let stamp = Stamp::find(&frame.data).unwrap();
+            pictures.push((stamp.layer, frame.timestamp, frame.is_keyframe.unwrap_or(false)));
+        }
+    }
+    pictures
+}
+
+/// Waits until the last ten pictures are of this encoding.
+async fn is_at(path: &Path, layer: u8) {
+    let last = || {
+        let all = pictures(path);
+        let last = &all[all.len().checked_sub(10)?..];
+        last.iter().all(|(found, ..)| *found == layer).then_some(())
+    };
+    if let Err(error) = eventually(format!("encoding {layer}"), last).await {
+        let found: Vec<u8> = pictures(path).iter().map(|(layer, ..)| *layer).collect();
+        panic!("{error}: {found:?}");
+    }
+}
+
+#[tokio::test]
+async fn of_simulcast_the_best_that_arrives_is_recorded_and_switches_run_on() {
+    let folder = Folder::new("record-simulcast");
+    let stage = stage(&folder, &[]).await;
+    let ann = stage.speaker_with("ann", 10, 0, Codec::Vp8, &["q", "h", "f"]).await;
+    let recording = start(&stage.server).await;
+    let place = folder.0.join(&recording);
+    let file = place.join("0001-ann-camera.webm");
+    is_at(&file, 2).await;
+    let top = ann.camera.ssrcs[2].to_be_bytes();
+    ann.person.endpoint.gate_outbound(Some(Box::new(move |datagram: &[u8]| {
+        datagram.get(8..12) != Some(&top[..])
+    })));
+    is_at(&file, 1).await;
+    ann.person.endpoint.gate_outbound(None);
+    is_at(&file, 2).await;
+    let (status, _) = ask(&stage.server, Method::DELETE, &format!("/{recording}")).await;
+    assert_eq!(status, StatusCode::OK);
+    let all = pictures(&file);
+    assert!(all[0].2, "it begins with a keyframe");
+    for pair in all.windows(2) {
+        let ((before, earlier, _), (after, later, keyframe)) = (pair[0], pair[1]);
+        assert!(
+            before == after || keyframe,
+            "a switch at {later} ms is a place to begin"
+        );
+        assert!(
+            later > earlier && later - earlier < 4_000,
+            "from {earlier} to {later} ms"
+        );
+    }
+    let manifest = manifest(&place).unwrap();
+    assert_eq!(
+        manifest["files"].as_array().unwrap().len(),
+        1,
+        "one file from beginning to end"
+    );
+}
+
+#[tokio::test]
+async fn a_room_over_two_shards_is_recorded_whole() {
+    let folder = Folder::new("record-shards");
+    let settings = [("ENFILADE_MEDIA__SHARDS", "2"), ("ENFILADE_MEDIA__ROOM_SPREAD", "1")];
+    let stage = stage(&folder, &settings).await;
+    let mut people = Vec::new();
+    for (name, source) in [("ann", 10), ("bob", 20)] {
+        people.push(stage.speaker(name, source, 0).await);
+    }
+    let port = |speaker: &super::stage::Speaker| {
+        let sdp = speaker.person.answered["sdp"].as_str().unwrap();
+        let line = sdp.lines().find(|line| line.starts_with("a=candidate")).unwrap();
+        line.split(' ').nth(5).unwrap().to_owned()
+    };
+    assert_ne!(port(&people[0]), port(&people[1]), "one on each shard");
+    let recording = start(&stage.server).await;
+    for (number, name) in [(1, "ann"), (2, "bob")] {
+        let file = folder
+            .0
+            .join(&recording)
+            .join(format!("{number:04}-{name}-camera.webm"));
+        let found = holds(&file, "V_VP8", 30).await;
+        assert!(
+            found.iter().filter(|(codec, ..)| codec == "A_OPUS").count() > 20,
+            "{name}"
+        );
+    }
+    let (status, _) = ask(&stage.server, Method::DELETE, &format!("/{recording}")).await;
+    assert_eq!(status, StatusCode::OK);
+    let manifest = manifest(&folder.0.join(&recording)).unwrap();
+    let files = manifest["files"].as_array().unwrap();
+    assert!(
+        files.len() == 2 && files.iter().all(|file| file["complete"] == true),
+        "{manifest}"
+    );
 }
 
 #[tokio::test]

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::house::{ROOM, command, development, enter, printed, serve, token};
+use super::house::{Folder, ROOM, command, development, enter, printed, serve, token};
 
 fn parsed(text: &str) -> Value {
     serde_json::from_str(text).unwrap()
@@ -84,6 +84,31 @@ async fn a_revoked_token_opens_nothing_and_puts_out_whoever_holds_it() {
     enter(&server, &key, "eve").await.unwrap();
     let shapeless = command(&server, &["revoke", "--room", ROOM], &[]).await;
     assert!(String::from_utf8_lossy(&shapeless.stderr).contains("invalid-field"));
+}
+
+#[tokio::test]
+async fn what_is_revoked_stays_so_when_the_server_is_killed_and_what_is_taken_back_too() {
+    let folder = Folder::new("revoked");
+    let settings = [("ENFILADE_RECORDS__DIRECTORY", folder.path().to_str().unwrap())];
+    let key = development();
+    let server = serve(&settings).await;
+    printed(&server, &["revoke", "--jti", "token-of-bob"]).await;
+    printed(&server, &["revoke", "--jti", "token-of-eve"]).await;
+    // Killed, not asked to end.
+    drop(server);
+    let server = serve(&settings).await;
+    for name in ["bob", "eve"] {
+        let refused = enter(&server, &key, name).await;
+        assert_eq!(refused.err().as_deref(), Some("token-revoked"), "{name}");
+    }
+    let list = parsed(&printed(&server, &["revocations", "--json"]).await);
+    let of_bob = |one: &&Value| one["jti"] == "token-of-bob";
+    let id = list["revocations"].as_array().unwrap().iter().find(of_bob).unwrap();
+    printed(&server, &["unrevoke", id["id"].as_str().unwrap()]).await;
+    drop(server);
+    let server = serve(&settings).await;
+    enter(&server, &key, "bob").await.unwrap();
+    assert!(enter(&server, &key, "eve").await.is_err());
 }
 
 #[tokio::test]

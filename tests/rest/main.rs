@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
+mod archive;
+mod recordings;
 mod rights;
 mod rooms;
 mod sessions;

@@ -49,7 +49,12 @@ fn routes() -> Vec<(Method, &'static str, Value, Need)> {
         (get.clone(), "/v2/sessions/s/participants/active", Value::Null, Govern),
         (get.clone(), "/v2/sessions/s/links", Value::Null, Govern),
         (get.clone(), "/v2/sessions/s/stats", Value::Null, Govern),
-        (get, "/v2/sessions/s/participant/x/stats", Value::Null, Govern),
+        (get.clone(), "/v2/sessions/s/participant/x/stats", Value::Null, Govern),
+        (get.clone(), "/v2/recordings", Value::Null, All),
+        (get.clone(), "/v2/recordings?roomId=a", Value::Null, Govern),
+        (get.clone(), "/v2/recordings/r", Value::Null, Govern),
+        (get, "/v2/recordings/r/files/f", Value::Null, Govern),
+        (Method::DELETE, "/v2/recordings/r", Value::Null, Govern),
         (post, "/v2/rooms/deactivate", json!({"roomId": "a"}), Govern),
     ]
 }
@@ -102,7 +107,7 @@ async fn no_route_is_open_to_who_may_not_use_it_and_each_is_to_who_may() {
             need == Need::Any,
             "{method} {path} as a participant: {joins}"
         );
-        let is_hidden = elsewhere == 404 && path.contains("/sessions/s");
+        let is_hidden = elsewhere == 404 && (path.contains("/sessions/s") || path.contains("/recordings/r"));
         assert!(
             !is_let_in(elsewhere) || is_hidden,
             "{method} {path} as somebody of another room: {elsewhere}"
@@ -139,6 +144,8 @@ async fn the_description_names_every_route_and_no_other() {
                 "b" => "{link}",
                 "s" => "{session}",
                 "x" => "{participant}",
+                "r" => "{recording}",
+                "f" => "{file}",
                 other => other,
             })
             .collect();

@@ -1,6 +1,7 @@
 //! Sessions that are and were, and what is done to them.
 
 use serde_json::{Value, json};
+use testkit::Postgres;
 
 use super::stage::{Stage, token};
 
@@ -11,7 +12,19 @@ fn ids(list: &Value) -> Vec<&str> {
 
 #[tokio::test]
 async fn a_session_shows_who_is_and_was_there() {
-    let stage = Stage::set(&[("ENFILADE_ROOM__DEPARTURE_TIMEOUT", "0s")]).await;
+    a_session_is_shown(Stage::set(AT_ONCE).await).await;
+}
+
+#[tokio::test]
+async fn a_session_in_postgresql_shows_who_is_and_was_there() {
+    let postgres = Postgres::start().await.unwrap();
+    a_session_is_shown(Stage::set_on(&postgres, AT_ONCE).await).await;
+}
+
+/// Rooms end with their last participant.
+const AT_ONCE: &[(&str, &str)] = &[("ENFILADE_ROOM__DEPARTURE_TIMEOUT", "0s")];
+
+async fn a_session_is_shown(stage: Stage) {
     let mut ann = stage.join("talk", "ann").await;
     let mut bob = stage.join("talk", "bob").await;
     let all = "/v2/sessions?roomId=talk";
@@ -52,7 +65,16 @@ async fn a_session_shows_who_is_and_was_there() {
 
 #[tokio::test]
 async fn whoever_manages_a_room_removes_mutes_moves_and_speaks() {
-    let stage = Stage::set(&[]).await;
+    a_room_is_managed(Stage::set(&[]).await).await;
+}
+
+#[tokio::test]
+async fn with_postgresql_whoever_manages_a_room_does_so_all_the_same() {
+    let postgres = Postgres::start().await.unwrap();
+    a_room_is_managed(Stage::set_on(&postgres, &[]).await).await;
+}
+
+async fn a_room_is_managed(stage: Stage) {
     let mut ann = stage.join("hall", "ann").await;
     let mut bob = stage.join("hall", "bob").await;
     assert_eq!(stage.post("/v2/rooms/hall/send", json!({"text": "hello"})).await.0, 200);
@@ -90,7 +112,16 @@ async fn whoever_manages_a_room_removes_mutes_moves_and_speaks() {
 
 #[tokio::test]
 async fn links_are_opened_seen_and_closed_from_outside() {
-    let stage = Stage::set(&[]).await;
+    links_are_seen(Stage::set(&[]).await).await;
+}
+
+#[tokio::test]
+async fn links_in_postgresql_are_opened_seen_and_closed_from_outside() {
+    let postgres = Postgres::start().await.unwrap();
+    links_are_seen(Stage::set_on(&postgres, &[]).await).await;
+}
+
+async fn links_are_seen(stage: Stage) {
     let mut ann = stage.join("east", "ann").await;
     let mut bob = stage.join("west", "bob").await;
     let (status, _) = stage

@@ -10,7 +10,7 @@ use axum::http::{HeaderMap, StatusCode};
 use enfilade::config::Config;
 use reqwest::Method;
 use serde_json::{Value, json};
-use testkit::{Server, Signal};
+use testkit::{Postgres, Server, Signal};
 use tokio::sync::watch;
 
 /// A token with these claims beside those that every token has.
@@ -40,6 +40,13 @@ impl Stage {
         let server = Server::start(env!("CARGO_BIN_EXE_enfilade"), settings).await.unwrap();
         let http = reqwest::Client::new();
         Stage { server, http }
+    }
+
+    /// The same, with sessions in PostgreSQL.
+    pub(crate) async fn set_on(postgres: &Postgres, settings: &[(&str, &str)]) -> Stage {
+        let url = postgres.url();
+        let with = [settings, &[("ENFILADE_RECORDS__POSTGRES", url.as_str())]].concat();
+        Self::set(&with).await
     }
 
     /// Asks with a token, and gives status, entity tag and body.

@@ -221,3 +221,86 @@ async fn a_recording_is_told_from_beginning_to_end_though_the_room_ends_first() 
     let manifest = folder.0.join(told_stopped["filePath"].as_str().unwrap());
     assert!(manifest.is_file(), "{manifest:?}");
 }
+
+/// A key pair of the operator's: the file, and who checks what it signs.
+fn key_pair() -> (String, UnparsedPublicKey<Vec<u8>>) {
+    use aws_lc_rs::encoding::{AsDer, Pkcs8V1Der, PublicKeyX509Der};
+    use aws_lc_rs::rsa::{KeyPair, KeySize};
+    use aws_lc_rs::signature::KeyPair as _;
+    let pair = KeyPair::generate(KeySize::Rsa2048).unwrap();
+    let der: Pkcs8V1Der<'_> = pair.as_der().unwrap();
+    let public: PublicKeyX509Der<'_> = pair.public_key().as_der().unwrap();
+    let text = STANDARD.encode(der.as_ref());
+    let lines: Vec<&str> = text
+        .as_bytes()
+        .chunks(64)
+        .map(|line| std::str::from_utf8(line).unwrap())
+        .collect();
+    let pem = format!(
+        "-----BEGIN PRIVATE KEY-----\n{}\n-----END PRIVATE KEY-----\n",
+        lines.join("\n")
+    );
+    let public = UnparsedPublicKey::new(&RSA_PKCS1_2048_8192_SHA256, public.as_ref().to_vec());
+    (pem, public)
+}
+
+fn is_signed(letter: &Letter, public: &UnparsedPublicKey<Vec<u8>>, secret: &str) -> bool {
+    let signature = letter.headers["videosdk-signature"].to_str().unwrap();
+    let signature = STANDARD.decode(signature).unwrap();
+    let stamp = letter.headers["enfilade-signature"].to_str().unwrap();
+    let (time, tag) = stamp.strip_prefix("t=").unwrap().split_once(",v1=").unwrap();
+    let key = aws_lc_rs::hmac::Key::new(aws_lc_rs::hmac::HMAC_SHA256, secret.as_bytes());
+    let expected = aws_lc_rs::hmac::sign(&key, format!("{time}.{}", letter.text).as_bytes());
+    let hex: String = expected.as_ref().iter().map(|byte| format!("{byte:02x}")).collect();
+    public.verify(letter.text.as_bytes(), &signature).is_ok() && tag == hex
+}
+
+#[tokio::test]
+async fn keys_from_files_sign_and_others_do_once_the_files_are_read_again() {
+    let folder = Folder::new("webhook-keys");
+    std::fs::create_dir_all(&folder.0).unwrap();
+    let (key_file, secret_file) = (folder.0.join("key.pem"), folder.0.join("secret"));
+    let ear = Ear::new().await;
+    let urls = endpoints(&[&ear]);
+    let (pem, public) = key_pair();
+    std::fs::write(&key_file, pem).unwrap();
+    std::fs::write(&secret_file, format!("{SECRET}\n")).unwrap();
+    let stage = Stage::set(&[
+        ("ENFILADE_WEBHOOKS__ENDPOINTS", &urls),
+        ("ENFILADE_WEBHOOKS__SIGNING_KEY_FILE", key_file.to_str().unwrap()),
+        ("ENFILADE_WEBHOOKS__SECRET_FILE", secret_file.to_str().unwrap()),
+        ("ENFILADE_ROOM__DEPARTURE_TIMEOUT", "0s"),
+    ])
+    .await;
+    visit(&stage, "first").await;
+    let letters = ear.heard(4).await;
+    assert!(letters.iter().all(|letter| is_signed(letter, &public, SECRET)));
+    let before = stage.get("/v2/public/rsa-public-key").await.1;
+
+    let (pem, public) = key_pair();
+    let secret = "another secret that two programs share with each other";
+    std::fs::write(&key_file, pem).unwrap();
+    std::fs::write(&secret_file, secret).unwrap();
+    stage.server.hang_up().unwrap();
+    let line = stage.server.logged("the configuration was read again").await.unwrap();
+    assert!(
+        line.contains("webhooks.secret") && line.contains("webhooks.signing_key_file"),
+        "{line}"
+    );
+    ear.forget();
+    visit(&stage, "second").await;
+    let letters = ear.heard(4).await;
+    assert!(letters.iter().all(|letter| is_signed(letter, &public, secret)));
+    assert_ne!(stage.get("/v2/public/rsa-public-key").await.1, before);
+
+    std::fs::write(&key_file, "nonsense").unwrap();
+    stage.server.hang_up().unwrap();
+    stage.server.logged("there is no key in PKCS #8 in it").await.unwrap();
+    ear.forget();
+    visit(&stage, "third").await;
+    let letters = ear.heard(4).await;
+    assert!(
+        letters.iter().all(|letter| is_signed(letter, &public, secret)),
+        "the keys in force stay"
+    );
+}

@@ -62,6 +62,11 @@ pub(crate) const NATS: System = System {
     probe: ("nats-server", "--version"),
     package: "nats-server",
 };
+/// Its programs stand in a folder of their version, outside the search path.
+pub(crate) const POSTGRES: System = System {
+    probe: ("sh", "-cls /usr/lib/postgresql/*/bin/initdb"),
+    package: "postgresql",
+};
 /// Debian splits the module out of Python; `ensurepip` is what it leaves out.
 pub(crate) const VENV: System = System {
     probe: ("python3", "-cimport venv, ensurepip"),

@@ -46,7 +46,7 @@ pub(crate) const STEPS: &[Step] = &[
     Step {
         name: "test",
         what: "Rust tests of the whole workspace",
-        needs: &[install::VALGRIND, install::NATS],
+        needs: &[install::VALGRIND, install::NATS, install::POSTGRES],
         run: rust::test,
     },
     Step {

@@ -9,7 +9,7 @@ use serde_json::Value;
 use utoipa::openapi::security::{ApiKey, ApiKeyValue, SecurityRequirement, SecurityScheme};
 use utoipa::{Modify, OpenApi};
 
-use super::{live, rooms, sessions};
+use super::{live, recordings, rooms, sessions};
 
 #[derive(OpenApi)]
 #[openapi(
@@ -20,6 +20,7 @@ use super::{live, rooms, sessions};
         sessions::participant_stats,
         live::remove, live::end, live::mute, live::move_to, live::send, live::participants,
         live::links, live::open_link, live::close_link,
+        recordings::list, recordings::show, recordings::download, recordings::remove,
         super::public_key,
     ),
     components(responses(Problem)),

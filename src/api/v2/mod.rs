@@ -4,6 +4,7 @@ mod asked;
 mod body;
 mod document;
 mod live;
+mod recordings;
 mod rooms;
 mod sessions;
 
@@ -52,6 +53,12 @@ pub(super) fn routes(api: &Arc<Api>) -> Router<Arc<Api>> {
             "/v2/sessions/{session}/participant/{participant}/stats",
             get(sessions::participant_stats),
         )
+        .route("/v2/recordings", get(recordings::list))
+        .route(
+            "/v2/recordings/{recording}",
+            get(recordings::show).delete(recordings::remove),
+        )
+        .route("/v2/recordings/{recording}/files/{file}", get(recordings::download))
         .route("/v2/public/rsa-public-key", get(public_key))
         .route("/v2/openapi.json", get(document::json))
         .route("/v2/docs", get(document::page))

@@ -10,7 +10,7 @@ use serde::Serialize;
 
 use super::asked::{Asked, PageInfo};
 use super::{Api, Refusal, document, missing, problem};
-use crate::records::{LinkRecord, RecordsError, SampleRecord, SessionRecord, StayRecord, Store, rfc3339};
+use crate::records::{LinkRecord, SampleRecord, SessionRecord, StayRecord, rfc3339};
 use crate::wire::signal::SourceKind;
 use crate::wire::{ParticipantId, RoomId};
 
@@ -243,25 +243,18 @@ fn quality(participant_id: ParticipantId, stays: &[StayRecord]) -> Quality {
     }
 }
 
-async fn read<T: Send + 'static>(
-    api: &Api,
-    read: impl FnOnce(&Store) -> Result<T, RecordsError> + Send + 'static,
-) -> Result<T, Refusal> {
-    Ok(api.node.records().read(read).await?)
-}
-
 /// The session that the path names, if whoever asks may know of it.
 async fn find(api: &Api, asked: &Asked) -> Result<SessionRecord, Refusal> {
     asked.govern()?;
     let session: String = asked.named("session")?;
-    let found = read(api, move |store| store.session(&session)).await?;
+    let found = api.node.records().session(session).await?;
     let found = found.filter(|found| asked.is_for(&found.room).is_ok());
     found.ok_or_else(|| missing("session"))
 }
 
 async fn stays(api: &Api, session: &SessionRecord) -> Result<Vec<StayRecord>, Refusal> {
-    let id = session.session.clone();
-    read(api, move |store| store.stays(&id, STAYS_MAX)).await
+    let stays = api.node.records().stays(session.session.clone(), STAYS_MAX);
+    Ok(stays.await?)
 }
 
 fn respond<T: Serialize>(result: Result<T, Refusal>) -> Response {
@@ -288,19 +281,14 @@ pub(super) async fn list(State(api): State<Arc<Api>>, asked: Asked) -> Response 
             None => asked.govern_all()?,
         }
         let paging = asked.paging()?;
-        let read_page = move |store: &Store| {
-            let room = room.as_ref().map(RoomId::as_str);
-            let page = store.sessions(room, paging.skip(), paging.take())?;
-            let mut data = Vec::new();
-            for session in page.items {
-                let stays = store.stays(&session.session, STAYS_IN_LIST)?;
-                data.push(SessionInfo::new(session, stays));
-            }
-            Ok((data, page.total))
-        };
-        let (data, total) = read(&api, read_page).await?;
+        let records = api.node.records();
+        let page = records
+            .sessions(room, paging.skip(), paging.take(), STAYS_IN_LIST)
+            .await?;
+        let data = page.items.into_iter();
+        let data = data.map(|(session, stays)| SessionInfo::new(session, stays)).collect();
         Ok(SessionPage {
-            page_info: paging.info(total),
+            page_info: paging.info(page.total),
             data,
         })
     };
@@ -361,7 +349,7 @@ async fn attendees(api: &Api, asked: &Asked, which: impl Fn(&[StayRecord]) -> bo
 pub(super) async fn links(State(api): State<Arc<Api>>, asked: Asked) -> Response {
     let found = async {
         let session = find(&api, &asked).await?.session;
-        let links = read(&api, move |store| store.links(&session)).await?;
+        let links = api.node.records().links(session).await?;
         let link = |link: LinkRecord| {
             let reason = link.reason.and_then(|reason| serde_json::to_value(reason).ok());
             let reason = reason.and_then(|reason| reason.as_str().map(str::to_owned));

@@ -103,6 +103,7 @@ impl Configuration {
         let needs_restart = self.started.lasting_changes(&loaded);
         let config = &loaded.config;
         live.keys.replace(&config.keys);
+        live.node.records().sign_with(&config.webhooks);
         live.node.reconfigure_rooms(config.room.clone()).await;
         if let Err(error) = (self.set_log)(&config.log) {
             tracing::warn!(error, "log.filter cannot be changed");

@@ -7,6 +7,24 @@ use aws_lc_rs::rsa::{KeyPair, KeySize};
 use aws_lc_rs::signature::{KeyPair as _, RSA_PKCS1_SHA256};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use rustls::pki_types::PrivatePkcs8KeyDer;
+use rustls::pki_types::pem::PemObject;
+
+use crate::records::WebhookKey;
+
+/// Reads a key pair for signing webhooks: RSA, PKCS #8 in PEM.
+///
+/// # Errors
+/// Why it is none.
+pub fn read_signing_key(pem: &[u8]) -> Result<WebhookKey, &'static str> {
+    let key = PrivatePkcs8KeyDer::from_pem_slice(pem);
+    let key = key.map_err(|_| "there is no key in PKCS #8 in it (BEGIN PRIVATE KEY; openssl genpkey writes one)")?;
+    let pkcs8 = key.secret_pkcs8_der();
+    match SigningKey::read(pkcs8) {
+        Some(_) => Ok(WebhookKey::new(pkcs8)),
+        None => Err("the key in it is not one of RSA with 2048 to 8192 bits"),
+    }
+}
 
 /// The key pair that signs.
 pub(in crate::node) struct SigningKey(KeyPair);

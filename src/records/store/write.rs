@@ -6,7 +6,9 @@ use serde::de::DeserializeOwned;
 
 use super::{Applied, Batch, Edit, Edited, META_KEY, META_LAST, waiting_of};
 use crate::records::session::{EndWord, LinkRecord, SessionRecord, StayRecord};
-use crate::records::table::{BY_ROOM, BY_START, LINKS, META, OPEN, ROOMS, SESSIONS, SPOOL, STAYS, bytes, get};
+use crate::records::table::{
+    BY_ROOM, BY_START, LINKS, META, OPEN, REVOCATIONS, ROOMS, SESSIONS, SPOOL, STAYS, bytes, get,
+};
 use crate::records::webhook::{Letter, Told};
 use crate::records::{RecordsError, RoomRecord};
 use crate::room::{Happening, RoomEvent};
@@ -67,7 +69,7 @@ impl Batch<'_> {
                 };
                 if session.stays < STAYS_MAX {
                     session.stays += 1;
-                    self.put(STAYS, &session.session, *stay, &record)?;
+                    self.put_stay(&session.session, *stay, &record)?;
                 } else {
                     session.stays_lost += 1;
                     self.applied.not_kept += 1;
@@ -116,7 +118,7 @@ impl Batch<'_> {
                     reason: None,
                 };
                 if session.links < LINKS_MAX {
-                    self.put(LINKS, &session.session, session.links, &record)?;
+                    self.put_link(&session.session, session.links, &record)?;
                     session.links += 1;
                 } else {
                     self.applied.not_kept += 1;
@@ -129,7 +131,7 @@ impl Batch<'_> {
                 for (number, mut record) in open {
                     record.end_ms = Some(at_ms);
                     record.reason = Some(*reason);
-                    self.put(LINKS, &session.session, number, &record)?;
+                    self.put_link(&session.session, number, &record)?;
                     self.tell(&mut session, &Told::LinkClosed(&record))?;
                 }
             }
@@ -181,6 +183,27 @@ impl Batch<'_> {
     /// When the database cannot be written.
     pub fn settled(&mut self, letter: u64) -> Result<(), RecordsError> {
         self.transaction.open_table(SPOOL)?.remove(letter)?;
+        Ok(())
+    }
+
+    /// Something is revoked until then (seconds since 1970). What has ended makes room.
+    ///
+    /// # Errors
+    /// When the database cannot be written.
+    pub fn revoke(&mut self, name: &str, until: u64, what: &[u8]) -> Result<(), RecordsError> {
+        let mut revocations = self.transaction.open_table(REVOCATIONS)?;
+        let now = self.now_ms / 1_000;
+        revocations.retain(|_, (until, _)| until > now)?;
+        revocations.insert(name, (until, what))?;
+        Ok(())
+    }
+
+    /// A revocation is taken back.
+    ///
+    /// # Errors
+    /// When the database cannot be written.
+    pub fn unrevoke(&mut self, name: &str) -> Result<(), RecordsError> {
+        self.transaction.open_table(REVOCATIONS)?.remove(name)?;
         Ok(())
     }
 
@@ -283,13 +306,13 @@ impl Batch<'_> {
         let open = |one: &StayRecord| one.end_ms.is_none();
         for (number, mut record) in self.open_of::<StayRecord>(STAYS, &session.session, open)? {
             record.end(at_ms.max(record.start_ms), None);
-            self.put(STAYS, &session.session, number, &record)?;
+            self.put_stay(&session.session, number, &record)?;
             self.tell(&mut session, &Told::Left(&record))?;
         }
         let open = |one: &LinkRecord| one.end_ms.is_none();
         for (number, mut record) in self.open_of::<LinkRecord>(LINKS, &session.session, open)? {
             record.end_ms = Some(at_ms.max(record.start_ms));
-            self.put(LINKS, &session.session, number, &record)?;
+            self.put_link(&session.session, number, &record)?;
             self.tell(&mut session, &Told::LinkClosed(&record))?;
         }
         session.end_ms = Some(at_ms.max(session.start_ms));
@@ -383,6 +406,7 @@ impl Batch<'_> {
                 let mut table = self.transaction.open_table(table)?;
                 table.retain_in((id, 0)..=(id, u32::MAX), |_, _| false)?;
             }
+            self.unmark(id)?;
         }
         Ok(found.len() >= most)
     }
@@ -391,10 +415,21 @@ impl Batch<'_> {
         get(&self.transaction.open_table(SESSIONS)?, session)
     }
 
-    fn put_session(&self, session: &SessionRecord) -> Result<(), RecordsError> {
-        let mut sessions = self.transaction.open_table(SESSIONS)?;
-        sessions.insert(session.session.as_str(), bytes(session)?.as_slice())?;
-        Ok(())
+    fn put_session(&mut self, session: &SessionRecord) -> Result<(), RecordsError> {
+        self.transaction
+            .open_table(SESSIONS)?
+            .insert(session.session.as_str(), bytes(session)?.as_slice())?;
+        self.mark_session(&session.session)
+    }
+
+    fn put_stay(&mut self, session: &str, stay: u32, record: &StayRecord) -> Result<(), RecordsError> {
+        self.put(STAYS, session, stay, record)?;
+        self.mark_stay(session, stay)
+    }
+
+    fn put_link(&mut self, session: &str, link: u32, record: &LinkRecord) -> Result<(), RecordsError> {
+        self.put(LINKS, session, link, record)?;
+        self.mark_link(session, link)
     }
 
     fn put(&self, table: Numbered, session: &str, number: u32, value: &impl Serialize) -> Result<(), RecordsError> {
@@ -403,12 +438,13 @@ impl Batch<'_> {
         Ok(())
     }
 
-    fn put_if_there(&self, session: &str, stay: u32, record: &StayRecord) -> Result<(), RecordsError> {
-        let mut stays = self.transaction.open_table(STAYS)?;
-        if stays.get((session, stay))?.is_some() {
-            stays.insert((session, stay), bytes(record)?.as_slice())?;
+    fn put_if_there(&mut self, session: &str, stay: u32, record: &StayRecord) -> Result<(), RecordsError> {
+        let is_there = self.transaction.open_table(STAYS)?.get((session, stay))?.is_some();
+        if is_there {
+            self.put_stay(session, stay, record)
+        } else {
+            Ok(())
         }
-        Ok(())
     }
 
     fn numbered<T: DeserializeOwned>(
@@ -425,14 +461,14 @@ impl Batch<'_> {
     }
 
     fn change(
-        &self,
+        &mut self,
         session: &SessionRecord,
         stay: u32,
         change: impl FnOnce(&mut StayRecord),
     ) -> Result<(), RecordsError> {
         if let Some(mut record) = self.numbered::<StayRecord>(STAYS, &session.session, stay)? {
             change(&mut record);
-            self.put(STAYS, &session.session, stay, &record)?;
+            self.put_stay(&session.session, stay, &record)?;
         }
         Ok(())
     }
