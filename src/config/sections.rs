@@ -11,6 +11,7 @@ use toml::{Table, Value};
 use super::layers::{Layers, read_table};
 use super::problem::{Origin, Problem};
 use super::reader::Reader;
+use super::units::parse_duration;
 use super::{Config, DEFAULT_TOML, LogConfig, LogFormat, Mode};
 use crate::api::token::{Key, Secret};
 use crate::api::{ClientHeader, HttpConfig, TlsFiles, TrustedProxies};
@@ -23,6 +24,7 @@ use crate::room::{LinksConfig, RoomConfig};
 use crate::shard::MediaConfig;
 use crate::transport::negotiation::CodecPolicy;
 use crate::transport::turn::{TurnSecret, TurnServers, is_turn_url};
+use crate::turn::TurnConfig;
 use crate::wire::limits::SEATS_MAX;
 use crate::wire::link::Rights;
 use crate::wire::signal::LinkPolicy;
@@ -44,6 +46,7 @@ pub(super) fn read(layers: &Layers, problems: &mut Vec<Problem>) -> Config {
         media: media(&mut reader),
         room: room(&mut reader, mode),
         keys: keys(&mut reader, mode),
+        turn_server: turn_server(&mut reader),
         log: log(&mut reader),
         cluster: cluster(&mut reader),
         records: records(&mut reader),
@@ -161,7 +164,7 @@ fn room(reader: &mut Reader<'_>, mode: Mode) -> RoomConfig {
         lobby_timeout: reader.duration("room.lobby_timeout", secs(1)..=hours(24)),
         max_lobby: count(reader, "room.max_lobby", 1, 10_000),
         codecs: codecs(reader),
-        turn: turn(reader),
+        turn: turn(reader).into_iter().collect(),
         links: links(reader, mode),
         recording: false,
         node_tag: 0,
@@ -329,7 +332,55 @@ fn turn(reader: &mut Reader<'_>) -> Option<TurnServers> {
         urls,
         secret: TurnSecret::new(secret),
         ttl,
+        is_ours: false,
     })
+}
+
+fn turn_server(reader: &mut Reader<'_>) -> TurnConfig {
+    let address = |text: &str| text.is_empty().then_some(None).or_else(|| text.parse().ok().map(Some));
+    let expected = "expected an address and a port like \"0.0.0.0:3478\", or nothing";
+    let listen = reader.text("turn_server.listen", None, expected, address);
+    let tls_listen = reader.text("turn_server.tls_listen", None, expected, address);
+    let name = reader.text(
+        "turn_server.name",
+        None,
+        "expected a host name like \"turn.example.org\", or nothing",
+        |text| {
+            let is_name = is_turn_url(&format!("turn:{text}:3478"));
+            text.is_empty()
+                .then_some(None)
+                .or_else(|| is_name.then(|| Some(text.to_owned())))
+        },
+    );
+    let allow_peers = reader.list(
+        "turn_server.allow_peers",
+        "expected a list of networks like [\"192.0.2.0/24\", \"2001:db8::/32\"]",
+        |text| text.parse().ok(),
+    );
+    let first = reader.count("turn_server.first_port", 1024..=u16::MAX);
+    let last = reader.count("turn_server.last_port", 1024..=u16::MAX);
+    if tls_listen.is_some() && reader.layers.entry("http.tls_certificate").value.as_str() == Some("") {
+        let expected = "expected http.tls_certificate and http.tls_key beside it";
+        reader.refuse("turn_server.tls_listen", expected, ());
+    }
+    // What is wrong with it is said where it belongs.
+    let ttl = reader.layers.entry("turn.ttl").value.as_str().and_then(parse_duration);
+    if last < first {
+        reader.refuse(
+            "turn_server.last_port",
+            "expected no less than turn_server.first_port",
+            (),
+        );
+    }
+    TurnConfig {
+        listen,
+        tls_listen,
+        name,
+        allow_peers,
+        ports: first..=last,
+        max_allocations: count(reader, "turn_server.max_allocations", 1, 60_000),
+        ttl: ttl.unwrap_or_default(),
+    }
 }
 
 /// `[media]` has them because they are about media; it is the room that answers offers.

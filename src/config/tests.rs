@@ -497,7 +497,7 @@ fn turn_servers_take_a_secret_which_is_never_shown() {
 
     let given = flags(&[("turn.urls", url), ("turn.secret", SECRET), ("turn.ttl", "5m")]);
     let loaded = load(&given).unwrap();
-    let turn = loaded.config.room.turn.as_ref().unwrap();
+    let turn = loaded.config.room.turn.first().unwrap();
     assert_eq!((turn.urls.len(), turn.ttl), (1, Duration::from_secs(300)));
     let printed = loaded.to_toml();
     assert!(
@@ -510,11 +510,10 @@ fn turn_servers_take_a_secret_which_is_never_shown() {
     let path = file.0.display().to_string();
     let mounted = load(&flags(&[("turn.urls", url), ("turn.secret_file", &path)])).unwrap();
     assert_eq!(
-        mounted.config.room.turn.unwrap().secret,
-        turn.secret,
+        mounted.config.room.turn[0].secret, turn.secret,
         "without the line's end"
     );
     let both = flags(&[("turn.urls", url), ("turn.secret", SECRET), ("turn.secret_file", &path)]);
     assert!(refusal(&both)[0].contains("turn.secret is given"));
-    assert_eq!(load(&flags(&[])).unwrap().config.room.turn, None);
+    assert_eq!(load(&flags(&[])).unwrap().config.room.turn, []);
 }

@@ -27,6 +27,7 @@ mod recording;
 mod records;
 mod room_task;
 mod serve;
+mod turn;
 mod webhooks;
 
 use std::net::{IpAddr, SocketAddr};
@@ -282,7 +283,7 @@ impl Node {
     }
 
     /// TURN servers that clients are told of.
-    pub fn turn(&self) -> Option<TurnServers> {
+    pub fn turn(&self) -> Vec<TurnServers> {
         self.inner.room_config().turn.clone()
     }
 
