@@ -11,6 +11,7 @@ mod reader;
 mod sections;
 #[cfg(test)]
 mod tests;
+mod turn;
 mod units;
 
 use std::path::PathBuf;

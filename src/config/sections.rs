@@ -11,7 +11,7 @@ use toml::{Table, Value};
 use super::layers::{Layers, read_table};
 use super::problem::{Origin, Problem};
 use super::reader::Reader;
-use super::units::parse_duration;
+use super::turn::{turn, turn_server};
 use super::{Config, DEFAULT_TOML, LogConfig, LogFormat, Mode};
 use crate::api::token::{Key, Secret};
 use crate::api::{ClientHeader, HttpConfig, TlsFiles, TrustedProxies};
@@ -23,8 +23,6 @@ use crate::records::{RecordsConfig, WebhookSecret, WebhooksConfig};
 use crate::room::{LinksConfig, RoomConfig};
 use crate::shard::MediaConfig;
 use crate::transport::negotiation::CodecPolicy;
-use crate::transport::turn::{TurnSecret, TurnServers, is_turn_url};
-use crate::turn::TurnConfig;
 use crate::wire::limits::SEATS_MAX;
 use crate::wire::link::Rights;
 use crate::wire::signal::LinkPolicy;
@@ -292,97 +290,6 @@ fn webhooks(reader: &mut Reader<'_>, mode: Mode) -> WebhooksConfig {
     }
 }
 
-fn turn(reader: &mut Reader<'_>) -> Option<TurnServers> {
-    let problems_before = reader.problems.len();
-    let urls = reader.list(
-        "turn.urls",
-        "expected a list of URLs like [\"turn:turn.example.org:3478\", \"turns:turn.example.org:443?transport=tcp\"]",
-        |text| is_turn_url(text).then(|| text.to_owned()),
-    );
-    let ttl = reader.duration("turn.ttl", secs(60)..=hours(24));
-    let any = |text: &str| Some(text.to_owned());
-    let mut secret = reader.text("turn.secret", String::new(), "expected text", any);
-    let file = reader.text(
-        "turn.secret_file",
-        String::new(),
-        "expected the path of a file, or nothing",
-        any,
-    );
-    let mut secret_key = "turn.secret";
-    if !file.is_empty() {
-        secret_key = "turn.secret_file";
-        if !secret.is_empty() {
-            reader.refuse(secret_key, "expected nothing, because turn.secret is given", ());
-        }
-        match std::fs::read_to_string(&file) {
-            Ok(text) => secret = text.trim_end_matches(['\r', '\n']).to_owned(),
-            Err(error) => reader.refuse(secret_key, &format!("expected a file that can be read: {error}"), ()),
-        }
-    }
-    if reader.problems.len() > problems_before {
-        return None;
-    }
-    let lawful = (TurnSecret::LEN_MIN..=TurnSecret::LEN_MAX).contains(&secret.len());
-    if (!urls.is_empty() || !secret.is_empty()) && !lawful {
-        let (low, high) = (TurnSecret::LEN_MIN, TurnSecret::LEN_MAX);
-        let expected = format!("expected a secret of {low} to {high} bytes, the same as the TURN server's");
-        return reader.refuse(secret_key, &expected, None);
-    }
-    (!urls.is_empty()).then(|| TurnServers {
-        urls,
-        secret: TurnSecret::new(secret),
-        ttl,
-        is_ours: false,
-    })
-}
-
-fn turn_server(reader: &mut Reader<'_>) -> TurnConfig {
-    let address = |text: &str| text.is_empty().then_some(None).or_else(|| text.parse().ok().map(Some));
-    let expected = "expected an address and a port like \"0.0.0.0:3478\", or nothing";
-    let listen = reader.text("turn_server.listen", None, expected, address);
-    let tls_listen = reader.text("turn_server.tls_listen", None, expected, address);
-    let name = reader.text(
-        "turn_server.name",
-        None,
-        "expected a host name like \"turn.example.org\", or nothing",
-        |text| {
-            let is_name = is_turn_url(&format!("turn:{text}:3478"));
-            text.is_empty()
-                .then_some(None)
-                .or_else(|| is_name.then(|| Some(text.to_owned())))
-        },
-    );
-    let allow_peers = reader.list(
-        "turn_server.allow_peers",
-        "expected a list of networks like [\"192.0.2.0/24\", \"2001:db8::/32\"]",
-        |text| text.parse().ok(),
-    );
-    let first = reader.count("turn_server.first_port", 1024..=u16::MAX);
-    let last = reader.count("turn_server.last_port", 1024..=u16::MAX);
-    if tls_listen.is_some() && reader.layers.entry("http.tls_certificate").value.as_str() == Some("") {
-        let expected = "expected http.tls_certificate and http.tls_key beside it";
-        reader.refuse("turn_server.tls_listen", expected, ());
-    }
-    // What is wrong with it is said where it belongs.
-    let ttl = reader.layers.entry("turn.ttl").value.as_str().and_then(parse_duration);
-    if last < first {
-        reader.refuse(
-            "turn_server.last_port",
-            "expected no less than turn_server.first_port",
-            (),
-        );
-    }
-    TurnConfig {
-        listen,
-        tls_listen,
-        name,
-        allow_peers,
-        ports: first..=last,
-        max_allocations: count(reader, "turn_server.max_allocations", 1, 60_000),
-        ttl: ttl.unwrap_or_default(),
-    }
-}
-
 /// `[media]` has them because they are about media; it is the room that answers offers.
 fn codecs(reader: &mut Reader<'_>) -> CodecPolicy {
     let of = |kind| move |text: &str| Codec::from_word(text).filter(|codec| codec.kind() == kind);
@@ -597,14 +504,14 @@ fn is_sendable(address: &IpAddr) -> bool {
     !address.is_unspecified() && !address.is_multicast()
 }
 
-fn count(reader: &mut Reader<'_>, key: &str, low: u32, high: u32) -> usize {
+pub(super) fn count(reader: &mut Reader<'_>, key: &str, low: u32, high: u32) -> usize {
     reader.count(key, low..=high) as usize
 }
 
-const fn secs(secs: u64) -> Duration {
+pub(super) const fn secs(secs: u64) -> Duration {
     Duration::from_secs(secs)
 }
 
-const fn hours(hours: u64) -> Duration {
+pub(super) const fn hours(hours: u64) -> Duration {
     Duration::from_secs(hours * 3600)
 }

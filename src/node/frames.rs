@@ -95,6 +95,13 @@ impl FrameSender {
     }
 }
 
+impl FrameSender {
+    /// How many frames wait.
+    pub(super) fn waiting(&self) -> usize {
+        self.frames.max_capacity() - self.frames.capacity()
+    }
+}
+
 impl FrameReceiver {
     /// The next frame; `None` when the room has let go of the socket.
     pub async fn recv(&mut self) -> Option<SocketFrame> {

@@ -43,7 +43,7 @@ pub use attached::{Attached, Closed};
 pub use cluster::{Arrivals, Cluster, ClusterConfig, HandedOn, Relay, RelayEvent, Route};
 pub use config::{RecordingConfig, ShutdownConfig};
 pub use frames::{FrameReceiver, SocketFrame};
-pub use metrics::{Calls, Metrics};
+pub use metrics::{Calls, Metrics, Queue, Queues};
 pub use records::{Records, RecordsClosed};
 pub use serve::{
     Configuration, KERNEL_BUFFER_BYTES, Load, SetLog, advertised_addresses, interface_addresses, listen_address, serve,

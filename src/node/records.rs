@@ -5,7 +5,7 @@ use std::sync::Arc;
 use tokio::sync::{mpsc, oneshot, watch};
 
 use super::webhooks::{self, SigningKey};
-use super::{Metrics, unix_ms};
+use super::{Metrics, Queue, unix_ms};
 use crate::records::{
     Applied, Batch, Edit, Edited, EndWord, RecordsConfig, RecordsError, RoomRecord, Store, WebhooksConfig,
 };
@@ -95,6 +95,7 @@ impl Records {
 
     /// Puts something on record, if there is place. Never waits.
     pub(super) fn tell(&self, event: Box<RoomEvent>) {
+        self.metrics.queues.filled(Queue::Records, &self.notes);
         if self.notes.try_send(Note::Event(event)).is_err() {
             self.metrics.records_dropped.with_label_values(&["full"]).inc();
         }

@@ -11,14 +11,15 @@ use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+use ipnet::IpNet;
 use tokio::net::{TcpListener, UdpSocket};
 use tokio::sync::mpsc;
 use tokio::task::{JoinHandle, JoinSet};
 
 pub(super) use connection::{Greet, Stream};
 
-use super::Metrics;
 use super::serve::{interface_addresses, listen_address};
+use super::{Metrics, Queue, Queues};
 use crate::room::RoomConfig;
 use crate::transport::turn::{TurnSecret, TurnServers};
 use crate::turn::{AllocationId, Client, MESSAGE_BYTES_MAX, MediaAddress, Output, Peers, Turn, TurnConfig, Way};
@@ -134,12 +135,12 @@ impl TurnServer {
         let own = interface_addresses()?;
         let (media, ports) = around.media;
         let media = media_addresses(around.advertised, listen_address(media), ports, &own);
+        let bind = [false, true].map(|is_ipv6| bind_address(is_ipv6, around.advertised, &own, &config.allow_peers));
         let own = own.into_iter().chain(around.advertised.iter().copied()).collect();
         let secret = TurnSecret::random();
         let peers = Peers::new(media, config.allow_peers.clone(), own, listeners);
         let sockets = Sockets {
-            // Whoever only speaks with ourselves needs no socket that others could reach.
-            reaches_others: peers.reaches_others(),
+            bind,
             ports: config.ports.clone(),
             open: HashMap::new(),
             inbox: inbox_tx,
@@ -150,6 +151,7 @@ impl TurnServer {
             connections: HashMap::new(),
             connections_max: config.max_allocations + CONNECTIONS_SPARE,
             figures: TurnFigures::new(metrics)?,
+            queues: metrics.queues.clone(),
             udp,
             _listening: listening,
         };
@@ -188,6 +190,19 @@ fn media_addresses(advertised: &[IpAddr], media: IpAddr, ports: &[u16], own: &[I
     addresses
 }
 
+/// Where sockets of relayed addresses are bound: at what clients are told, so that the media port sees them come from there. Where that is
+/// none of this machine's, whoever speaks with nobody but ourselves needs no socket that others could reach.
+fn bind_address(is_ipv6: bool, advertised: &[IpAddr], own: &[IpAddr], allowed: &[IpNet]) -> IpAddr {
+    let told = advertised.iter().find(|ip| ip.is_ipv6() == is_ipv6);
+    match (told.filter(|ip| own.contains(ip)), allowed.is_empty(), is_ipv6) {
+        (Some(told), true, _) => *told,
+        (None, true, false) => Ipv4Addr::LOCALHOST.into(),
+        (None, true, true) => Ipv6Addr::LOCALHOST.into(),
+        (_, false, false) => Ipv4Addr::UNSPECIFIED.into(),
+        (_, false, true) => Ipv6Addr::UNSPECIFIED.into(),
+    }
+}
+
 /// The task.
 struct Serving {
     turn: Turn,
@@ -196,6 +211,7 @@ struct Serving {
     connections: HashMap<Client, Held>,
     connections_max: usize,
     figures: TurnFigures,
+    queues: Queues,
     /// They end with the task.
     _listening: JoinSet<()>,
 }
@@ -216,7 +232,10 @@ impl Serving {
                         self.read_datagrams(&mut buffer);
                     }
                 }
-                Some(input) = inbox.recv() => self.take(input),
+                Some(input) = inbox.recv() => {
+                    self.queues.seen(Queue::Turn, inbox.len() + 1);
+                    self.take(input);
+                }
                 _ = tick.tick() => self.tick(),
             }
             self.drain();
@@ -292,8 +311,12 @@ impl Serving {
                         self.figures.dropped("peer-unreachable");
                     }
                 }
-                Output::Open { allocation, is_ipv6 } => {
-                    let port = self.sockets.open(allocation, is_ipv6, &self.figures);
+                Output::Open {
+                    allocation,
+                    is_ipv6,
+                    is_even,
+                } => {
+                    let port = self.sockets.open(allocation, is_ipv6, is_even, &self.figures);
                     self.turn.opened(Instant::now(), allocation, port.ok());
                 }
                 Output::Close { allocation } => self.sockets.close(allocation),
@@ -328,7 +351,8 @@ async fn readable(udp: Option<&UdpSocket>) -> io::Result<()> {
 
 /// The sockets of allocations.
 struct Sockets {
-    reaches_others: bool,
+    /// By family.
+    bind: [IpAddr; 2],
     ports: RangeInclusive<u16>,
     open: HashMap<AllocationId, Open>,
     inbox: mpsc::Sender<Input>,
@@ -340,14 +364,14 @@ struct Open {
 }
 
 impl Sockets {
-    fn open(&mut self, allocation: AllocationId, is_ipv6: bool, figures: &TurnFigures) -> io::Result<u16> {
-        let ip: IpAddr = match (is_ipv6, self.reaches_others) {
-            (false, false) => Ipv4Addr::LOCALHOST.into(),
-            (false, true) => Ipv4Addr::UNSPECIFIED.into(),
-            (true, false) => Ipv6Addr::LOCALHOST.into(),
-            (true, true) => Ipv6Addr::UNSPECIFIED.into(),
-        };
-        let socket = self.bind(ip)?;
+    fn open(
+        &mut self,
+        allocation: AllocationId,
+        is_ipv6: bool,
+        is_even: bool,
+        figures: &TurnFigures,
+    ) -> io::Result<u16> {
+        let socket = self.bind(self.bind[usize::from(is_ipv6)], is_even)?;
         socket.set_nonblocking(true)?;
         let port = socket.local_addr()?.port();
         let socket = Arc::new(UdpSocket::from_std(socket)?);
@@ -362,7 +386,7 @@ impl Sockets {
     }
 
     /// From anywhere in the range, so that the next port cannot be foreseen.
-    fn bind(&self, ip: IpAddr) -> io::Result<std::net::UdpSocket> {
+    fn bind(&self, ip: IpAddr, is_even: bool) -> io::Result<std::net::UdpSocket> {
         let (first, last) = (*self.ports.start(), *self.ports.end());
         let count = u32::from(last.saturating_sub(first)) + 1;
         let mut random = [0; 4];
@@ -371,6 +395,9 @@ impl Sockets {
         let mut result = Err(io::ErrorKind::AddrInUse.into());
         for step in 0..PORT_TRIES as u32 {
             let port = u32::from(first) + (start + step) % count;
+            if is_even && port % 2 == 1 {
+                continue;
+            }
             result = std::net::UdpSocket::bind((ip, port as u16));
             if result.is_ok() {
                 break;

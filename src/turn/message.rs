@@ -19,7 +19,7 @@ use rtc_stun::xoraddr::XorMappedAddress;
 const HEADER_LEN: usize = 20;
 const INTEGRITY_LEN: usize = 20;
 const MAGIC_COOKIE: u32 = 0x2112_A442;
-/// Attributes that must be understood and are (RFC 8489 section 18.3, RFC 8656 section 18). EVEN-PORT and RESERVATION-TOKEN are
+/// Attributes that must be understood and are (RFC 8489 section 18.3, RFC 8656 section 18). RESERVATION-TOKEN is
 /// understood and refused.
 const KNOWN: [AttrType; 11] = [
     ATTR_USERNAME,
@@ -113,8 +113,14 @@ impl Received {
         Some(u16::from_be_bytes([bytes[0], bytes[1]]))
     }
 
+    pub(super) fn wants_even_port(&self) -> bool {
+        self.value(ATTR_EVEN_PORT).is_some()
+    }
+
+    /// The next port as well, or one that was put aside before.
     pub(super) fn wants_reservation(&self) -> bool {
-        self.value(ATTR_EVEN_PORT).is_some() || self.value(ATTR_RESERVATION_TOKEN).is_some()
+        let of_next = self.value(ATTR_EVEN_PORT).and_then(<[u8]>::first);
+        of_next.is_some_and(|bits| bits & 0x80 != 0) || self.value(ATTR_RESERVATION_TOKEN).is_some()
     }
 
     /// Every XOR-PEER-ADDRESS; `None` when one is malformed.

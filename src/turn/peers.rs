@@ -93,11 +93,6 @@ impl Peers {
         peer.port() != 0 && !is_listener && self.is_allowed_network(peer.ip())
     }
 
-    /// Whether anybody but our own media ports may be reached at all.
-    pub fn reaches_others(&self) -> bool {
-        !self.allowed.is_empty()
-    }
-
     /// Where to send what is for a peer.
     pub(super) fn inside(&self, peer: SocketAddr) -> SocketAddr {
         let media = self.media.iter().find(|media| media.known_as == peer);

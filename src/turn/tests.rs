@@ -12,11 +12,14 @@ use rtc_stun::message::{Getter, Message, MessageType, Method, Setter, Transactio
 use rtc_stun::textattrs::TextAttribute;
 use rtc_turn::proto::channum::ChannelNumber;
 use rtc_turn::proto::data::Data;
+use rtc_turn::proto::evenport::EvenPort;
 use rtc_turn::proto::lifetime::Lifetime;
 use rtc_turn::proto::peeraddr::PeerAddress;
 use rtc_turn::proto::relayaddr::RelayedAddress;
 use rtc_turn::proto::reqfamily::{REQUESTED_FAMILY_IPV4, REQUESTED_FAMILY_IPV6, RequestedAddressFamily};
 use rtc_turn::proto::reqtrans::RequestedTransport;
+
+use rtc_turn::proto::PROTO_UDP;
 
 use super::*;
 use crate::transport::turn::TurnServers;
@@ -32,6 +35,7 @@ struct Scene {
     unix: u64,
     servers: TurnServers,
     next_port: u16,
+    even: bool,
     closed: Vec<AllocationId>,
     opened: Vec<AllocationId>,
     sent: Vec<(SocketAddr, Vec<u8>)>,
@@ -77,6 +81,7 @@ impl Scene {
             unix: UNIX,
             servers,
             next_port: 50_000,
+            even: false,
             closed: Vec::new(),
             opened: Vec::new(),
             sent: Vec::new(),
@@ -113,7 +118,10 @@ impl Scene {
                 }
                 Output::ToClient { bytes, .. } => self.received.push(bytes),
                 Output::ToPeer { to, bytes, .. } => self.sent.push((to, bytes)),
-                Output::Open { allocation, .. } => {
+                Output::Open {
+                    allocation, is_even, ..
+                } => {
+                    self.even |= is_even;
                     self.next_port += 1;
                     self.opened.push(allocation);
                     self.turn.opened(self.now, allocation, Some(self.next_port));
@@ -598,6 +606,23 @@ fn requests_that_make_no_sense_get_the_code_of_the_rfc() {
         BAD_REQUEST,
         "the peer has a number"
     );
+    let mut bob = scene.caller("bob", 2, Way::Udp);
+    struct WithTheNext;
+    impl Setter for WithTheNext {
+        fn add_to(&self, message: &mut Message) -> rtc_shared::error::Result<()> {
+            message.add(rtc_stun::attributes::ATTR_EVEN_PORT, &[0x80]);
+            Ok(())
+        }
+    }
+    assert_eq!(
+        code_of(&mut scene, &mut bob, METHOD_ALLOCATE, &[&udp(), &WithTheNext]),
+        INSUFFICIENT_CAPACITY
+    );
+    assert_eq!(
+        code_of(&mut scene, &mut bob, METHOD_ALLOCATE, &[&udp(), &EvenPort::default()]),
+        0
+    );
+    assert!(scene.even, "an even port was asked for");
     struct Strange;
     impl Setter for Strange {
         fn add_to(&self, message: &mut Message) -> rtc_shared::error::Result<()> {
@@ -673,6 +698,35 @@ fn no_bytes_make_it_stumble() {
         }
     }
     assert_eq!(scene.turn.users.values().sum::<usize>(), scene.turn.allocations());
+}
+
+#[test]
+fn attributes_of_any_length_are_taken_from_whoever_knows_the_password() {
+    struct Any(AttrType, Vec<u8>);
+    impl Setter for Any {
+        fn add_to(&self, message: &mut Message) -> rtc_shared::error::Result<()> {
+            message.add(self.0, &self.1);
+            Ok(())
+        }
+    }
+    let mut scene = Scene::new(&[], 10);
+    let mut ann = scene.caller("ann", 1, Way::Udp);
+    assert_eq!(scene.allocate(&mut ann), 0);
+    // LIFETIME comes last: 0 seconds end the allocation.
+    for kind in [0x0c, 0x12, 0x13, 0x17, 0x18, 0x19, 0x22, 0x1a, 0x8000, 0x0d] {
+        for len in 0..24 {
+            for method in [
+                METHOD_ALLOCATE,
+                METHOD_CREATE_PERMISSION,
+                METHOD_CHANNEL_BIND,
+                METHOD_REFRESH,
+            ] {
+                scene.ask(&mut ann, method, &[&Any(AttrType(kind), vec![0; len])]);
+                scene.ask(&mut ann, method, &[&Any(AttrType(kind), vec![0xff; len])]);
+            }
+        }
+    }
+    assert!(scene.turn.allocations() <= 1);
 }
 
 #[test]

@@ -52,16 +52,20 @@ pub(super) async fn accept(listener: TcpListener, way: Way, greet: Option<Greet>
 }
 
 async fn serve(client: Client, stream: TcpStream, greet: Option<Greet>, inbox: mpsc::Sender<Input>) {
-    let (outbox_tx, outbox) = mpsc::channel(OUTBOX_CAPACITY);
+    let (outbox_tx, mut outbox) = mpsc::channel(OUTBOX_CAPACITY);
     // It is held from the first moment on, so that handshakes count among the connections that there may be.
     if inbox.send(Input::Connected(client, outbox_tx)).await.is_err() {
         return;
     }
     let ended = match greet {
         None => pump(client, stream, outbox, &inbox).await,
-        Some(greet) => match greet(stream).await {
-            Ok(stream) => pump(client, stream, outbox, &inbox).await,
-            Err(error) => Err(error),
+        Some(greet) => tokio::select! {
+            greeted = greet(stream) => match greeted {
+                Ok(stream) => pump(client, stream, outbox, &inbox).await,
+                Err(error) => Err(error),
+            },
+            // Without a queue it is not wanted, and before the handshake nothing is put into it.
+            None = outbox.recv() => Ok(()),
         },
     };
     if let Err(error) = ended {
