@@ -11,6 +11,8 @@ pub mod media;
 
 pub mod transport;
 
+pub mod turn;
+
 pub mod shard;
 
 pub mod federation;

@@ -104,9 +104,18 @@ impl IntoResponse for NoUpgrade {
             NoUpgrade::NotAsked => (StatusCode::BAD_REQUEST, "this is for WebSockets alone\n").into_response(),
             NoUpgrade::Version => {
                 let version = [(header::SEC_WEBSOCKET_VERSION, VERSION)];
-                (StatusCode::UPGRADE_REQUIRED, version, "version 13 of the protocol is spoken here\n").into_response()
+                (
+                    StatusCode::UPGRADE_REQUIRED,
+                    version,
+                    "version 13 of the protocol is spoken here\n",
+                )
+                    .into_response()
             }
-            NoUpgrade::Key => (StatusCode::BAD_REQUEST, "Sec-WebSocket-Key has to be sixteen bytes as base64\n").into_response(),
+            NoUpgrade::Key => (
+                StatusCode::BAD_REQUEST,
+                "Sec-WebSocket-Key has to be sixteen bytes as base64\n",
+            )
+                .into_response(),
         }
     }
 }

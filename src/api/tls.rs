@@ -23,6 +23,8 @@ pub use figures::TlsFigures;
 
 use certificate::Digest;
 
+/// RFC 7443 section 6.
+const TURN_ALPN: &[u8] = b"stun.turn";
 /// How often the files are looked at.
 const LOOK_INTERVAL: Duration = Duration::from_secs(5);
 /// A certificate that ends sooner than this is warned of, once for each certificate.
@@ -82,6 +84,25 @@ impl Tls {
     /// The handshake of one connection, with the certificate that is in force now.
     pub(super) async fn accept(&self, stream: TcpStream, patience: Duration) -> io::Result<TlsStream<TcpStream>> {
         let config = Arc::clone(&self.current.borrow());
+        self.greet(stream, config, patience).await
+    }
+
+    /// The same for the TURN server, which is called otherwise (RFC 7443).
+    ///
+    /// # Errors
+    /// When the handshake fails or takes too long.
+    pub async fn accept_turn(&self, stream: TcpStream, patience: Duration) -> io::Result<TlsStream<TcpStream>> {
+        let mut config = ServerConfig::clone(&self.current.borrow());
+        config.alpn_protocols = vec![TURN_ALPN.to_vec()];
+        self.greet(stream, Arc::new(config), patience).await
+    }
+
+    async fn greet(
+        &self,
+        stream: TcpStream,
+        config: Arc<ServerConfig>,
+        patience: Duration,
+    ) -> io::Result<TlsStream<TcpStream>> {
         let accepted = timeout(patience, TlsAcceptor::from(config).accept(stream)).await;
         let result = accepted.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()));
         if result.is_err() {

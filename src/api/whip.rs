@@ -49,7 +49,7 @@ pub(super) async fn publish(
         api.keys
             .check_revoked(&grant, &room, Some(&participant), SystemTime::now())?;
         let (permissions, pass) = (room_grant(&grant), grant.pass());
-        links = ice_servers(&api, &grant);
+        links = ice_servers(&api, &room, &grant);
         let sdp = offer(&headers, &body)?;
         let make = |request, place: Place| Input::Whip {
             request,
@@ -82,7 +82,7 @@ pub(super) async fn watch(
         let publisher = id::<ParticipantId>(&publisher, "participant")?;
         let grant = authorise(&api, &headers, &room)?;
         let (permissions, pass) = (room_grant(&grant), grant.pass());
-        links = ice_servers(&api, &grant);
+        links = ice_servers(&api, &room, &grant);
         let sdp = offer(&headers, &body)?;
         let make = |request, place: Place| Input::Whep {
             request,
@@ -231,10 +231,7 @@ fn session_of(tag: &[u8]) -> String {
 }
 
 /// TURN servers for whoever asks, as RFC 9725 section 4.6 has them: one `Link` each.
-fn ice_servers(api: &Api, grant: &Grant) -> Vec<String> {
-    let Some(turn) = api.node.turn() else {
-        return Vec::new();
-    };
+fn ice_servers(api: &Api, room: &RoomId, grant: &Grant) -> Vec<String> {
     let unix_secs = SystemTime::now()
         .duration_since(SystemTime::UNIX_EPOCH)
         .unwrap_or_default()
@@ -245,13 +242,16 @@ fn ice_servers(api: &Api, grant: &Grant) -> Vec<String> {
         .participant
         .as_ref()
         .map_or_else(nobody, |id| id.as_str().to_owned());
-    let TurnCredentials { username, credential } = turn.credentials(unix_secs, &user);
-    let link = |url: &String| {
-        format!(
-            "<{url}>; rel=\"ice-server\"; username=\"{username}\"; credential=\"{credential}\"; credential-type=\"password\""
-        )
-    };
-    turn.urls.iter().map(link).collect()
+    let mut links = Vec::new();
+    for turn in api.node.turn() {
+        let TurnCredentials { username, credential } = turn.credentials(unix_secs, room.as_str(), &user);
+        links.extend(turn.urls.iter().map(|url| {
+            format!(
+                "<{url}>; rel=\"ice-server\"; username=\"{username}\"; credential=\"{credential}\"; credential-type=\"password\""
+            )
+        }));
+    }
+    links
 }
 
 /// Adds the TURN servers to the answer that made a resource.

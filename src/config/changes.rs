@@ -40,7 +40,7 @@ impl Loaded {
     fn changes(&self, other: &Loaded) -> Vec<String> {
         let mut changed = self.layers.differences(&other.layers);
         // What is in files that the configuration names is no value of its own.
-        let secret = |loaded: &Loaded| loaded.config.room.turn.as_ref().map(|turn| turn.secret.clone());
+        let secret = |loaded: &Loaded| loaded.config.room.turn.first().map(|turn| turn.secret.clone());
         let (own, others) = (&self.config.webhooks, &other.config.webhooks);
         let of_files = [
             ("keys", self.config.keys != other.config.keys),

@@ -21,6 +21,7 @@ use crate::node::{ClusterConfig, RecordingConfig, ShutdownConfig};
 use crate::records::{RecordsConfig, WebhooksConfig};
 use crate::room::RoomConfig;
 use crate::shard::MediaConfig;
+use crate::turn::TurnConfig;
 
 pub use problem::{ConfigError, Origin, Problem};
 pub use units::{parse_duration, parse_size};
@@ -43,6 +44,8 @@ pub struct Config {
     pub room: RoomConfig,
     /// `[[keys]]` and the entries of `keys_file`: never empty, ids are unique.
     pub keys: Vec<Key>,
+    /// `[turn_server]`: the TURN server inside.
+    pub turn_server: TurnConfig,
     /// `[log]`: what is logged and how.
     pub log: LogConfig,
     /// `[cluster]`: other nodes.

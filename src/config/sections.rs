@@ -1,6 +1,7 @@
 //! The sections, their ranges and the rules between them.
 
 mod kept;
+mod turn;
 
 use std::collections::BTreeSet;
 use std::net::IpAddr;
@@ -23,7 +24,6 @@ use crate::recording::Limits;
 use crate::room::{LinksConfig, RoomConfig};
 use crate::shard::MediaConfig;
 use crate::transport::negotiation::CodecPolicy;
-use crate::transport::turn::{TurnSecret, TurnServers, is_turn_url};
 use crate::wire::limits::SEATS_MAX;
 use crate::wire::link::Rights;
 use crate::wire::signal::LinkPolicy;
@@ -45,6 +45,7 @@ pub(super) fn read(layers: &Layers, problems: &mut Vec<Problem>) -> Config {
         media: media(&mut reader),
         room: room(&mut reader, mode),
         keys: keys(&mut reader, mode),
+        turn_server: turn::turn_server(&mut reader),
         log: log(&mut reader),
         cluster: cluster(&mut reader),
         records: kept::records(&mut reader),
@@ -162,7 +163,7 @@ fn room(reader: &mut Reader<'_>, mode: Mode) -> RoomConfig {
         lobby_timeout: reader.duration("room.lobby_timeout", secs(1)..=hours(24)),
         max_lobby: count(reader, "room.max_lobby", 1, 10_000),
         codecs: codecs(reader),
-        turn: turn(reader),
+        turn: turn::turn(reader).into_iter().collect(),
         links: links(reader, mode),
         recording: false,
         node_tag: 0,
@@ -247,35 +248,6 @@ fn cluster(reader: &mut Reader<'_>) -> ClusterConfig {
         region,
         alone,
     }
-}
-
-fn turn(reader: &mut Reader<'_>) -> Option<TurnServers> {
-    let problems_before = reader.problems.len();
-    let urls = reader.list(
-        "turn.urls",
-        "expected a list of URLs like [\"turn:turn.example.org:3478\", \"turns:turn.example.org:443?transport=tcp\"]",
-        |text| is_turn_url(text).then(|| text.to_owned()),
-    );
-    let ttl = reader.duration("turn.ttl", secs(60)..=hours(24));
-    let secret = kept::text_or_file(reader, "turn.secret", "turn.secret_file");
-    let secret_key = match reader.layers.entry("turn.secret_file").value.as_str() {
-        Some("") => "turn.secret",
-        Some(_) | None => "turn.secret_file",
-    };
-    if reader.problems.len() > problems_before {
-        return None;
-    }
-    let lawful = (TurnSecret::LEN_MIN..=TurnSecret::LEN_MAX).contains(&secret.len());
-    if (!urls.is_empty() || !secret.is_empty()) && !lawful {
-        let (low, high) = (TurnSecret::LEN_MIN, TurnSecret::LEN_MAX);
-        let expected = format!("expected a secret of {low} to {high} bytes, the same as the TURN server's");
-        return reader.refuse(secret_key, &expected, None);
-    }
-    (!urls.is_empty()).then(|| TurnServers {
-        urls,
-        secret: TurnSecret::new(secret),
-        ttl,
-    })
 }
 
 /// `[media]` has them because they are about media; it is the room that answers offers.
@@ -492,14 +464,14 @@ fn is_sendable(address: &IpAddr) -> bool {
     !address.is_unspecified() && !address.is_multicast()
 }
 
-fn count(reader: &mut Reader<'_>, key: &str, low: u32, high: u32) -> usize {
+pub(super) fn count(reader: &mut Reader<'_>, key: &str, low: u32, high: u32) -> usize {
     reader.count(key, low..=high) as usize
 }
 
-const fn secs(secs: u64) -> Duration {
+pub(super) const fn secs(secs: u64) -> Duration {
     Duration::from_secs(secs)
 }
 
-const fn hours(hours: u64) -> Duration {
+pub(super) const fn hours(hours: u64) -> Duration {
     Duration::from_secs(hours * 3600)
 }

@@ -497,7 +497,7 @@ fn turn_servers_take_a_secret_which_is_never_shown() {
 
     let given = flags(&[("turn.urls", url), ("turn.secret", SECRET), ("turn.ttl", "5m")]);
     let loaded = load(&given).unwrap();
-    let turn = loaded.config.room.turn.as_ref().unwrap();
+    let turn = loaded.config.room.turn.first().unwrap();
     assert_eq!((turn.urls.len(), turn.ttl), (1, Duration::from_secs(300)));
     let printed = loaded.to_toml();
     assert!(
@@ -510,13 +510,56 @@ fn turn_servers_take_a_secret_which_is_never_shown() {
     let path = file.0.display().to_string();
     let mounted = load(&flags(&[("turn.urls", url), ("turn.secret_file", &path)])).unwrap();
     assert_eq!(
-        mounted.config.room.turn.unwrap().secret,
-        turn.secret,
+        mounted.config.room.turn[0].secret, turn.secret,
         "without the line's end"
     );
     let both = flags(&[("turn.urls", url), ("turn.secret", SECRET), ("turn.secret_file", &path)]);
     assert!(refusal(&both)[0].contains("turn.secret is given"));
-    assert_eq!(load(&flags(&[])).unwrap().config.room.turn, None);
+    assert_eq!(load(&flags(&[])).unwrap().config.room.turn, []);
+}
+
+#[test]
+fn the_turn_server_takes_what_it_can_serve_and_says_what_not() {
+    let off = load(&flags(&[])).unwrap().config.turn_server;
+    assert_eq!((off.listen, off.tls_listen, off.allow_peers.len()), (None, None, 0));
+    let given = flags(&[
+        ("turn_server.listen", "0.0.0.0:3478"),
+        ("turn_server.name", "turn.example.org"),
+        ("turn_server.allow_peers", r#"["10.1.0.0/16","2001:db8::/32"]"#),
+        ("turn_server.first_port", "50000"),
+        ("turn_server.last_port", "50010"),
+        ("turn.ttl", "2m"),
+    ]);
+    let on = load(&given).unwrap().config.turn_server;
+    assert_eq!(
+        (on.ports, on.allow_peers.len(), on.ttl),
+        (50_000..=50_010, 2, Duration::from_secs(120))
+    );
+    for (key, value, words) in [
+        ("turn_server.listen", "3478", "expected an address and a port"),
+        ("turn_server.name", "turn example", "expected a host name"),
+        (
+            "turn_server.allow_peers",
+            r#"["everybody"]"#,
+            "expected a list of networks",
+        ),
+        (
+            "turn_server.last_port",
+            "2000",
+            "expected no less than turn_server.first_port",
+        ),
+        (
+            "turn_server.tls_listen",
+            "0.0.0.0:5349",
+            "expected http.tls_certificate",
+        ),
+    ] {
+        let problems = refusal(&flags(&[(key, value)]));
+        assert!(
+            problems.len() == 1 && problems[0].contains(words),
+            "{key}: {problems:?}"
+        );
+    }
 }
 
 #[test]

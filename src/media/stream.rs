@@ -241,6 +241,11 @@ impl Stream {
         })
     }
 
+    /// Audio or video.
+    pub fn kind(&self) -> Kind {
+        self.config.kind
+    }
+
     /// Packets received, repaired ones not counted.
     pub fn received(&self) -> u64 {
         self.received

@@ -38,18 +38,37 @@ impl SocketFrame {
     }
 }
 
+/// What waits in one.
+#[derive(Debug, Default)]
+struct Queued {
+    frames: AtomicUsize,
+    bytes: AtomicUsize,
+}
+
+impl Queued {
+    fn add(&self, bytes: usize) {
+        self.frames.fetch_add(1, Relaxed);
+        self.bytes.fetch_add(bytes, Relaxed);
+    }
+
+    fn sub(&self, bytes: usize) {
+        self.frames.fetch_sub(1, Relaxed);
+        self.bytes.fetch_sub(bytes, Relaxed);
+    }
+}
+
 /// The room's end.
 #[derive(Debug)]
 pub(super) struct FrameSender {
     frames: mpsc::Sender<SocketFrame>,
-    queued_bytes: Arc<AtomicUsize>,
+    queued: Arc<Queued>,
 }
 
 /// The socket's end.
 #[derive(Debug)]
 pub struct FrameReceiver {
     frames: mpsc::Receiver<SocketFrame>,
-    queued_bytes: Arc<AtomicUsize>,
+    queued: Arc<Queued>,
 }
 
 /// Why a frame was not taken.
@@ -65,14 +84,14 @@ pub(super) enum NotTaken {
 pub(super) fn queue() -> (FrameSender, FrameReceiver) {
     // A sender has one place beside those of the channel.
     let (sender, receiver) = mpsc::channel(FRAMES_MAX - 1);
-    let queued_bytes = Arc::new(AtomicUsize::new(0));
+    let queued = Arc::new(Queued::default());
     let frames = FrameSender {
         frames: sender,
-        queued_bytes: Arc::clone(&queued_bytes),
+        queued: Arc::clone(&queued),
     };
     let socket = FrameReceiver {
         frames: receiver,
-        queued_bytes,
+        queued,
     };
     (frames, socket)
 }
@@ -81,16 +100,25 @@ impl FrameSender {
     /// Takes the frame, or says why not. Never waits.
     pub(super) fn send(&mut self, frame: SocketFrame) -> Result<(), NotTaken> {
         let bytes = frame.len();
-        let queued = self.queued_bytes.load(Relaxed);
+        let queued = self.queued.bytes.load(Relaxed);
         if queued > 0 && queued + bytes > BYTES_MAX {
             return Err(NotTaken::TooSlow);
         }
         // Before the frame can be taken out again, so that the count never falls below what is there.
-        self.queued_bytes.fetch_add(bytes, Relaxed);
+        self.queued.add(bytes);
         self.frames.try_send(frame).map_err(|error| {
-            self.queued_bytes.fetch_sub(bytes, Relaxed);
-            if error.is_full() { NotTaken::TooSlow } else { NotTaken::Gone }
+            self.queued.sub(bytes);
+            if error.is_full() {
+                NotTaken::TooSlow
+            } else {
+                NotTaken::Gone
+            }
         })
+    }
+
+    /// How many frames wait.
+    pub(super) fn waiting(&self) -> usize {
+        self.queued.frames.load(Relaxed)
     }
 }
 
@@ -98,7 +126,7 @@ impl FrameReceiver {
     /// The next frame; `None` when the room has let go of the socket.
     pub async fn recv(&mut self) -> Option<SocketFrame> {
         let frame = self.frames.next().await?;
-        self.queued_bytes.fetch_sub(frame.len(), Relaxed);
+        self.queued.sub(frame.len());
         Some(frame)
     }
 }

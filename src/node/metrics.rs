@@ -2,6 +2,7 @@
 //! as many series as one.
 
 mod calls;
+mod queues;
 
 use std::sync::Arc;
 
@@ -12,6 +13,7 @@ use prometheus::{
 };
 
 pub use calls::Calls;
+pub use queues::{Queue, Queues};
 
 use crate::shard::ShardCounters;
 
@@ -39,6 +41,8 @@ pub struct Metrics {
     pub link_events: IntCounterVec,
     /// How calls begin and how they are.
     pub calls: Calls,
+    /// How full queues are.
+    pub queues: Queues,
     /// From the first datagram of a DTLS handshake to its keys.
     pub handshake_seconds: Histogram,
     /// DTLS handshakes that failed.
@@ -102,6 +106,7 @@ impl Metrics {
                 &["event"],
             )?,
             calls: Calls::new(&registry)?,
+            queues: Queues::new(&registry)?,
             handshake_seconds: Histogram::with_opts(
                 HistogramOpts::new("enfilade_dtls_handshake_seconds", "First DTLS datagram to keys")
                     .buckets(vec![0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0]),

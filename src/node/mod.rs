@@ -29,6 +29,7 @@ mod records;
 mod room_task;
 mod serve;
 mod shelf;
+mod turn;
 mod webhooks;
 
 use std::net::{IpAddr, SocketAddr};
@@ -44,7 +45,7 @@ pub use attached::{Attached, Closed};
 pub use cluster::{Arrivals, Cluster, ClusterConfig, HandedOn, Relay, RelayEvent, Route};
 pub use config::{RecordingConfig, ShutdownConfig};
 pub use frames::{FrameReceiver, SocketFrame};
-pub use metrics::{Calls, Metrics};
+pub use metrics::{Calls, Metrics, Queue, Queues};
 pub use records::{Records, RecordsClosed};
 pub use serve::{
     Configuration, KERNEL_BUFFER_BYTES, Load, SetLog, advertised_addresses, interface_addresses, listen_address, serve,
@@ -299,7 +300,7 @@ impl Node {
     }
 
     /// TURN servers that clients are told of.
-    pub fn turn(&self) -> Option<TurnServers> {
+    pub fn turn(&self) -> Vec<TurnServers> {
         self.inner.room_config().turn.clone()
     }
 

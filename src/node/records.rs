@@ -6,7 +6,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 use super::archive::{Clerk, Desk, Reading};
 use super::webhooks::{self, SigningKey};
-use super::{Metrics, unix_ms};
+use super::{Metrics, Queue, unix_ms};
 use crate::records::{
     Applied, Batch, Edit, Edited, EndWord, LinkRecord, Mark, Page, RecordsConfig, RecordsError, RoomRecord,
     SessionRecord, StayRecord, Store, WebhookKey, WebhookSecret, WebhooksConfig,
@@ -146,6 +146,7 @@ impl Records {
 
     /// Puts something on record, if there is place. Never waits.
     pub(super) fn tell(&self, event: Box<RoomEvent>) {
+        self.metrics.queues.filled(Queue::Records, &self.notes);
         if self.notes.try_send(Note::Event(event)).is_err() {
             self.metrics.records_dropped.with_label_values(&["full"]).inc();
         }

@@ -11,7 +11,7 @@ use super::directory::RoomHandle;
 use super::frames::{FrameSender, NotTaken, SocketFrame};
 use super::handshake::{self, Handshake, Order};
 use super::recording::Recording;
-use super::{Inner, unix_ms};
+use super::{Inner, Queue, unix_ms};
 use crate::federation::LinkCounters;
 use crate::recording;
 use crate::room::{HttpKey, HttpReply, Input, Output, Preset, Room, RoomConfig, SocketKey};
@@ -142,13 +142,17 @@ impl RoomTask {
             let input = tokio::select! {
                 biased;
                 Some(event) = events.recv() => {
+                    self.node.metrics.queues.seen(Queue::ShardEvents, events.len() + 1);
                     if let ShardEvent::Stats { stats, .. } = &event {
                         self.node.metrics.calls.measured(stats);
                     }
                     Input::Shard { event }
                 }
                 message = messages.recv() => match message {
-                    Some(message) => self.register(message),
+                    Some(message) => {
+                        self.node.metrics.queues.seen(Queue::Room, messages.len() + 1);
+                        self.register(message)
+                    }
                     None => return,
                 },
                 () = sleep_until(deadline), if deadline.is_some() => Input::Tick,
@@ -221,6 +225,7 @@ impl RoomTask {
                     };
                     // A stopped shard means that the node is stopping.
                     let _ = handle.send(Mail::Command(command)).await;
+                    self.node.metrics.queues.seen(Queue::Shard, handle.waiting());
                 }
                 Output::StartHandshake {
                     transport,
@@ -295,7 +300,7 @@ impl RoomTask {
             return;
         };
         match frames.send(frame) {
-            Ok(()) => {}
+            Ok(()) => self.node.metrics.queues.seen(Queue::Socket, frames.waiting()),
             Err(NotTaken::Gone) => {
                 self.sockets.remove(&socket);
             }

@@ -14,6 +14,7 @@ use tokio::sync::mpsc;
 
 pub use reload::{Configuration, Load, SetLog};
 
+use super::turn::{Greet, Stream, Surroundings, TurnServer};
 use super::{Metrics, Node, NodeParts, Records};
 use reload::{Asked, Live};
 
@@ -81,12 +82,20 @@ pub async fn serve(mut configuration: Configuration) -> anyhow::Result<()> {
         let restored = api::restore_revocations(&records, &keys).await;
         restored.context("what was revoked cannot be read (records.directory)")?;
     }
+    let around = Surroundings {
+        advertised: &advertised,
+        media: (config.media.listen, &ports),
+        listeners: vec![address.port()],
+        greet: tls.clone().map(|tls| greeting(tls, config.http.first_message_timeout)),
+    };
+    let turn = TurnServer::start(&config.turn_server, around, &metrics).await;
+    let turn = turn.context("the TURN server cannot start (turn_server)")?;
     let (node, arrivals) = Node::new(NodeParts {
         shards,
         advertised: advertised.clone(),
         tcp: config.media.tcp,
         identity: Arc::new(DtlsIdentity::generate().context("no certificate")?),
-        room: config.room.clone(),
+        room: reload::room_config(&config, turn.as_ref()),
         verify: keys.clone().verifier(),
         room_spread: config.media.room_spread,
         recording: config.recording.clone(),
@@ -116,6 +125,7 @@ pub async fn serve(mut configuration: Configuration) -> anyhow::Result<()> {
         keys,
         tls: tls.clone(),
         reloads,
+        turn,
     };
     let stop = async {
         tokio::select! {
@@ -150,6 +160,17 @@ pub async fn serve(mut configuration: Configuration) -> anyhow::Result<()> {
         }
     }
     Ok(())
+}
+
+/// Handshakes of the TURN server, with the certificate of the HTTP side.
+fn greeting(tls: Tls, patience: Duration) -> Greet {
+    Arc::new(move |stream| {
+        let tls = tls.clone();
+        Box::pin(async move {
+            let stream = tls.accept_turn(stream, patience).await?;
+            Ok(Box::new(stream) as Box<dyn Stream>)
+        })
+    })
 }
 
 /// Waits until a shard has ended, which none does before it is told to.

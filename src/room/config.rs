@@ -36,8 +36,9 @@ pub struct RoomConfig {
     pub max_lobby: usize,
     /// Codecs that may be sent (`[media] codecs` and `audio_codecs`).
     pub codecs: CodecPolicy,
-    /// TURN servers for clients that cannot reach the node by themselves.
-    pub turn: Option<TurnServers>,
+    /// TURN servers for clients that cannot reach the node by themselves: those of the operator, and the one of the node. Each has
+    /// its own secret.
+    pub turn: Vec<TurnServers>,
     /// What rooms do to each other.
     pub links: LinksConfig,
     /// Rooms may be recorded. Not configured here: a folder for recordings is (`[recording]`).

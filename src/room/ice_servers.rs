@@ -11,16 +11,16 @@ use crate::wire::{
 impl Room {
     /// The servers with credentials for a participant, and how long these are good for in milliseconds.
     pub(super) fn ice_servers(&self, participant: &ParticipantId) -> (Vec<IceServer>, Option<u64>) {
-        let Some(turn) = &self.config.turn else {
-            return (Vec::new(), None);
-        };
-        let credentials = turn.credentials(self.unix_ms / 1_000, participant.as_str());
-        let server = IceServer {
-            urls: turn.urls.clone(),
-            username: credentials.username,
-            credential: credentials.credential,
-        };
-        (vec![server], Some(turn.ttl.as_millis() as u64))
+        let ttl = self.config.turn.iter().map(|turn| turn.ttl).min();
+        let servers = self.config.turn.iter().map(|turn| {
+            let credentials = turn.credentials(self.unix_ms / 1_000, self.id.as_str(), participant.as_str());
+            IceServer {
+                urls: turn.urls.clone(),
+                username: credentials.username,
+                credential: credentials.credential,
+            }
+        });
+        (servers.collect(), ttl.map(|ttl| ttl.as_millis() as u64))
     }
 
     /// Fresh credentials for somebody whose old ones end.

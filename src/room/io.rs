@@ -142,7 +142,7 @@ pub enum Input {
     /// The configuration has other TURN servers, or another secret for them.
     Turn {
         /// What counts from now on.
-        servers: Option<TurnServers>,
+        servers: Vec<TurnServers>,
     },
     /// From whoever may manage the room without being in it.
     Manage {

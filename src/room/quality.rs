@@ -77,7 +77,7 @@ mod tests {
             loss_up,
             loss_down: 0.0,
             round_trip: Some(Duration::from_millis(round_trip_ms)),
-            video_served: None,
+            ..TransportStats::default()
         };
         let served = |share| TransportStats {
             video_served: Some(share),

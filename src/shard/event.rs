@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::command::TransportKey;
 use crate::media::{Decision, DownlinkStats, Layer, News, SourceKey};
-use crate::packet::Codec;
+use crate::packet::{Codec, Kind};
 
 /// One thing that happened.
 #[derive(Clone, Debug, PartialEq)]
@@ -81,6 +81,33 @@ pub struct TransportStats {
     /// Share of the bit rate of all videos as they were asked for that the path has room for; `None` where that is not known, or
     /// nothing is asked for.
     pub video_served: Option<f32>,
+    /// Interarrival jitter of what the client sends, as our reports tell it (RFC 3550 section 6.4.1).
+    pub jitter_up: Jitter,
+    /// The same of what we send, as the client reports it.
+    pub jitter_down: Jitter,
+}
+
+/// The largest of the streams of each kind, in microseconds. Packets of one picture leave together and arrive one after the other,
+/// which counts as jitter of video.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Jitter {
+    /// `None`: there was no report.
+    pub audio_us: Option<u32>,
+    /// The same for video.
+    pub video_us: Option<u32>,
+}
+
+impl Jitter {
+    /// Notes a report block about a stream.
+    pub fn note(&mut self, kind: Kind, jitter: u32) {
+        let (hertz, largest) = match kind {
+            Kind::Audio => (Codec::Opus.clock_rate_hz(), &mut self.audio_us),
+            Kind::Video => (Codec::Vp8.clock_rate_hz(), &mut self.video_us),
+        };
+        let micros = u64::from(jitter) * 1_000_000 / u64::from(hertz);
+        let micros = u32::try_from(micros).unwrap_or(u32::MAX);
+        *largest = Some(largest.map_or(micros, |largest| largest.max(micros)));
+    }
 }
 
 /// How a transport is doing, and why.
@@ -118,4 +145,25 @@ pub struct ExplainedVideo {
     pub decision: Decision,
     /// What is forwarded now; `None`: nothing.
     pub layer: Option<Layer>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn jitter_is_that_of_the_worst_stream_of_a_kind_on_its_own_clock() {
+        let mut jitter = Jitter::default();
+        for (kind, units) in [
+            (Kind::Audio, 480),
+            (Kind::Audio, 96),
+            (Kind::Video, 900),
+            (Kind::Video, 1_800),
+        ] {
+            jitter.note(kind, units);
+        }
+        assert_eq!((jitter.audio_us, jitter.video_us), (Some(10_000), Some(20_000)));
+        jitter.note(Kind::Video, u32::MAX);
+        assert_eq!(jitter.video_us, Some(u32::MAX), "a client may say anything");
+    }
 }

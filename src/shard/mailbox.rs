@@ -114,6 +114,11 @@ impl ShardHandle {
         Ok(())
     }
 
+    /// How many messages wait.
+    pub fn waiting(&self) -> usize {
+        self.mail.max_capacity() - self.mail.capacity()
+    }
+
     /// Delivers one message if there is room, for senders that may not wait.
     pub fn try_send(&self, mail: Mail) -> bool {
         let sent = self.mail.try_send(mail).is_ok();

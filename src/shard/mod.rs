@@ -48,7 +48,7 @@ use tokio::sync::mpsc;
 pub use command::{ShardCommand, ShardId, TransportKey};
 pub use config::MediaConfig;
 pub use counters::{Counter, DoorReason, ShardCounters};
-pub use event::{ShardEvent, TransportStats};
+pub use event::{Jitter, ShardEvent, TransportStats};
 pub use mailbox::{Mail, ShardHandle, Stopped};
 pub use socket::{Arrival, Offload, Via, offload};
 pub use start::{ShardConfig, ShardThread, start};

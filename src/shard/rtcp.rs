@@ -170,6 +170,7 @@ impl Shard {
             let round_trip = report::round_trip(ntp, &block);
             if let Some(seat) = entry.egresses.iter_mut().find(|seat| seat.ssrc == block.ssrc) {
                 reported.add(seat, &block, round_trip);
+                entry.path.jitter_down.note(seat.kind, block.jitter);
             }
             self.handle_report(ntp, slot, &block);
         }

@@ -5,7 +5,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::event::{ShardEvent, TransportStats};
+use super::event::{Jitter, ShardEvent, TransportStats};
 use super::mailbox::Mail;
 use super::sources::Home;
 use super::transports::Seat;
@@ -198,6 +198,7 @@ impl Shard {
                 && let Some(block) = received.stream.report(now)
             {
                 entry.path.fraction_lost_up = entry.path.fraction_lost_up.max(block.fraction_lost);
+                entry.path.jitter_up.note(received.stream.kind(), block.jitter);
                 blocks.push(block);
             }
         }
@@ -362,6 +363,8 @@ pub(super) struct PathStats {
     fraction_lost_down: u8,
     pub(super) round_trip: Option<Duration>,
     pub(super) redundancy: RedundancyNeed,
+    pub(super) jitter_up: Jitter,
+    pub(super) jitter_down: Jitter,
     told: TransportStats,
 }
 
@@ -387,6 +390,8 @@ impl PathStats {
             loss_down: f32::from(std::mem::take(&mut self.fraction_lost_down)) / 256.0,
             round_trip: self.round_trip,
             video_served: None,
+            jitter_up: std::mem::take(&mut self.jitter_up),
+            jitter_down: std::mem::take(&mut self.jitter_down),
         };
         self.told
     }

@@ -7,9 +7,12 @@
 use std::fmt;
 use std::time::Duration;
 
-use aws_lc_rs::hmac;
+use aws_lc_rs::{digest, hmac};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+
+/// Bytes of the hash that stands for a room in a user name: enough that no two of a node are the same.
+const ROOM_HASH_LEN: usize = 8;
 
 /// The TURN servers of a node.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -20,6 +23,8 @@ pub struct TurnServers {
     pub secret: TurnSecret,
     /// How long a user name is good for. A relay in use outlives it.
     pub ttl: Duration,
+    /// It is the one inside this node. It counts by user, so its user names tell rooms apart, in each of which there may be an "ann".
+    pub is_ours: bool,
 }
 
 /// What a client shows a TURN server. Its `Debug` does not show the password.
@@ -45,13 +50,35 @@ impl TurnSecret {
     pub fn new(secret: impl Into<String>) -> Self {
         Self(secret.into())
     }
+
+    /// One that nobody knows, for a TURN server in this process.
+    pub fn random() -> Self {
+        let mut bytes = [0; 32];
+        aws_lc_rs::rand::fill(&mut bytes).expect("the operating system gives random bytes");
+        Self(STANDARD.encode(bytes))
+    }
+
+    /// The password of a user name.
+    pub fn password(&self, username: &str) -> String {
+        let key = hmac::Key::new(hmac::HMAC_SHA1_FOR_LEGACY_USE_ONLY, self.0.as_bytes());
+        STANDARD.encode(hmac::sign(&key, username.as_bytes()))
+    }
 }
 
 impl TurnServers {
-    /// Credentials for `user`, made at `unix_secs` (seconds since 1970). A user's name may be anything: what not every server and
+    /// Credentials for `user` of `room`, made at `unix_secs` (seconds since 1970). A user's name may be anything: what not every server and
     /// HTTP header takes is written in hexadecimal.
-    pub fn credentials(&self, unix_secs: u64, user: &str) -> TurnCredentials {
+    pub fn credentials(&self, unix_secs: u64, room: &str, user: &str) -> TurnCredentials {
         let mut username = format!("{}:", unix_secs.saturating_add(self.ttl.as_secs()));
+        if self.is_ours {
+            // The whole name would not fit in a user name beside that of the participant.
+            let hash = digest::digest(&digest::SHA256, room.as_bytes());
+            hash.as_ref()
+                .iter()
+                .take(ROOM_HASH_LEN)
+                .for_each(|byte| username.push_str(&format!("{byte:02x}")));
+            username.push('~');
+        }
         for byte in user.bytes() {
             if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
                 username.push(char::from(byte));
@@ -59,8 +86,7 @@ impl TurnServers {
                 username.push_str(&format!("%{byte:02X}"));
             }
         }
-        let key = hmac::Key::new(hmac::HMAC_SHA1_FOR_LEGACY_USE_ONLY, self.secret.0.as_bytes());
-        let credential = STANDARD.encode(hmac::sign(&key, username.as_bytes()));
+        let credential = self.secret.password(&username);
         TurnCredentials { username, credential }
     }
 }
@@ -107,12 +133,25 @@ mod tests {
             urls: vec!["turn:turn.example.org".to_owned()],
             secret: TurnSecret::new("north-of-the-river"),
             ttl: Duration::from_secs(600),
+            is_ours: false,
         }
     }
 
     #[test]
+    fn who_is_called_the_same_in_another_room_is_another_user_of_our_own_server() {
+        let ours = TurnServers {
+            is_ours: true,
+            ..servers()
+        };
+        let written = |room: &str| ours.credentials(0, room, "ann").username;
+        assert_ne!(written("one"), written("two"));
+        assert_eq!(written("one"), written("one"));
+        assert!(written("one").ends_with("~ann"));
+    }
+
+    #[test]
     fn credentials_are_those_a_turn_server_computes() {
-        let TurnCredentials { username, credential } = servers().credentials(1_700_000_000, "ann");
+        let TurnCredentials { username, credential } = servers().credentials(1_700_000_000, "room", "ann");
         assert_eq!(username, "1700000600:ann");
         // printf '1700000600:ann' | openssl dgst -sha1 -hmac north-of-the-river -binary | base64
         assert_eq!(credential, "v+T6U978GMMY/lKsnlN1WL7hBFc=");
@@ -120,7 +159,7 @@ mod tests {
 
     #[test]
     fn a_name_that_is_no_word_is_written_so_that_everybody_takes_it() {
-        let written = |user: &str| servers().credentials(0, user).username;
+        let written = |user: &str| servers().credentials(0, "room", user).username;
         assert_eq!(written("a\"b:c>"), "600:a%22b%3Ac%3E");
         assert_eq!(written("grün"), "600:gr%C3%BCn");
         assert_ne!(written("a%41"), written("aA"));
@@ -128,8 +167,8 @@ mod tests {
 
     #[test]
     fn nothing_secret_is_shown() {
-        let shown = format!("{:?} {:?}", servers(), servers().credentials(0, "ann"));
-        let password = servers().credentials(0, "ann").credential;
+        let shown = format!("{:?} {:?}", servers(), servers().credentials(0, "room", "ann"));
+        let password = servers().credentials(0, "room", "ann").credential;
         assert!(!shown.contains("north") && !shown.contains(&password), "{shown}");
     }
 

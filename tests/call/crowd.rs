@@ -66,6 +66,18 @@ async fn fifty_people_in_one_room_hear_everybody() {
         assert_eq!(metrics.sum(counted, ""), f64::from(PEOPLE), "{counted}");
     }
     assert!(metrics.sum("enfilade_loss_ratio_count", "direction=\"down\"") > 0.0);
+    let jitter = |direction| {
+        metrics.sum(
+            "enfilade_jitter_seconds_count",
+            &format!("direction=\"{direction}\",kind=\"video\""),
+        )
+    };
+    assert!(jitter("up") > 0.0 && jitter("down") > 0.0);
+    let peak = |queue: &str| metrics.sum("enfilade_queue_depth_peak", &format!("queue=\"{queue}\""));
+    for queue in ["room", "shard-events", "socket"] {
+        assert!(peak(queue) >= 1.0, "{queue}");
+    }
+    assert_eq!(peak("turn"), 0.0, "there is none");
 }
 
 #[tokio::test]

@@ -295,7 +295,10 @@ async fn who_pings_without_end_and_reads_nothing_waits() {
     'flood: for _ in 0..600 {
         for _ in 0..1_000 {
             let ping = flood.send(Message::Ping(vec![b'x'; 125].into()));
-            if tokio::time::timeout(std::time::Duration::from_secs(2), ping).await.is_err() {
+            if tokio::time::timeout(std::time::Duration::from_secs(2), ping)
+                .await
+                .is_err()
+            {
                 waits = true;
                 break 'flood;
             }

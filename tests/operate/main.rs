@@ -10,3 +10,4 @@ mod proxies;
 mod reload;
 mod story;
 mod tls;
+mod turn;

@@ -67,6 +67,67 @@ async fn new_rooms_have_new_limits_and_what_needs_a_restart_is_named() {
 }
 
 #[tokio::test]
+async fn those_who_are_here_are_told_of_other_turn_servers_and_of_another_secret() {
+    let folder = Folder::new("turn-servers");
+    let settings = |host: &str, secret: &str| format!("[turn]\nurls = [\"turn:{host}\"]\nsecret = \"{secret}\"\n");
+    let file = folder.write("enfilade.toml", &settings("one.example.org", "the-first-secret"));
+    let server = serve(&[("ENFILADE_CONFIG", &file)]).await;
+    let mut ann = enter(&server, &super::house::development(), "ann").await.unwrap();
+    let asked = ann.request("ice.servers", json!({})).await.unwrap();
+    assert_eq!(asked["iceServers"][0]["urls"], json!(["turn:one.example.org"]));
+
+    folder.write("enfilade.toml", &settings("two.example.org", "the-second-secret"));
+    server.hang_up().unwrap();
+    let line = server.logged("the configuration was read again").await.unwrap();
+    assert!(line.contains("turn.secret") && line.contains("turn.urls"), "{line}");
+    let asked = ann.request("ice.servers", json!({})).await.unwrap();
+    let told = &asked["iceServers"][0];
+    assert_eq!(told["urls"], json!(["turn:two.example.org"]));
+    // What the new TURN server computes.
+    let secret = enfilade::transport::turn::TurnSecret::new("the-second-secret");
+    assert_eq!(told["credential"], secret.password(told["username"].as_str().unwrap()));
+
+    folder.write("enfilade.toml", "");
+    assert!(printed(&server, &["reload"]).await.contains("turn.urls"));
+    let asked = ann.request("ice.servers", json!({})).await.unwrap();
+    assert_eq!(asked["iceServers"], json!([]));
+}
+
+#[tokio::test]
+async fn a_signal_changes_what_is_logged_in_both_directions() {
+    let folder = Folder::new("log-filter");
+    let filter = |text: &str| format!("[log]\nfilter = \"{text}\"\n");
+    let file = folder.write("enfilade.toml", &filter("info"));
+    let server = serve(&[("ENFILADE_CONFIG", &file), ("ENFILADE_LOG__FILTER", "")]).await;
+    let opened = |server: &testkit::Server| {
+        let log = server.log();
+        log.iter()
+            .filter(|line| line.contains("a signalling socket opens"))
+            .count()
+    };
+    let development = super::house::development();
+    let _ann = enter(&server, &development, "ann").await.unwrap();
+    assert_eq!(opened(&server), 0);
+
+    folder.write("enfilade.toml", &filter("info,enfilade::api=debug"));
+    server.hang_up().unwrap();
+    server.logged("the configuration was read again").await.unwrap();
+    let _bob = enter(&server, &development, "bob").await.unwrap();
+    server.logged("a signalling socket opens").await.unwrap();
+    let before = opened(&server);
+
+    folder.write("enfilade.toml", &filter("warn"));
+    printed(&server, &["reload"]).await;
+    let lines = server.log().len();
+    let _eve = enter(&server, &development, "eve").await.unwrap();
+    assert_eq!((opened(&server), server.log().len()), (before, lines));
+
+    folder.write("enfilade.toml", &filter("what=is=this"));
+    let output = command(&server, &["reload"], &[]).await;
+    assert!(!output.status.success());
+}
+
+#[tokio::test]
 async fn an_unlawful_configuration_is_refused_with_every_problem_and_changes_nothing() {
     let folder = Folder::new("unlawful");
     let file = folder.write("enfilade.toml", "[room]\nmax_participants = 1\n");

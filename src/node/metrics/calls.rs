@@ -13,6 +13,7 @@ pub struct Calls {
     connect_seconds: Histogram,
     round_trip_seconds: Histogram,
     loss: HistogramVec,
+    jitter: HistogramVec,
 }
 
 impl Calls {
@@ -44,11 +45,20 @@ impl Calls {
                 .buckets(vec![0.0, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5]),
                 &["direction"],
             )?,
+            jitter: HistogramVec::new(
+                HistogramOpts::new(
+                    "enfilade_jitter_seconds",
+                    "Interarrival jitter as RTCP reports tell it, of each participant every two seconds",
+                )
+                .buckets(vec![0.001, 0.0025, 0.005, 0.01, 0.02, 0.03, 0.05, 0.1, 0.2, 0.5]),
+                &["direction", "kind"],
+            )?,
         };
         registry.register(Box::new(calls.join_seconds.clone()))?;
         registry.register(Box::new(calls.connect_seconds.clone()))?;
         registry.register(Box::new(calls.round_trip_seconds.clone()))?;
         registry.register(Box::new(calls.loss.clone()))?;
+        registry.register(Box::new(calls.jitter.clone()))?;
         Ok(calls)
     }
 
@@ -69,6 +79,14 @@ impl Calls {
         }
         for (direction, loss) in [("up", stats.loss_up), ("down", stats.loss_down)] {
             self.loss.with_label_values(&[direction]).observe(f64::from(loss));
+        }
+        for (direction, jitter) in [("up", stats.jitter_up), ("down", stats.jitter_down)] {
+            for (kind, micros) in [("audio", jitter.audio_us), ("video", jitter.video_us)] {
+                if let Some(micros) = micros {
+                    let seconds = f64::from(micros) / 1e6;
+                    self.jitter.with_label_values(&[direction, kind]).observe(seconds);
+                }
+            }
         }
     }
 }

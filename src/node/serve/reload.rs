@@ -5,10 +5,11 @@ use std::fmt;
 use tokio::signal::unix::Signal;
 use tokio::sync::{mpsc, oneshot};
 
-use super::Node;
+use super::{Node, TurnServer};
 use crate::api::token::Keyring;
 use crate::api::{Order, Reloaded, Tls};
 use crate::config::{Config, ConfigError, Loaded, LogConfig};
+use crate::room::RoomConfig;
 
 /// Reads the configuration anew, from where it came from.
 pub type Load = Box<dyn FnMut() -> Result<Loaded, ConfigError> + Send>;
@@ -36,6 +37,15 @@ pub(super) struct Live {
     pub(super) keys: Keyring,
     pub(super) tls: Option<Tls>,
     pub(super) reloads: prometheus::IntCounterVec,
+    pub(super) turn: Option<TurnServer>,
+}
+
+/// What rooms are made of: the configuration, and the TURN server inside when there is one.
+pub(super) fn room_config(config: &Config, turn: Option<&TurnServer>) -> RoomConfig {
+    match turn {
+        Some(turn) => turn.told_in(config.room.clone(), config.turn_server.ttl),
+        None => config.room.clone(),
+    }
 }
 
 /// Why the node is to stop.
@@ -104,7 +114,8 @@ impl Configuration {
         let config = &loaded.config;
         live.keys.replace(&config.keys);
         live.node.records().sign_with(&config.webhooks);
-        live.node.reconfigure_rooms(config.room.clone()).await;
+        let room = room_config(config, live.turn.as_ref());
+        live.node.reconfigure_rooms(room).await;
         if let Err(error) = (self.set_log)(&config.log) {
             tracing::warn!(error, "log.filter cannot be changed");
         }

@@ -70,7 +70,7 @@ fn explained(key: EgressKey, source: SourceKey) -> Explained {
             loss_up: 0.05,
             loss_down: 0.5,
             round_trip: Some(Duration::from_millis(50)),
-            video_served: None,
+            ..TransportStats::default()
         },
         sources: vec![ExplainedSource {
             source,

@@ -88,7 +88,7 @@ pub(super) struct World {
 
 pub(super) fn config() -> RoomConfig {
     RoomConfig {
-        turn: None,
+        turn: Vec::new(),
         resume_window: WINDOW,
         departure_timeout: Duration::ZERO,
         max_rooms: 10,

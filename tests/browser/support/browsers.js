@@ -5,7 +5,8 @@ const first = (...paths) => paths.find((path) => path && existsSync(path)) ?? nu
 export const CHROMIUM = first(process.env.CHROMIUM, '/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome');
 export const FIREFOX = first(process.env.FIREFOX, '/usr/bin/firefox-esr', '/usr/bin/firefox');
 
-export function launchChromium() {
+/** @param {string[]} [flags] more of them */
+export function launchChromium(flags = []) {
   return puppeteer.launch({
     executablePath: CHROMIUM,
     headless: true,
@@ -21,6 +22,7 @@ export function launchChromium() {
       '--disable-backgrounding-occluded-windows',
       '--disable-renderer-backgrounding',
       '--disable-background-networking',
+      ...flags,
     ],
   });
 }

@@ -29,11 +29,11 @@ const call = {
 
   /**
    * `key`: encrypt end to end with it (empty: with one that comes later). `window.platformChange` goes over the browser's platform.
-   * `ways`: of the media, by port of this machine; absent: the server's own. `policy`: of the peer connection.
+   * `ways`: of the media, by port of this machine; absent: the server's own. `policy`: of the peer connection. `relays`: a part of the URLs of the TURN servers that it is told of.
    * @param {{room: string, name: string, camera?: {width: number, height: number, publish?: object}, microphone?: boolean, seats?: number,
-   *   key?: string, participant?: string, ways?: {udp?: number, tcp?: number}, policy?: RTCIceTransportPolicy, url?: string[]}} options url: of nodes that act as one
+   *   key?: string, participant?: string, ways?: {udp?: number, tcp?: number}, policy?: RTCIceTransportPolicy, relays?: string, url?: string[]}} options url: of nodes that act as one
    */
-  async join({ room, name, camera, microphone, seats, key, participant, ways, policy, url }) {
+  async join({ room, name, camera, microphone, seats, key, participant, ways, policy, relays, url }) {
     const platform = { ...browserPlatform(), ...window.platformChange };
     if (key !== undefined) {
       call.keys = new KeyProvider({ switchAfterMs: 1000 });
@@ -52,7 +52,8 @@ const call = {
       platform: {
         ...platform,
         createPeerConnection(config) {
-          const pc = platform.createPeerConnection(policy ? { ...config, iceTransportPolicy: policy } : config);
+          const told = relays ? config.iceServers.map((server) => ({ ...server, urls: [server.urls].flat().filter((one) => one.includes(relays)) })) : config.iceServers;
+          const pc = platform.createPeerConnection({ ...config, iceServers: told, ...(policy ? { iceTransportPolicy: policy } : {}) });
           const real = pc.setLocalDescription.bind(pc);
           pc.setLocalDescription = (description) => ((call.offers += 1), real(description));
           const answered = pc.setRemoteDescription.bind(pc);

@@ -15,14 +15,15 @@ export function lacking(browsers) {
 /**
  * A test with a server and browsers of its own.
  * @param {string} name
- * @param {{browsers?: ('chromium' | 'firefox')[], proxy?: boolean, timeout?: number, env?: Record<string, string>}} options env: of the server
+ * @param {{browsers?: ('chromium' | 'firefox')[], proxy?: boolean, timeout?: number, env?: Record<string, string>, tls?: import('./certificate.js').Certificate}} options env: of the server; tls: what it shows,
+ *   and Chromium trusts
  * @param {(scene: Awaited<ReturnType<typeof setUp>>, t: import("node:test").TestContext) => Promise<void>} run
  */
-export function scene(name, { browsers = ['chromium'], proxy = false, timeout = 120_000, env = {} }, run) {
+export function scene(name, { browsers = ['chromium'], proxy = false, timeout = 120_000, env = {}, tls }, run) {
   const why = lacking(browsers);
   test(name, { timeout, skip: why && !process.env.CI ? why : false }, async (t) => {
     if (why) throw new Error(why);
-    const stage = await setUp(browsers, proxy, env);
+    const stage = await setUp(browsers, proxy, env, tls);
     try {
       await run(stage, t);
     } catch (error) {
@@ -38,9 +39,10 @@ export function scene(name, { browsers = ['chromium'], proxy = false, timeout = 
  * @param {('chromium' | 'firefox')[]} browsers
  * @param {boolean} withProxy
  * @param {Record<string, string>} env
+ * @param {import('./certificate.js').Certificate} [tls]
  */
-async function setUp(browsers, withProxy, env) {
-  const server = await startServer({ env });
+async function setUp(browsers, withProxy, env, tls) {
+  const server = await startServer({ env, tls });
   const proxy = withProxy ? await startProxy(server.port) : null;
   /** @type {Record<string, import('puppeteer-core').Browser>} */
   const running = {};
@@ -50,7 +52,7 @@ async function setUp(browsers, withProxy, env) {
     await server.stop();
   };
   try {
-    for (const name of browsers) running[name] = await LAUNCH[name]();
+    for (const name of browsers) running[name] = await (tls && name === 'chromium' ? LAUNCH.chromium(tls.flags) : LAUNCH[name]());
   } catch (error) {
     await tearDown();
     throw error;

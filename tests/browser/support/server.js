@@ -42,13 +42,14 @@ async function freeMediaPorts(count = availableParallelism()) {
 
 /**
  * Starts the server in development mode on ports of its own.
- * @param {{env?: Record<string, string>}} [options]
+ * @param {{env?: Record<string, string>, tls?: import('./certificate.js').Certificate}} [options]
  */
-export async function startServer({ env = {} } = {}) {
+export async function startServer({ env = {}, tls } = {}) {
   const path = binary();
   if (!path) throw new Error('the server was not built: cargo build');
   const [http, media] = [await freeTcpPort(), await freeMediaPorts()];
-  const url = `http://localhost:${http}`;
+  const url = `${tls ? 'https' : 'http'}://localhost:${http}`;
+  const shown = tls ? { ENFILADE_HTTP__TLS_CERTIFICATE: tls.certificate, ENFILADE_HTTP__TLS_KEY: tls.key } : {};
   let child;
   let output = '';
 
@@ -56,7 +57,7 @@ export async function startServer({ env = {} } = {}) {
     child = spawn(path, [], {
       cwd: root,
       stdio: ['ignore', 'pipe', 'pipe'],
-      env: { ...process.env, ENFILADE_HTTP__LISTEN: `127.0.0.1:${http}`, ENFILADE_MEDIA__FIRST_PORT: String(media), ENFILADE_ROOM__MAX_DELAY: '0s', ...env },
+      env: { ...process.env, ENFILADE_HTTP__LISTEN: `127.0.0.1:${http}`, ENFILADE_MEDIA__FIRST_PORT: String(media), ENFILADE_ROOM__MAX_DELAY: '0s', ...shown, ...env },
     });
     for (const stream of [child.stdout, child.stderr]) stream.on('data', (data) => (output = (output + data).slice(-20_000)));
     const { exitCode, signalCode } = await ready();

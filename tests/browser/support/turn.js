@@ -10,7 +10,8 @@ export const TURNSERVER = [process.env.TURNSERVER, '/usr/bin/turnserver', '/usr/
 /** An address of this machine that is not loopback, which a TURN server refuses to relay to. */
 export const ownAddress = () => Object.values(networkInterfaces()).flat().find((own) => own?.family === 'IPv4' && !own.internal)?.address ?? null;
 
-async function freePort() {
+/** @returns {Promise<number>} a UDP port nobody uses */
+export async function freePort() {
   const probe = createSocket('udp4');
   await new Promise((resolve) => probe.bind(0, '0.0.0.0', () => resolve(undefined)));
   const { port } = probe.address();

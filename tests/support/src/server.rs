@@ -78,7 +78,12 @@ impl Server {
                 "ENFILADE_LOG__FILTER",
                 std::env::var("ENFILADE_TEST_LOG").unwrap_or("info".to_owned()),
             )
-            .envs(settings.iter().copied())
+            .envs(settings.iter().copied());
+        // An empty one leaves the filter to the configuration file.
+        if settings.contains(&("ENFILADE_LOG__FILTER", "")) {
+            command.env_remove("ENFILADE_LOG__FILTER");
+        }
+        command
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::piped());
