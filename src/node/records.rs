@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{broadcast, mpsc, oneshot, watch};
 
 use super::webhooks::{self, SigningKey};
 use super::{Metrics, unix_ms};
@@ -18,6 +18,9 @@ const NOTES_CAPACITY: usize = 65_536;
 const NEWS_CAPACITY: usize = 1_024;
 /// Notes of one transaction.
 const BATCH_MAX: usize = 1_024;
+/// Rooms that have changed by what happened in them, and that other nodes have not been told of yet. Whoever is further behind looks at
+/// all rooms.
+const CHANGES_CAPACITY: usize = 1_024;
 
 /// Something to be written.
 pub(super) enum Note {
@@ -29,8 +32,12 @@ pub(super) enum Note {
     Settled(u64),
     /// A room is made or changed.
     Edit(Box<Edit>, oneshot::Sender<Edited>),
+    /// A room is taken in as all nodes keep it.
+    Adopt(Box<RoomRecord>, oneshot::Sender<(RoomRecord, bool)>),
     /// Who signs?
     Key(oneshot::Sender<Vec<u8>>),
+    /// All nodes sign with this.
+    AdoptKey(Vec<u8>, oneshot::Sender<Vec<u8>>),
     /// Look for what is too old.
     Forget,
     /// The node stops.
@@ -50,6 +57,9 @@ pub struct Records {
     store: Arc<Store>,
     notes: mpsc::Sender<Note>,
     delivery: watch::Receiver<Delivery>,
+    changes: broadcast::Sender<RoomRecord>,
+    /// Counts the keys that webhooks were signed with; 0: it is not known yet with which.
+    key_number: Arc<watch::Sender<u64>>,
     metrics: Metrics,
 }
 
@@ -74,21 +84,33 @@ impl Records {
         let (notes, inbox) = mpsc::channel(NOTES_CAPACITY);
         let (news, arrivals) = mpsc::channel(NEWS_CAPACITY);
         let (told, delivery) = watch::channel(Delivery::default());
+        let (changes, _) = broadcast::channel(CHANGES_CAPACITY);
+        let key_number = Arc::new(watch::Sender::new(1));
         let keeper = Keeper {
             store: Arc::clone(&store),
             news,
+            changes: changes.clone(),
             metrics: metrics.clone(),
         };
         std::thread::Builder::new()
             .name("records".to_owned())
             .spawn(move || keeper.run(inbox))?;
         let waiting = store.waiting()?;
-        let post = webhooks::Post::new(Arc::clone(&store), notes.downgrade(), metrics.clone(), told);
+        let key_numbers = key_number.subscribe();
+        let post = webhooks::Post::new(
+            Arc::clone(&store),
+            notes.downgrade(),
+            metrics.clone(),
+            told,
+            key_numbers,
+        );
         tokio::spawn(post.run(waiting, arrivals));
         Ok(Self {
             store,
             notes,
             delivery,
+            changes,
+            key_number,
             metrics,
         })
     }
@@ -144,15 +166,64 @@ impl Records {
         answer.await.map_err(|_| RecordsClosed)
     }
 
+    /// Takes in a room as all nodes keep it. Answers how it is now, and whether anything has changed by it here.
+    pub(super) async fn adopt(&self, record: RoomRecord) -> Result<(RoomRecord, bool), RecordsClosed> {
+        let (reply, answer) = oneshot::channel();
+        let note = Note::Adopt(Box::new(record), reply);
+        self.notes.send(note).await.map_err(|_| RecordsClosed)?;
+        answer.await.map_err(|_| RecordsClosed)
+    }
+
+    /// Rooms that change from now on by what happens in them.
+    pub(super) fn changes(&self) -> broadcast::Receiver<RoomRecord> {
+        self.changes.subscribe()
+    }
+
     /// The public key by which webhooks are verified, in PEM.
     ///
     /// # Errors
     /// When there is none.
     pub async fn public_key(&self) -> Result<String, RecordsClosed> {
+        let mut number = self.key_number.subscribe();
+        // The sender is a part of this.
+        drop(number.wait_for(|number| *number > 0).await);
+        let key = self.key().await?;
+        SigningKey::read(&key).map(|key| key.public_pem()).ok_or(RecordsClosed)
+    }
+
+    /// The key pair by which webhooks are signed, made if there is none.
+    pub(super) async fn key(&self) -> Result<Vec<u8>, RecordsClosed> {
         let (reply, answer) = oneshot::channel();
         self.notes.send(Note::Key(reply)).await.map_err(|_| RecordsClosed)?;
-        let key = answer.await.map_err(|_| RecordsClosed)?;
-        SigningKey::read(&key).map(|key| key.public_pem()).ok_or(RecordsClosed)
+        answer.await.map_err(|_| RecordsClosed)
+    }
+
+    /// Nothing is signed until it is known with which key all nodes sign.
+    pub(super) fn hold_key(&self) {
+        self.key_number.send_replace(0);
+    }
+
+    /// With the key that is kept here, then.
+    pub(super) fn settle_key(&self) {
+        self.key_number.send_if_modified(|number| {
+            *number == 0 && {
+                *number = 1;
+                true
+            }
+        });
+    }
+
+    /// Signs with this from now on.
+    pub(super) async fn adopt_key(&self, key: Vec<u8>) -> Result<(), RecordsClosed> {
+        if self.key().await? != key {
+            let (reply, answer) = oneshot::channel();
+            let note = Note::AdoptKey(key, reply);
+            self.notes.send(note).await.map_err(|_| RecordsClosed)?;
+            answer.await.map_err(|_| RecordsClosed)?;
+            self.key_number.send_modify(|number| *number += 1);
+        }
+        self.settle_key();
+        Ok(())
     }
 
     /// Whether rooms may name endpoints on private networks.
@@ -178,6 +249,7 @@ impl Records {
 struct Keeper {
     store: Arc<Store>,
     news: mpsc::Sender<Applied>,
+    changes: broadcast::Sender<RoomRecord>,
     metrics: Metrics,
 }
 
@@ -185,6 +257,7 @@ struct Keeper {
 #[derive(Default)]
 struct Replies {
     edits: Vec<(Edited, oneshot::Sender<Edited>)>,
+    adopted: Vec<((RoomRecord, bool), oneshot::Sender<(RoomRecord, bool)>)>,
     keys: Vec<(Vec<u8>, oneshot::Sender<Vec<u8>>)>,
     stops: Vec<oneshot::Sender<()>>,
 }
@@ -195,7 +268,11 @@ impl Keeper {
         while inbox.blocking_recv_many(&mut notes, BATCH_MAX) > 0 {
             let (count, mut replies) = (notes.len() as u64, Replies::default());
             match self.write(&mut notes, &mut replies) {
-                Ok(applied) => {
+                Ok(mut applied) => {
+                    for room in applied.rooms.drain(..) {
+                        // One node alone has nobody to tell.
+                        let _alone = self.changes.send(room);
+                    }
                     let not_kept = self.metrics.records_dropped.with_label_values(&["too-many"]);
                     not_kept.inc_by(applied.not_kept);
                     // Without somebody who sends them, webhooks wait for the next start. News come before replies: whoever was
@@ -231,6 +308,11 @@ impl Note {
             Note::Over(session) => batch.lost(&session)?,
             Note::Settled(letter) => batch.settled(letter)?,
             Note::Edit(edit, reply) => replies.edits.push((batch.edit(*edit)?, reply)),
+            Note::Adopt(record, reply) => replies.adopted.push((batch.adopt(*record)?, reply)),
+            Note::AdoptKey(key, reply) => {
+                batch.adopt_key(&key)?;
+                replies.keys.push((key, reply));
+            }
             Note::Key(reply) => {
                 if let Some(key) = batch.signing_key(SigningKey::generate)? {
                     replies.keys.push((key, reply));
@@ -251,6 +333,9 @@ impl Replies {
     fn send(self) {
         for (edited, reply) in self.edits {
             let _gone = reply.send(edited);
+        }
+        for (adopted, reply) in self.adopted {
+            let _gone = reply.send(adopted);
         }
         for (key, reply) in self.keys {
             let _gone = reply.send(key);

@@ -34,6 +34,8 @@ pub(super) struct Post {
     notes: mpsc::WeakSender<Note>,
     metrics: Metrics,
     told: watch::Sender<Delivery>,
+    /// Counts the keys that there were; 0: it is not known yet with which to sign.
+    key_number: watch::Receiver<u64>,
 }
 
 /// What one request needs.
@@ -51,17 +53,19 @@ impl Post {
         notes: mpsc::WeakSender<Note>,
         metrics: Metrics,
         told: watch::Sender<Delivery>,
+        key_number: watch::Receiver<u64>,
     ) -> Self {
         Self {
             store,
             notes,
             metrics,
             told,
+            key_number,
         }
     }
 
     /// Sends what waits and what comes, until the keeper ends.
-    pub(super) async fn run(self, waiting: Vec<Waiting>, mut arrivals: mpsc::Receiver<Applied>) {
+    pub(super) async fn run(mut self, waiting: Vec<Waiting>, mut arrivals: mpsc::Receiver<Applied>) {
         let mut courier = Courier::default();
         for one in waiting {
             courier.add(one);
@@ -72,7 +76,7 @@ impl Post {
         let mut forget = tokio::time::interval(FORGET_INTERVAL);
         loop {
             self.show(&courier);
-            if !courier.is_empty() && tools.is_none() {
+            if *self.key_number.borrow() > 0 && !courier.is_empty() && tools.is_none() {
                 tools = self.tools().await;
             }
             let now = Instant::now();
@@ -116,6 +120,8 @@ impl Post {
                     }
                 }
                 () = sleep_until(next), if next.is_some() => {}
+                // Whoever changes it is a part of the node, and ends with the keeper.
+                Ok(()) = self.key_number.changed() => tools = None,
                 _ = forget.tick() => {
                     // A queue that is full has other things to do; there is a next time.
                     let _full = self.notes.upgrade().map(|notes| notes.try_send(Note::Forget));

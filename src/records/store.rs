@@ -12,6 +12,7 @@ use super::table::{BY_ROOM, BY_START, LINKS, META, OPEN, ROOMS, SESSIONS, SPOOL,
 use super::webhook::Letter;
 use super::{RecordsConfig, RecordsError, Waiting, WebhooksConfig};
 
+mod shared;
 mod write;
 
 /// Of the format of the records.
@@ -42,7 +43,7 @@ pub struct Batch<'a> {
 }
 
 /// What came of a batch, once it is kept.
-#[derive(Debug, Default, PartialEq, Eq)]
+#[derive(Debug, Default, PartialEq)]
 pub struct Applied {
     /// Webhooks that wait to be sent from now on.
     pub queued: Vec<Waiting>,
@@ -50,6 +51,8 @@ pub struct Applied {
     pub crowded_out: Vec<u64>,
     /// Stays and links that are not kept, because their session has too many.
     pub not_kept: u64,
+    /// Rooms made ahead that have changed by what happened in them.
+    pub rooms: Vec<RoomRecord>,
 }
 
 /// A change of a room that was made ahead, or is made now.
@@ -173,11 +176,11 @@ impl Store {
     /// When the database cannot be read.
     pub fn room(&self, room: &str) -> Result<Option<(RoomRecord, bool)>, RecordsError> {
         let read = self.database.begin_read()?;
-        let Some(record) = get(&read.open_table(ROOMS)?, room)? else {
+        let Some(record) = get::<RoomRecord>(&read.open_table(ROOMS)?, room)? else {
             return Ok(None);
         };
         let by_room = read.open_table(BY_ROOM)?;
-        let was_used = by_room.range((room, 0, "")..(room, u64::MAX, ""))?.next().is_some();
+        let was_used = record.used || by_room.range((room, 0, "")..(room, u64::MAX, ""))?.next().is_some();
         Ok(Some((record, was_used)))
     }
 
