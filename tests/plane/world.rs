@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use enfilade::cluster::{Load, NodeId, NodeInfo, Nodes, PROTOCOL, RENEW, place};
+use enfilade::cluster::{LEASE, Load, NodeId, NodeInfo, Nodes, PROTOCOL, RENEW, place};
 use enfilade::wire::RoomId;
 
 /// Everything within it happens at once, as far as anybody can tell.
@@ -339,6 +339,11 @@ impl World {
 
     /// Who looks now removes what is over; what others have removed in the same moment is tried in vain.
     fn give_up(&mut self, since: Duration) {
+        let now = self.now();
+        let is_over = |node: &Node| self.view.silence(now, &node.id).is_some_and(|silence| silence >= LEASE);
+        if !self.nodes.iter().any(is_over) {
+            return;
+        }
         let mut removed: Vec<usize> = Vec::new();
         for at in 0..self.nodes.len() {
             let node = &self.nodes[at];

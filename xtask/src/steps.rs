@@ -46,7 +46,14 @@ pub(crate) const STEPS: &[Step] = &[
     Step {
         name: "test",
         what: "Rust tests of the whole workspace",
-        needs: &[install::VALGRIND, install::NATS],
+        needs: &[
+            install::VALGRIND,
+            install::NATS,
+            install::IP,
+            install::IPTABLES,
+            install::FAKETIME,
+            install::STRESS,
+        ],
         run: rust::test,
     },
     Step {

@@ -38,6 +38,13 @@ const TELLING: Duration = Duration::from_secs(2);
 /// Where the key pair that signs webhooks stands.
 const WEBHOOKS_KEY: &str = "webhooks";
 
+/// Which copy of a room it is: its version, and what only ever goes one way.
+type CopyOf = (u64, bool, bool);
+
+const fn copy_of(record: &RoomRecord) -> CopyOf {
+    (record.version, record.used, record.deactivated)
+}
+
 /// Why a room cannot be made or changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum EditError {
@@ -168,7 +175,7 @@ impl Shared {
     }
 
     /// All that is kept here and that the table has not told of goes into it.
-    async fn sweep(&self, records: &Records, told: &HashMap<RoomId, RoomRecord>) {
+    async fn sweep(&self, records: &Records, told: &HashMap<RoomId, CopyOf>) {
         let mut after: Option<RoomId> = None;
         loop {
             let from = after.clone();
@@ -179,7 +186,7 @@ impl Shared {
             let lacking = page
                 .items
                 .into_iter()
-                .filter(|known| told.get(&known.room) != Some(known));
+                .filter(|known| told.get(&known.room) != Some(&copy_of(known)));
             stream::iter(lacking)
                 .for_each_concurrent(AT_ONCE, |known| async {
                     // What cannot be told now is told when the table answers again.
@@ -239,7 +246,7 @@ pub(super) async fn follow(node: Arc<Inner>, cluster: Cluster) {
                         let Some(change) = change else { break };
                         let Some(record) = read(&change) else { continue };
                         if sweep.is_some() {
-                            told.insert(record.room.clone(), record.clone());
+                            told.insert(record.room.clone(), copy_of(&record));
                         }
                         let room = record.room.clone();
                         if take_in(&node.records, record).await == Some(true) {
