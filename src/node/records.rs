@@ -253,11 +253,14 @@ struct Keeper {
     metrics: Metrics,
 }
 
+/// A room that was taken in, as it is now, and whether anything has changed by it.
+type Adopted = (RoomRecord, bool);
+
 /// Who waits for a batch to be kept.
 #[derive(Default)]
 struct Replies {
     edits: Vec<(Edited, oneshot::Sender<Edited>)>,
-    adopted: Vec<((RoomRecord, bool), oneshot::Sender<(RoomRecord, bool)>)>,
+    adopted: Vec<(Adopted, oneshot::Sender<Adopted>)>,
     keys: Vec<(Vec<u8>, oneshot::Sender<Vec<u8>>)>,
     stops: Vec<oneshot::Sender<()>>,
 }

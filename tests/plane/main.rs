@@ -35,10 +35,10 @@ fn traffic(nodes: usize, rooms: usize, figures: &Figures) {
     line(&[
         nodes.to_string(),
         rooms.to_string(),
-        format!("{:.0}", figures.into_per_second()),
-        format!("{:.0}", figures.out_per_second()),
-        format!("{:.1} MB", figures.bytes_out_per_second() / 1e6),
-        format!("{:.0} kB", figures.bytes_out_per_second() / nodes as f64 / 1e3),
+        format!("{:.0}", figures.per_second_into()),
+        format!("{:.0}", figures.per_second_out()),
+        format!("{:.1} MB", figures.bytes_per_second_out() / 1e6),
+        format!("{:.0} kB", figures.bytes_per_second_out() / nodes as f64 / 1e3),
         format!("{:.2}", figures.fullest),
     ]);
 }

@@ -102,11 +102,11 @@ pub(crate) struct Figures {
 }
 
 impl Figures {
-    pub(crate) fn into_per_second(&self) -> f64 {
+    pub(crate) fn per_second_into(&self) -> f64 {
         self.into as f64 / self.lasted.as_secs_f64()
     }
 
-    pub(crate) fn out_per_second(&self) -> f64 {
+    pub(crate) fn per_second_out(&self) -> f64 {
         self.out as f64 / self.lasted.as_secs_f64()
     }
 

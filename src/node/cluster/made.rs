@@ -79,7 +79,7 @@ impl Cluster {
             let known = together(kept.map(|(kept, _)| kept), known.map(|(known, _)| known));
             let record = match edit.clone().onto(known, is_full, unix_ms()) {
                 Edited::Kept(record) => record,
-                other => {
+                other @ (Edited::Other(_) | Edited::Missing | Edited::Full) => {
                     last = other;
                     break;
                 }
