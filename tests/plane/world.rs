@@ -110,7 +110,7 @@ impl Figures {
         self.out as f64 / self.lasted.as_secs_f64()
     }
 
-    pub(crate) fn bytes_out_per_second(&self) -> f64 {
+    pub(crate) fn bytes_per_second_out(&self) -> f64 {
         self.bytes_out as f64 / self.lasted.as_secs_f64()
     }
 }
