@@ -13,8 +13,10 @@ use tokio::sync::{mpsc, oneshot};
 use super::Api;
 use super::token::{Grant, TokenError};
 use super::whip::{Refusal, bearer, problem};
+use crate::cluster::NodeId;
 use crate::node::Closed;
 use crate::wire::RoomId;
+use crate::wire::signal::Presence;
 
 /// Most rooms in one answer.
 const ROOMS_MAX: usize = 1_000;
@@ -81,20 +83,30 @@ pub(super) async fn node(State(api): State<Arc<Api>>, headers: HeaderMap) -> Res
     .into_response()
 }
 
+/// A room that lives, and where.
+#[derive(Serialize)]
+struct LivingRoom {
+    #[serde(flatten)]
+    shown: Presence,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    node: Option<NodeId>,
+}
+
 #[derive(Deserialize)]
 pub(super) struct Page {
     /// The last room of the page before.
     after: Option<RoomId>,
 }
 
-/// `GET /v1/rooms?after=`: the rooms of this node, by name, a thousand at a time.
+/// `GET /v1/rooms?after=`: the rooms of all nodes, by name, a thousand at a time, and nodes that did not answer.
 pub(super) async fn rooms(State(api): State<Arc<Api>>, page: Query<Page>, headers: HeaderMap) -> Response {
     if let Err(refusal) = admin(&api, &headers) {
         return problem(&refusal);
     }
-    let rooms = api.node.rooms(page.after.as_ref(), ROOMS_MAX);
-    let next = (rooms.len() == ROOMS_MAX).then(|| rooms.last().map(|last| last.room.clone()));
-    Json(json!({ "rooms": rooms, "next": next.flatten() })).into_response()
+    let living = api.node.living(page.after.as_ref(), ROOMS_MAX).await;
+    let rooms = living.rooms.into_iter().map(|(node, shown)| LivingRoom { shown, node });
+    let rooms: Vec<LivingRoom> = rooms.collect();
+    Json(json!({ "rooms": rooms, "next": living.next, "unanswered": living.silent })).into_response()
 }
 
 /// `POST /v1/drain`: stop in good order.

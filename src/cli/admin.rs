@@ -20,7 +20,7 @@ use table::{count, table, text, time};
 /// Commands for a running server.
 #[derive(Debug, Subcommand)]
 pub(super) enum AdminCommand {
-    /// List the rooms of a node
+    /// List the rooms of all nodes
     Rooms(AdminArgs),
     /// List who is in a room, and what they publish
     Participants(RoomArgs),
@@ -181,7 +181,7 @@ impl AdminCommand {
 
     fn show(&self, answer: &Value) -> String {
         match self {
-            AdminCommand::Rooms(_) => table(&answer["rooms"], &ROOMS),
+            AdminCommand::Rooms(_) => rooms(answer),
             AdminCommand::Participants(_) => table(&answer["participants"], &PARTICIPANTS),
             AdminCommand::Links(_) => table(&answer["links"], &LINKS),
             AdminCommand::Stats { room: Some(_), .. } => table(&answer["participants"], &STATS),
@@ -244,6 +244,14 @@ async fn kick(
     asking.post(&["v1", "revocations"], body).await
 }
 
+fn rooms(answer: &Value) -> String {
+    let table = table(&answer["rooms"], &ROOMS);
+    match text(&answer["unanswered"]) {
+        none if none.is_empty() => table,
+        silent => format!("{table}\nwithout the rooms of nodes that do not answer: {silent}"),
+    }
+}
+
 fn node(answer: &Value) -> String {
     let figures = ["version", "node", "draining", "rooms", "sockets", "linkEnds"];
     let lines = figures.iter().filter(|name| !answer[**name].is_null());
@@ -265,11 +273,12 @@ fn percent(share: &Value) -> String {
 
 type Column = (&'static str, fn(&Value) -> String);
 
-const ROOMS: [Column; 4] = [
+const ROOMS: [Column; 5] = [
     ("ROOM", |one| text(&one["room"])),
     ("PARTICIPANTS", |one| text(&one["participants"])),
     ("OF", |one| text(&one["maxParticipants"])),
     ("OWNER", |one| text(&one["owner"]["id"])),
+    ("NODE", |one| text(&one["node"])),
 ];
 const PARTICIPANTS: [Column; 4] = [
     ("ID", |one| text(&one["id"])),

@@ -42,6 +42,10 @@ pub enum Table {
     Rooms,
     /// What was revoked, by the name of the revocation.
     Revocations,
+    /// Rooms that were made ahead, by room.
+    Made,
+    /// Keys that all nodes sign with, by what for.
+    Keys,
 }
 
 /// A message that came in.

@@ -324,7 +324,7 @@ impl Directory {
                 epoch: self.epoch.load(Ordering::SeqCst),
             };
             let value = Bytes::from(serde_json::to_vec(&owner).expect("an owner is made of texts and numbers"));
-            match self.bus.write(Table::Rooms, key(room), value, after).await {
+            match self.bus.write(Table::Rooms, room_key(room), value, after).await {
                 Ok(revision) => {
                     let epoch = owner.epoch;
                     return Ok(Ok(Written { revision, epoch }));
@@ -351,7 +351,7 @@ impl Directory {
     }
 
     async fn entry(&self, room: &RoomId) -> Result<Option<(Owner, u64)>, BusError> {
-        let Some(entry) = self.read(Table::Rooms, key(room)).await? else {
+        let Some(entry) = self.read(Table::Rooms, room_key(room)).await? else {
             return Ok(None);
         };
         // What cannot be read was written by a newer release; its owner cannot be told, so nobody is disturbed.
@@ -359,8 +359,11 @@ impl Directory {
         Ok(Some((owner, entry.revision)))
     }
 
-    /// After a failure nobody waits for the next one, for a while: what asks one after the other would stand still.
-    async fn read(&self, table: Table, key: String) -> Result<Option<Entry>, BusError> {
+    /// An entry as it is now. After a failure nobody waits for the next one, for a while: what asks one after the other would stand still.
+    ///
+    /// # Errors
+    /// When the table does not answer, or has not a moment ago.
+    pub async fn read(&self, table: Table, key: String) -> Result<Option<Entry>, BusError> {
         let failed = || self.failed.lock().unwrap_or_else(PoisonError::into_inner);
         if failed().is_some_and(|at| at.elapsed() < FAILED) {
             return Err(BusError::Unreachable);
@@ -399,7 +402,7 @@ impl Directory {
         let removed = match known {
             Ok(None) => true,
             Ok(Some(known)) => {
-                let removed = self.bus.remove(Table::Rooms, key(room), known).await;
+                let removed = self.bus.remove(Table::Rooms, room_key(room), known).await;
                 !matches!(removed, Err(WriteError::Bus(_)))
             }
             Err(_) => false,
@@ -455,8 +458,8 @@ pub(super) fn read_lease(lease: &Entry) -> Option<NodeInfo> {
     serde_json::from_slice(&lease.value).ok()
 }
 
-/// Rooms are called anything; keys are letters and digits.
-fn key(room: &RoomId) -> String {
+/// The key of a room in tables: rooms are called anything; keys are letters and digits.
+pub fn room_key(room: &RoomId) -> String {
     use std::fmt::Write;
     let mut key = String::with_capacity(room.as_str().len() * 2);
     for byte in room.as_str().bytes() {

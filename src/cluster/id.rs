@@ -72,6 +72,17 @@ impl<'de> Deserialize<'de> for NodeId {
     }
 }
 
+/// A number that two names make together, the same everywhere and evenly spread (FNV-1a, and the end of MurmurHash3).
+pub(super) fn blend(one: &str, other: &str) -> u64 {
+    let mut hash = 0xcbf2_9ce4_8422_2325_u64;
+    for byte in one.bytes().chain([0xff]).chain(other.bytes()) {
+        hash = (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3);
+    }
+    hash = (hash ^ (hash >> 33)).wrapping_mul(0xff51_afd7_ed55_8ccd);
+    hash = (hash ^ (hash >> 33)).wrapping_mul(0xc4ce_b9fe_1a85_ec53);
+    hash ^ (hash >> 33)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

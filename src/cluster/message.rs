@@ -117,6 +117,46 @@ pub enum Question {
         /// Which.
         listing: String,
     },
+    /// Which rooms live over there?
+    Living {
+        /// Those after this one, by name.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        after: Option<RoomId>,
+        /// At most so many.
+        most: u32,
+    },
+    /// Which sessions are kept over there?
+    Sessions {
+        /// Of this room alone.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        room: Option<RoomId>,
+        /// Those older than this one: its start and its id.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        before: Option<(u64, String)>,
+        /// At most so many, the newest first.
+        most: u32,
+    },
+    /// Is this session kept over there? A list of one or none.
+    Session {
+        /// Its id.
+        session: String,
+    },
+    /// Who was in a session?
+    Stays {
+        /// Its id.
+        session: String,
+        /// Those after so many.
+        from: u32,
+        /// At most so many.
+        most: u32,
+        /// Only who and when.
+        bare: bool,
+    },
+    /// Which links had a session?
+    Links {
+        /// Its id.
+        session: String,
+    },
 }
 
 /// The head of a request.
@@ -138,6 +178,13 @@ pub enum Answer {
     Http(HttpAnswer),
     /// What rooms show, which is the body: a list.
     Rooms,
+    /// What was asked for, which is the body: a list in JSON.
+    List {
+        /// How many there are, where somebody counts.
+        total: u64,
+        /// The list was cut where it became too long for a message.
+        more: bool,
+    },
     /// This cannot be answered here.
     Unsupported,
 }

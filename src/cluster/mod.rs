@@ -22,7 +22,7 @@ mod placement;
 mod tests;
 
 pub use bus::{Bus, BusError, Change, Changes, Deliveries, Delivery, Doing, Entry, Table, WriteError};
-pub use directory::{Claim, Directory};
+pub use directory::{Claim, Directory, room_key};
 pub use embedded::{EmbeddedBus, Hub};
 pub use id::NodeId;
 pub use message::{

@@ -146,6 +146,8 @@ impl NatsBus {
             Table::Nodes => ("nodes", NODES_MAX_AGE),
             Table::Rooms => ("rooms", Duration::ZERO),
             Table::Revocations => ("revocations", REVOCATIONS_MAX_AGE),
+            Table::Made => ("made", Duration::ZERO),
+            Table::Keys => ("keys", Duration::ZERO),
         };
         let bucket = format!("{}-{name}", self.config.prefix);
         let store = match self.context.get_key_value(&bucket).await {

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 
+use super::id::blend;
 use super::{LEASE, NodeId, PROTOCOL};
 
 /// What a node says of itself with each renewal of its lease.
@@ -59,6 +60,16 @@ impl Load {
     }
 }
 
+/// So many nodes, about, remove the lease of one that is over.
+const FIRST: u64 = 8;
+/// The others do so when nobody has for so long.
+const OTHERS_WAIT: Duration = Duration::from_secs(1);
+
+/// Whether a node is one of those that remove the lease of another first.
+fn is_first(own: &NodeId, node: &NodeId, count: u64) -> bool {
+    count <= FIRST || blend(node.as_str(), own.as_str()) % count < FIRST
+}
+
 /// Somebody came or went.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum NodeEvent {
@@ -102,12 +113,17 @@ impl Nodes {
         (!known).then_some(NodeEvent::Came(node))
     }
 
-    /// Nodes whose leases are over, with the revisions by which they are to be removed.
-    pub fn over(&self, now: Instant) -> impl Iterator<Item = (&NodeId, u64)> {
-        let is_over = move |seen: &Seen| now.saturating_duration_since(seen.at) >= LEASE;
+    /// Nodes whose leases are over, with the revisions by which `own` is to remove them. Of many nodes a few, which the names decide,
+    /// do so first; the others wait whether it is done, so that not all ask at once where one is enough.
+    pub fn over(&self, now: Instant, own: &NodeId) -> impl Iterator<Item = (&NodeId, u64)> {
+        let count = self.seen.len() as u64;
+        let is_over = move |node: &NodeId, seen: &Seen| {
+            let silence = now.saturating_duration_since(seen.at);
+            silence >= LEASE && (is_first(own, node, count) || silence >= LEASE + OTHERS_WAIT)
+        };
         self.seen
             .iter()
-            .filter(move |(_, seen)| is_over(seen))
+            .filter(move |(node, seen)| is_over(node, seen))
             .map(|(node, seen)| (node, seen.revision))
     }
 
@@ -170,14 +186,18 @@ pub(super) mod tests {
         let came = nodes.observe(start, id("a"), Some((info(1), 5)));
         assert_eq!(came, Some(NodeEvent::Came(id("a"))));
         let later = start + LEASE;
-        assert_eq!(nodes.over(later).collect::<Vec<_>>(), [(&id("a"), 5)]);
+        assert_eq!(nodes.over(later, &id("b")).collect::<Vec<_>>(), [(&id("a"), 5)]);
         assert_eq!(nodes.observe(later, id("a"), Some((info(1), 5))), None, "told again");
-        assert_eq!(nodes.over(later).count(), 1);
+        assert_eq!(nodes.over(later, &id("b")).count(), 1);
         assert_eq!(nodes.observe(later, id("a"), Some((info(1), 6))), None);
-        assert_eq!(nodes.over(later).count(), 0);
-        assert_eq!(nodes.over(later + LEASE).count(), 1);
+        assert_eq!(nodes.over(later, &id("b")).count(), 0);
+        assert_eq!(nodes.over(later + LEASE, &id("b")).count(), 1);
         nodes.excuse(later + LEASE / 2);
-        assert_eq!(nodes.over(later + LEASE).count(), 0, "we were cut off meanwhile");
+        assert_eq!(
+            nodes.over(later + LEASE, &id("b")).count(),
+            0,
+            "we were cut off meanwhile"
+        );
         assert_eq!(
             nodes.observe(later, id("a"), Some((info(2), 1))),
             None,
@@ -187,5 +207,23 @@ pub(super) mod tests {
         let went = nodes.observe(later, id("a"), None);
         assert_eq!(went, Some(NodeEvent::Went(id("a"))));
         assert_eq!(nodes.observe(later, id("a"), None), None);
+    }
+
+    #[test]
+    fn of_many_nodes_a_few_give_up_a_dead_one_first_and_the_others_a_second_later() {
+        let start = Instant::now();
+        let mut nodes = Nodes::default();
+        let all: Vec<NodeId> = (0..500).map(|at| id(&format!("n{at}"))).collect();
+        for node in &all {
+            nodes.observe(start, node.clone(), Some((info(1), 5)));
+        }
+        let alive = start + LEASE;
+        for node in &all[1..] {
+            nodes.observe(alive, node.clone(), Some((info(1), 6)));
+        }
+        let removing = |now| all.iter().filter(|own| nodes.over(now, own).count() > 0).count();
+        let first = removing(start + LEASE);
+        assert!((1..=20).contains(&first), "{first}");
+        assert_eq!(removing(start + LEASE + OTHERS_WAIT), 500);
     }
 }

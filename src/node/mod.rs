@@ -20,6 +20,7 @@ mod attached;
 mod cluster;
 mod config;
 mod directory;
+mod everywhere;
 mod frames;
 mod handshake;
 mod metrics;
@@ -42,8 +43,9 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 pub use attached::{Attached, Closed};
-pub use cluster::{Arrivals, Cluster, ClusterConfig, HandedOn, Relay, RelayEvent, Route};
+pub use cluster::{Arrivals, Cluster, ClusterConfig, EditError, HandedOn, Relay, RelayEvent, Route};
 pub use config::{RecordingConfig, ShutdownConfig};
+pub use everywhere::{Found, Home, LivingRooms, Sessions};
 pub use frames::{FrameReceiver, SocketFrame};
 pub use metrics::{Calls, Metrics, Queue, Queues};
 pub use records::{Records, RecordsClosed};
@@ -261,7 +263,10 @@ impl Node {
         if self.is_ready() && is_here() {
             return Ok(Route::Here);
         }
-        match cluster.route(room, may_begin, self.is_ready()).await {
+        match cluster
+            .route(&self.inner.records, room, may_begin, self.is_ready())
+            .await
+        {
             Ok(route) => Ok(route.unwrap_or(Route::Here)),
             Err(_) => Err(Closed::Cut),
         }
@@ -490,15 +495,16 @@ impl Node {
         if let Some(handle) = self.inner.directory.by_id(room) {
             return Ok(handle);
         }
-        let preset = self.inner.records.preset(room).await;
         if let Some(cluster) = &self.inner.cluster {
             self.may_begin(self.inner.directory.len())?;
-            match cluster.claim(room).await {
+            let fresh = cluster.freshen(&self.inner.records, room);
+            match tokio::join!(cluster.claim(room), fresh).0 {
                 Ok(Claim::Ours) => {}
                 Ok(Claim::Theirs(node)) => return Err(Closed::Elsewhere(node)),
                 Err(_) => return Err(Closed::Cut),
             }
         }
+        let preset = self.inner.records.preset(room).await;
         let mut began = false;
         let start = |number| {
             began = true;

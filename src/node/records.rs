@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{broadcast, mpsc, oneshot, watch};
 
 use super::archive::{Clerk, Desk, Reading};
 use super::webhooks::{self, SigningKey};
@@ -20,6 +20,9 @@ const NOTES_CAPACITY: usize = 65_536;
 const NEWS_CAPACITY: usize = 1_024;
 /// Notes of one transaction.
 const BATCH_MAX: usize = 1_024;
+/// Rooms that have changed by what happened in them, and that other nodes have not been told of yet. Whoever is further behind looks at
+/// all rooms.
+const CHANGES_CAPACITY: usize = 1_024;
 
 /// Something to be written.
 pub(super) enum Note {
@@ -35,12 +38,16 @@ pub(super) enum Note {
     Revoke(String, u64, Vec<u8>, oneshot::Sender<()>),
     /// A revocation is taken back.
     Unrevoke(String, oneshot::Sender<()>),
-    /// Who signs?
-    Key(oneshot::Sender<Vec<u8>>),
     /// The archive has these.
     Archived(Vec<Mark>, oneshot::Sender<()>),
     /// The archive knows nothing of what is kept here.
     MarkAll,
+    /// A room is taken in as all nodes keep it.
+    Adopt(Box<RoomRecord>, oneshot::Sender<(RoomRecord, bool)>),
+    /// Who signs?
+    Key(oneshot::Sender<Vec<u8>>),
+    /// All nodes sign with this.
+    AdoptKey(Vec<u8>, oneshot::Sender<Vec<u8>>),
     /// Look for what is too old.
     Forget,
     /// The node stops.
@@ -60,6 +67,9 @@ pub struct Records {
     store: Arc<Store>,
     notes: mpsc::Sender<Note>,
     delivery: watch::Receiver<Delivery>,
+    changes: broadcast::Sender<RoomRecord>,
+    /// Counts the keys that webhooks were signed with; 0: it is not known yet with which.
+    key_number: Arc<watch::Sender<u64>>,
     metrics: Metrics,
     archive: Option<(Desk, Reading)>,
     signing: watch::Sender<Signing>,
@@ -116,9 +126,12 @@ impl Records {
                 Some((desk, reading))
             }
         };
+        let (changes, _) = broadcast::channel(CHANGES_CAPACITY);
+        let key_number = Arc::new(watch::Sender::new(1));
         let keeper = Keeper {
             store: Arc::clone(&store),
             news,
+            changes: changes.clone(),
             metrics: metrics.clone(),
             desk: archive.as_ref().map(|(desk, _)| desk.clone()),
         };
@@ -126,18 +139,22 @@ impl Records {
             .name("records".to_owned())
             .spawn(move || keeper.run(inbox))?;
         let waiting = store.waiting()?;
+        let key_numbers = key_number.subscribe();
         let post = webhooks::Post::new(
             Arc::clone(&store),
             notes.downgrade(),
             metrics.clone(),
             told,
             signing.subscribe(),
+            key_numbers,
         );
         tokio::spawn(post.run(waiting, arrivals));
         Ok(Self {
             store,
             notes,
             delivery,
+            changes,
+            key_number,
             metrics,
             archive,
             signing,
@@ -185,34 +202,30 @@ impl Records {
         }
     }
 
-    /// Sessions of a room, or all, the newest first, each with at most so many of its stays: of this node, or with PostgreSQL of all.
+    /// Sessions of a room, or all, the newest first and older than this one, each with at most so many of its stays: those of all nodes, from
+    /// PostgreSQL. `None`: there is no PostgreSQL.
     ///
     /// # Errors
     /// When they cannot be read.
-    pub async fn sessions(
+    pub async fn archived(
         &self,
-        room: Option<RoomId>,
+        room: Option<&RoomId>,
+        before: Option<(u64, &str)>,
         skip: usize,
         take: usize,
         stays_most: usize,
-    ) -> Result<Page<(SessionRecord, Vec<StayRecord>)>, RecordsClosed> {
-        let room = room.as_ref().map(RoomId::as_str);
-        if let Some((_, reading)) = &self.archive {
-            let read = reading.ask(async |archive| archive.sessions(room, skip, take, stays_most).await);
-            return read.await.ok_or(RecordsClosed);
-        }
-        let room = room.map(str::to_owned);
-        let read = self.read(move |store| {
-            let page = store.sessions(room.as_deref(), skip, take)?;
-            let mut items = Vec::new();
-            for session in page.items {
-                let stays = store.stays(&session.session, stays_most)?;
-                items.push((session, stays));
-            }
-            let total = page.total;
-            Ok(Page { items, total })
-        });
-        read.await
+    ) -> Result<Option<Page<(SessionRecord, Vec<StayRecord>)>>, RecordsClosed> {
+        let Some((_, reading)) = &self.archive else {
+            return Ok(None);
+        };
+        let room = room.map(RoomId::as_str);
+        let read = reading.ask(async |archive| archive.sessions(room, before, skip, take, stays_most).await);
+        read.await.map(Some).ok_or(RecordsClosed)
+    }
+
+    /// Whether sessions are read from PostgreSQL, which has those of all nodes.
+    pub(super) fn is_archived(&self) -> bool {
+        self.archive.is_some()
     }
 
     /// A session.
@@ -279,6 +292,14 @@ impl Records {
         answer.await.map_err(|_| RecordsClosed)
     }
 
+    /// Takes in a room as all nodes keep it. Answers how it is now, and whether anything has changed by it here.
+    pub(super) async fn adopt(&self, record: RoomRecord) -> Result<(RoomRecord, bool), RecordsClosed> {
+        let (reply, answer) = oneshot::channel();
+        let note = Note::Adopt(Box::new(record), reply);
+        self.notes.send(note).await.map_err(|_| RecordsClosed)?;
+        answer.await.map_err(|_| RecordsClosed)
+    }
+
     /// Forgets a revocation.
     ///
     /// # Errors
@@ -288,6 +309,11 @@ impl Records {
         let note = Note::Unrevoke(name, reply);
         self.notes.send(note).await.map_err(|_| RecordsClosed)?;
         answer.await.map_err(|_| RecordsClosed)
+    }
+
+    /// Rooms that change from now on by what happens in them.
+    pub(super) fn changes(&self) -> broadcast::Receiver<RoomRecord> {
+        self.changes.subscribe()
     }
 
     /// The public key by which webhooks are verified, in PEM.
@@ -300,10 +326,46 @@ impl Records {
             let key = SigningKey::read(key.expose()).ok_or(RecordsClosed)?;
             return Ok(key.public_pem());
         }
+        let mut number = self.key_number.subscribe();
+        // The sender is a part of this.
+        drop(number.wait_for(|number| *number > 0).await);
+        let key = self.key().await?;
+        SigningKey::read(&key).map(|key| key.public_pem()).ok_or(RecordsClosed)
+    }
+
+    /// The key pair by which webhooks are signed, made if there is none.
+    pub(super) async fn key(&self) -> Result<Vec<u8>, RecordsClosed> {
         let (reply, answer) = oneshot::channel();
         self.notes.send(Note::Key(reply)).await.map_err(|_| RecordsClosed)?;
-        let key = answer.await.map_err(|_| RecordsClosed)?;
-        SigningKey::read(&key).map(|key| key.public_pem()).ok_or(RecordsClosed)
+        answer.await.map_err(|_| RecordsClosed)
+    }
+
+    /// Nothing is signed until it is known with which key all nodes sign.
+    pub(super) fn hold_key(&self) {
+        self.key_number.send_replace(0);
+    }
+
+    /// With the key that is kept here, then.
+    pub(super) fn settle_key(&self) {
+        self.key_number.send_if_modified(|number| {
+            *number == 0 && {
+                *number = 1;
+                true
+            }
+        });
+    }
+
+    /// Signs with this from now on.
+    pub(super) async fn adopt_key(&self, key: Vec<u8>) -> Result<(), RecordsClosed> {
+        if self.key().await? != key {
+            let (reply, answer) = oneshot::channel();
+            let note = Note::AdoptKey(key, reply);
+            self.notes.send(note).await.map_err(|_| RecordsClosed)?;
+            answer.await.map_err(|_| RecordsClosed)?;
+            self.key_number.send_modify(|number| *number += 1);
+        }
+        self.settle_key();
+        Ok(())
     }
 
     /// Webhooks are signed with what stands there from now on.
@@ -342,14 +404,19 @@ impl Records {
 struct Keeper {
     store: Arc<Store>,
     news: mpsc::Sender<Applied>,
+    changes: broadcast::Sender<RoomRecord>,
     metrics: Metrics,
     desk: Option<Desk>,
 }
+
+/// A room that was taken in, as it is now, and whether anything has changed by it.
+type Adopted = (RoomRecord, bool);
 
 /// Who waits for a batch to be kept.
 #[derive(Default)]
 struct Replies {
     edits: Vec<(Edited, oneshot::Sender<Edited>)>,
+    adopted: Vec<(Adopted, oneshot::Sender<Adopted>)>,
     keys: Vec<(Vec<u8>, oneshot::Sender<Vec<u8>>)>,
     /// Whoever waits for no more than that it is done.
     done: Vec<oneshot::Sender<()>>,
@@ -361,7 +428,11 @@ impl Keeper {
         while inbox.blocking_recv_many(&mut notes, BATCH_MAX) > 0 {
             let (count, mut replies) = (notes.len() as u64, Replies::default());
             match self.write(&mut notes, &mut replies) {
-                Ok(applied) => {
+                Ok(mut applied) => {
+                    for room in applied.rooms.drain(..) {
+                        // One node alone has nobody to tell.
+                        let _alone = self.changes.send(room);
+                    }
                     let not_kept = self.metrics.records_dropped.with_label_values(&["too-many"]);
                     not_kept.inc_by(applied.not_kept);
                     let not_archived = self.metrics.records_dropped.with_label_values(&["not-archived"]);
@@ -402,6 +473,11 @@ impl Note {
             Note::Over(session) => batch.lost(&session)?,
             Note::Settled(letter) => batch.settled(letter)?,
             Note::Edit(edit, reply) => replies.edits.push((batch.edit(*edit)?, reply)),
+            Note::Adopt(record, reply) => replies.adopted.push((batch.adopt(*record)?, reply)),
+            Note::AdoptKey(key, reply) => {
+                batch.adopt_key(&key)?;
+                replies.keys.push((key, reply));
+            }
             Note::Key(reply) => {
                 if let Some(key) = batch.signing_key(SigningKey::generate)? {
                     replies.keys.push((key, reply));
@@ -435,6 +511,9 @@ impl Replies {
     fn send(self) {
         for (edited, reply) in self.edits {
             let _gone = reply.send(edited);
+        }
+        for (adopted, reply) in self.adopted {
+            let _gone = reply.send(adopted);
         }
         for (key, reply) in self.keys {
             let _gone = reply.send(key);

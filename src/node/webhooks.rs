@@ -36,6 +36,8 @@ pub(super) struct Post {
     metrics: Metrics,
     told: watch::Sender<Delivery>,
     signing: watch::Receiver<Signing>,
+    /// Counts the keys that there were; 0: it is not known yet with which to sign.
+    key_number: watch::Receiver<u64>,
 }
 
 /// What all requests need.
@@ -61,6 +63,7 @@ impl Post {
         metrics: Metrics,
         told: watch::Sender<Delivery>,
         signing: watch::Receiver<Signing>,
+        key_number: watch::Receiver<u64>,
     ) -> Self {
         Self {
             store,
@@ -68,6 +71,7 @@ impl Post {
             metrics,
             told,
             signing,
+            key_number,
         }
     }
 
@@ -83,7 +87,7 @@ impl Post {
         let mut forget = tokio::time::interval(FORGET_INTERVAL);
         loop {
             self.show(&courier);
-            if !courier.is_empty() && tools.is_none() {
+            if *self.key_number.borrow() > 0 && !courier.is_empty() && tools.is_none() {
                 tools = self.tools().await;
             }
             let now = Instant::now();
@@ -128,6 +132,8 @@ impl Post {
                 () = sleep_until(next), if next.is_some() => {}
                 // Other keys: what goes from now on is signed with them.
                 Ok(()) = self.signing.changed() => tools = None,
+                // Whoever changes it is a part of the node, and ends with the keeper.
+                Ok(()) = self.key_number.changed() => tools = None,
                 _ = forget.tick() => {
                     // A queue that is full has other things to do; there is a next time.
                     let _full = self.notes.upgrade().map(|notes| notes.try_send(Note::Forget));

@@ -28,6 +28,9 @@ pub struct RoomRecord {
     pub disabled: bool,
     /// It is never enabled again.
     pub deactivated: bool,
+    /// Somebody has been in it.
+    #[serde(default)]
+    pub used: bool,
     /// What it was made with.
     pub settings: RoomSettings,
 }
@@ -53,6 +56,9 @@ pub struct RoomSettings {
     pub lobby: Option<bool>,
     /// How long it outlives its last participant.
     pub departure_timeout_ms: Option<u64>,
+    /// Rooms that it is linked with as a rule: it begins near them.
+    #[serde(default)]
+    pub near: Option<BTreeSet<RoomId>>,
     /// How long it may wait for its first participant, counted from when it was made.
     pub empty_timeout_ms: Option<u64>,
 }
@@ -76,6 +82,19 @@ pub struct AutoClose {
 }
 
 impl RoomRecord {
+    /// What two copies of a room that several nodes keep say together. Of two of one version `kept`, which is the one that was there first,
+    /// stands; that somebody has been in it, and that it is off for good, is not taken back by either.
+    pub fn together(kept: Self, other: Self) -> Self {
+        let (used, deactivated) = (kept.used || other.used, kept.deactivated || other.deactivated);
+        let mut newer = if other.version > kept.version { other } else { kept };
+        newer.used = used;
+        if deactivated && !newer.deactivated {
+            newer.deactivated = true;
+            newer.version += 1;
+        }
+        newer
+    }
+
     /// As the room takes it, at this time.
     pub fn preset(&self, unix_ms: u64, was_used: bool) -> Preset {
         let settings = &self.settings;

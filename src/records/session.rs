@@ -124,6 +124,16 @@ pub struct LinkRecord {
 }
 
 impl StayRecord {
+    /// Only who and when: for lists.
+    #[must_use]
+    pub fn bare(self) -> Self {
+        Self {
+            media: Vec::new(),
+            samples: Vec::new(),
+            ..self
+        }
+    }
+
     pub(super) fn publish(&mut self, publication: PublicationId, source: SourceKind, at_ms: u64) {
         if self.media.len() < MEDIA_MAX {
             self.media.push(MediaRecord {

@@ -15,6 +15,7 @@ use super::webhook::Letter;
 use super::{RecordsConfig, RecordsError, Waiting, WebhooksConfig};
 
 mod outbox;
+mod shared;
 mod write;
 
 pub use outbox::{Mark, Piece, What};
@@ -51,7 +52,7 @@ pub struct Batch<'a> {
 }
 
 /// What came of a batch, once it is kept.
-#[derive(Debug, Default, PartialEq, Eq)]
+#[derive(Debug, Default, PartialEq)]
 pub struct Applied {
     /// Webhooks that wait to be sent from now on.
     pub queued: Vec<Waiting>,
@@ -63,6 +64,8 @@ pub struct Applied {
     pub marked: u64,
     /// What was forgotten here before the archive had it.
     pub not_archived: u64,
+    /// Rooms made ahead that have changed by what happened in them.
+    pub rooms: Vec<RoomRecord>,
 }
 
 /// A change of a room that was made ahead, or is made now.
@@ -199,11 +202,11 @@ impl Store {
     /// When the database cannot be read.
     pub fn room(&self, room: &str) -> Result<Option<(RoomRecord, bool)>, RecordsError> {
         let read = self.database.begin_read()?;
-        let Some(record) = get(&read.open_table(ROOMS)?, room)? else {
+        let Some(record) = get::<RoomRecord>(&read.open_table(ROOMS)?, room)? else {
             return Ok(None);
         };
         let by_room = read.open_table(BY_ROOM)?;
-        let was_used = by_room.range((room, 0, "")..(room, u64::MAX, ""))?.next().is_some();
+        let was_used = record.used || by_room.range((room, 0, "")..(room, u64::MAX, ""))?.next().is_some();
         Ok(Some((record, was_used)))
     }
 

@@ -207,6 +207,7 @@ fn a_room_is_made_once_changed_by_who_saw_it_and_not_without_end() {
         version: 0,
         disabled: false,
         deactivated: false,
+        used: false,
         settings: RoomSettings::default(),
     };
     let edit = |room: &str, before, disabled| {
@@ -248,4 +249,124 @@ fn a_revocation_is_kept_until_its_end_or_until_it_is_taken_back() {
     batch.revoke("d", 20, b"{}").unwrap();
     batch.commit().unwrap();
     assert_eq!(names(0), ["b", "d"], "what has ended is gone");
+}
+
+#[test]
+fn copies_of_a_room_that_several_nodes_keep_come_together_in_any_order() {
+    let made = RoomRecord {
+        room: RoomId::new("r").unwrap(),
+        custom: true,
+        created_ms: 1,
+        updated_ms: 1,
+        version: 3,
+        disabled: false,
+        deactivated: false,
+        used: false,
+        settings: RoomSettings::default(),
+    };
+    let used = RoomRecord {
+        used: true,
+        ..made.clone()
+    };
+    let newer = RoomRecord {
+        version: 4,
+        disabled: true,
+        ..made.clone()
+    };
+    let over = RoomRecord {
+        version: 4,
+        deactivated: true,
+        used: true,
+        ..made.clone()
+    };
+    let joined = |one: &RoomRecord, other: &RoomRecord| RoomRecord::together(one.clone(), other.clone());
+    assert_eq!(joined(&made, &used), used);
+    assert_eq!(
+        joined(&used, &newer),
+        RoomRecord {
+            used: true,
+            ..newer.clone()
+        }
+    );
+    let whole = RoomRecord {
+        version: 5,
+        ..joined(&newer, &over)
+    };
+    assert!(
+        whole.disabled && whole.deactivated && whole.used,
+        "nothing is taken back"
+    );
+    assert_eq!(joined(&newer, &over), whole, "and that is a change of its own");
+    for copy in [&made, &used, &newer, &over] {
+        assert_eq!(
+            (joined(&whole, copy), joined(copy, &whole)),
+            (whole.clone(), whole.clone())
+        );
+    }
+}
+
+#[test]
+fn a_room_that_somebody_has_been_in_on_one_node_counts_as_used_on_all() {
+    let (here, there) = (store(9, 9, &[]), store(9, 9, &[]));
+    let record = RoomRecord {
+        room: RoomId::new("r").unwrap(),
+        custom: true,
+        created_ms: 0,
+        updated_ms: 0,
+        version: 0,
+        disabled: false,
+        deactivated: false,
+        used: false,
+        settings: RoomSettings {
+            empty_timeout_ms: Some(1_000),
+            ..RoomSettings::default()
+        },
+    };
+    let mut batch = here.write(10).unwrap();
+    let Edited::Kept(made) = batch.edit(Edit { record, before: None }).unwrap() else {
+        unreachable!()
+    };
+    batch.commit().unwrap();
+    let mut batch = there.write(10).unwrap();
+    assert_eq!(batch.adopt(made.clone()).unwrap(), (made.clone(), true));
+    assert!(!batch.adopt(made).unwrap().1, "it is known by now");
+    batch.commit().unwrap();
+    let disabled = |store: &Store| {
+        let (record, was_used) = store.room("r").unwrap().unwrap();
+        record.is_disabled(5_000, was_used)
+    };
+    assert!(disabled(&here) && disabled(&there), "nobody came in time");
+
+    let applied = write(&here, 20, vec![event("s", 20, Happening::SessionStarted)]);
+    let [changed] = &applied.rooms[..] else {
+        panic!("{applied:?}")
+    };
+    let mut batch = there.write(30).unwrap();
+    batch.adopt(changed.clone()).unwrap();
+    batch.commit().unwrap();
+    assert!(!disabled(&here) && !disabled(&there));
+    assert!(
+        write(&here, 40, vec![event("t", 40, Happening::SessionStarted)])
+            .rooms
+            .is_empty(),
+        "told once"
+    );
+}
+
+#[test]
+fn sessions_are_paged_by_the_last_one_seen_and_rooms_by_their_ids() {
+    let store = store(9, 9, &[]);
+    let begin = |id: &str, at| event(id, at, Happening::SessionStarted);
+    write(&store, 9, vec![begin("a", 5), begin("b", 5), begin("c", 7)]);
+    for room in [None, Some("r")] {
+        let page = |before, most| -> Vec<String> {
+            let page = store.sessions_before(room, before, most).unwrap();
+            assert_eq!(page.total, 3);
+            page.items.into_iter().map(|session| session.session).collect()
+        };
+        assert_eq!(page(None, 2), ["c", "b"]);
+        assert_eq!(page(Some((5, "b")), 2), ["a"]);
+        assert!(page(Some((5, "a")), 2).is_empty());
+    }
+    assert!(store.sessions_before(Some("other"), None, 9).unwrap().items.is_empty());
 }

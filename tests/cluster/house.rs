@@ -41,6 +41,19 @@ pub(crate) fn token_with(room: &str, participant: &str, words: &[&str]) -> Strin
     issue(&Config::development().keys[0], &request, SystemTime::now()).unwrap()
 }
 
+/// A token of an operator's server.
+pub(crate) fn server_token() -> String {
+    let request = TokenRequest {
+        room: None,
+        participant: None,
+        permissions: Permissions::from_words(["allow_join", "allow_mod"]),
+        ttl: HOUR,
+        token_id: None,
+        rest_only: true,
+    };
+    issue(&Config::development().keys[0], &request, SystemTime::now()).unwrap()
+}
+
 impl Cluster {
     /// So many nodes who know each other.
     pub(crate) async fn of(count: usize) -> Cluster {

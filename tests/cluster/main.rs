@@ -8,4 +8,5 @@ mod failures;
 mod hostile;
 mod house;
 mod proxy;
+mod rest;
 mod rooms;

@@ -369,7 +369,7 @@ async fn both_stores_answer_every_question_alike() {
         for room in [None, Some("r1"), Some("r2"), Some("r3")] {
             for (skip, take) in [(0, 9), (1, 1), (9, 9)] {
                 let here = store.sessions(room, skip, take).unwrap();
-                let there = archive.sessions(room, skip, take, 1).await.unwrap();
+                let there = archive.sessions(room, None, skip, take, 1).await.unwrap();
                 let sessions: Vec<SessionRecord> = there.items.iter().map(|(session, _)| session.clone()).collect();
                 assert_eq!((here.items, here.total), (sessions, there.total));
                 for (session, stays) in there.items {
@@ -419,9 +419,9 @@ async fn what_is_too_old_is_forgotten_there_whoever_wrote_it() {
     keep(&store, &mut one, &a_day(now_ms() - 3_600_000)).await;
     let (other, _) = archive(&config, "another").await;
     assert!(!other.forget(Duration::from_secs(7_200)).await.unwrap());
-    assert_eq!(other.sessions(None, 0, 9, 9).await.unwrap().total, 3);
+    assert_eq!(other.sessions(None, None, 0, 9, 9).await.unwrap().total, 3);
     other.forget(Duration::from_secs(1_800)).await.unwrap();
-    let left = other.sessions(None, 0, 9, 9).await.unwrap();
+    let left = other.sessions(None, None, 0, 9, 9).await.unwrap();
     let left: Vec<&str> = left.items.iter().map(|(session, _)| session.session.as_str()).collect();
     assert_eq!(left, ["s3", "s2"], "those that go on are not too old");
     assert!(other.stays("s1", 9).await.unwrap().is_empty() && other.links("s1").await.unwrap().is_empty());

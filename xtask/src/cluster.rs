@@ -1,27 +1,21 @@
-//! Three nodes and a NATS server on this machine, for looking at (`cargo xtask cluster`); and what their deaths cost
-//! (`cargo xtask faults`).
+//! Three nodes and a NATS server on this machine, for looking at (`cargo xtask cluster`).
 
 use std::fs;
 use std::path::PathBuf;
 use std::process::{Child, Stdio};
 use std::time::Duration;
 
-use anyhow::{Context as _, bail, ensure};
+use anyhow::{Context as _, ensure};
 
 use crate::Context;
-use crate::figures::{self, Figure};
-use crate::install::{self, System};
+use crate::install;
 use crate::process::{cargo, command, run};
 
 const BUILD_LIMIT: Duration = Duration::from_secs(1_800);
-const RUN_LIMIT: Duration = Duration::from_secs(3_600);
 const NATS_PORT: u16 = 7_940;
 const HTTP_PORT: u16 = 7_941;
 const MEDIA_PORT: u16 = 7_951;
 const NODES: u16 = 3;
-
-/// What `faults` needs of the system.
-const NEEDS: &[System] = &[install::NATS, install::NODE, install::NPM, install::CHROMIUM];
 
 /// Ends with whoever started it.
 struct Running(Child);
@@ -33,12 +27,12 @@ impl Drop for Running {
     }
 }
 
-fn target(context: &Context) -> PathBuf {
+pub(crate) fn target(context: &Context) -> PathBuf {
     let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| context.root.join("target"), PathBuf::from);
     context.root.join(target)
 }
 
-fn build(context: &Context) -> anyhow::Result<PathBuf> {
+pub(crate) fn build(context: &Context) -> anyhow::Result<PathBuf> {
     let built = run(
         cargo(&["build", "--release", "--locked", "-p", "enfilade"], &context.root),
         BUILD_LIMIT,
@@ -94,57 +88,5 @@ pub(crate) fn show(context: &Context) -> anyhow::Result<()> {
             return Ok(());
         }
         std::thread::sleep(Duration::from_millis(500));
-    }
-}
-
-/// How often nodes are killed.
-pub(crate) fn read_times(arguments: &[&str]) -> anyhow::Result<u32> {
-    match arguments {
-        [] => Ok(10),
-        ["--times", times] => times.parse().context("--times takes a number"),
-        _ => bail!("faults takes nothing but --times N"),
-    }
-}
-
-/// Kills nodes, and says how long people are apart.
-pub(crate) fn faults(context: &Context, times: u32) -> anyhow::Result<Vec<Figure>> {
-    install::system_packages(NEEDS.iter());
-    if let Some(why) = install::missing(NEEDS) {
-        bail!("{why}");
-    }
-    let server = build(context)?;
-    let browsers = context.root.join("tests/browser");
-    ensure!(
-        run(
-            command("npm", &["ci", "--no-audit", "--no-fund"], &browsers),
-            BUILD_LIMIT
-        )
-        .success,
-        "the browser tests' packages cannot be installed"
-    );
-    let file = target(context).join("faults.jsonl");
-    fs::write(&file, "")?;
-    let mut node = command("node", &["faults/run.js", &times.to_string()], &browsers);
-    node.env("SERVER_UNDER_TEST", &server).env("NETWORKS_FIGURES", &file);
-    let ran = run(node, RUN_LIMIT);
-    let text = fs::read_to_string(&file)?;
-    let lines = text.lines().filter(|line| !line.trim().is_empty());
-    let read: Result<Vec<Figure>, _> = lines.map(serde_json::from_str).collect();
-    let read = read.context("a line that is no figure")?;
-    ensure!(ran.success && !read.is_empty(), "nodes were killed in vain");
-    figures::write(&read, &target(context).join("faults.json")).map_err(anyhow::Error::msg)?;
-    Ok(read)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn nodes_are_killed_ten_times_or_as_often_as_one_says() {
-        assert_eq!(read_times(&[]).unwrap(), 10);
-        assert_eq!(read_times(&["--times", "3"]).unwrap(), 3);
-        assert!(read_times(&["--times", "x"]).is_err());
-        assert!(read_times(&["--twice"]).is_err());
     }
 }

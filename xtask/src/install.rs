@@ -67,6 +67,18 @@ pub(crate) const POSTGRES: System = System {
     probe: ("sh", "-cls /usr/lib/postgresql/*/bin/initdb"),
     package: "postgresql",
 };
+pub(crate) const IPTABLES: System = System {
+    probe: ("iptables", "--version"),
+    package: "iptables",
+};
+pub(crate) const FAKETIME: System = System {
+    probe: ("faketime", "--version"),
+    package: "faketime",
+};
+pub(crate) const STRESS: System = System {
+    probe: ("stress-ng", "--version"),
+    package: "stress-ng",
+};
 /// Debian splits the module out of Python; `ensurepip` is what it leaves out.
 pub(crate) const VENV: System = System {
     probe: ("python3", "-cimport venv, ensurepip"),

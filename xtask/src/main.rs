@@ -5,6 +5,7 @@
 
 mod bench;
 mod cluster;
+mod faults;
 mod figures;
 mod install;
 mod networks;
@@ -34,7 +35,8 @@ cargo xtask bench                what forwarding costs, beside the least it can 
 cargo xtask bench --only FIGURE  those that begin so; may be given several times
 cargo xtask bench --with-janus   Debian's Janus beside it
 cargo xtask cluster              three nodes and NATS on this machine, with a page each
-cargo xtask faults [--times N]   kills nodes under calls in Chromium and says how long people are apart
+cargo xtask faults [--rounds N]  kills, stops, cuts off and starves nodes, N times each (10), and says how long people are apart
+cargo xtask faults --only FAULT  one of them (docs/FAULTS.md); may be given several times
 cargo xtask interop              seven engines as publishers and subscribers, each to each
 
 networks, bench and faults print a table and write target/networks.json, target/bench.json and target/faults.json; they fail where a figure misses its goal.
@@ -72,7 +74,7 @@ fn main() -> ExitCode {
         };
     }
     if let ["faults", rest @ ..] = arguments.as_slice() {
-        return tell(cluster::read_times(rest).and_then(|times| cluster::faults(&context, times)));
+        return tell(faults::Choice::read(rest).and_then(|choice| faults::measure(&context, &choice)));
     }
     let chosen = match chosen_steps(&arguments) {
         Ok(Some(chosen)) => chosen,

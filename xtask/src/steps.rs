@@ -46,7 +46,15 @@ pub(crate) const STEPS: &[Step] = &[
     Step {
         name: "test",
         what: "Rust tests of the whole workspace",
-        needs: &[install::VALGRIND, install::NATS, install::POSTGRES],
+        needs: &[
+            install::VALGRIND,
+            install::NATS,
+            install::POSTGRES,
+            install::IP,
+            install::IPTABLES,
+            install::FAKETIME,
+            install::STRESS,
+        ],
         run: rust::test,
     },
     Step {

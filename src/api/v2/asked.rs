@@ -150,6 +150,9 @@ pub(super) struct PageInfo {
     per_page: u64,
     last_page: u64,
     total: u64,
+    /// `after` of the next page, if there is more.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next: Option<String>,
 }
 
 impl Paging {
@@ -162,12 +165,13 @@ impl Paging {
         self.per_page as usize
     }
 
-    pub(super) fn info(self, total: u64) -> PageInfo {
+    pub(super) fn info(self, total: u64, next: Option<String>) -> PageInfo {
         PageInfo {
             current_page: self.page,
             per_page: self.per_page,
             last_page: total.div_ceil(self.per_page).max(1),
             total,
+            next,
         }
     }
 }

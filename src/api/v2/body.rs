@@ -15,6 +15,8 @@ use crate::wire::{Json, ParticipantId, RoomId};
 
 /// Most participants a room can be for.
 const ALLOWED_MAX: usize = 10_000;
+/// Most rooms that a room can be near.
+const NEAR_MAX: usize = 8;
 /// Longest duration of a session that is closed by itself, in minutes: 30 days.
 const MINUTES_MAX: u32 = 43_200;
 /// What the documented API closes a session after, in minutes.
@@ -64,6 +66,10 @@ pub(super) struct RoomBody {
     #[serde(default, deserialize_with = "given")]
     #[schema(value_type = Option<Vec<String>>)]
     link_rights: Option<Option<Vec<String>>>,
+    /// Rooms that it is linked with as a rule. In a cluster it begins on the node of one of them, if that has place.
+    #[serde(default, deserialize_with = "given")]
+    #[schema(value_type = Option<Vec<String>>, max_items = 8)]
+    near: Option<Option<BTreeSet<RoomId>>>,
     /// Newcomers wait to be let in.
     #[serde(default, deserialize_with = "given")]
     #[schema(value_type = Option<bool>)]
@@ -157,6 +163,12 @@ impl RoomBody {
             }
             settings.allowed = allowed;
         }
+        if let Some(near) = self.near {
+            if near.as_ref().is_some_and(|near| near.len() > NEAR_MAX) {
+                return Err(invalid(format!("near has at most {NEAR_MAX} entries")));
+            }
+            settings.near = near;
+        }
         if let Some(max) = self.max_participants {
             within("maxParticipants", max, 1, u32::MAX)?;
             settings.max_participants = max;
@@ -249,6 +261,9 @@ pub(super) struct RoomInfo {
     #[schema(value_type = Option<Vec<String>>)]
     link_rights: Option<Rights>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Vec<String>>)]
+    near: Option<BTreeSet<RoomId>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     lobby: Option<bool>,
     #[serde(skip_serializing_if = "Option::is_none")]
     departure_timeout: Option<u32>,
@@ -291,6 +306,7 @@ impl RoomInfo {
             codecs: settings.codecs.clone(),
             link_policy: settings.link_policy,
             link_rights: settings.link_rights,
+            near: settings.near.clone(),
             lobby: settings.lobby,
             departure_timeout: settings.departure_timeout_ms.map(seconds),
             empty_timeout: settings.empty_timeout_ms.map(seconds),
@@ -318,6 +334,7 @@ impl RoomInfo {
             codecs: None,
             link_policy: None,
             link_rights: None,
+            near: None,
             lobby: None,
             departure_timeout: None,
             empty_timeout: None,

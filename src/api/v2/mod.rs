@@ -19,7 +19,8 @@ use serde::Serialize;
 
 use super::Api;
 use super::whip::{Refusal, problem, status_of};
-use crate::node::RecordsClosed;
+use crate::cluster::NodeId;
+use crate::node::{EditError, RecordsClosed};
 use crate::room::HttpReply;
 use crate::wire::ErrorCode;
 
@@ -35,14 +36,13 @@ pub(super) fn routes(api: &Arc<Api>) -> Router<Arc<Api>> {
         .route("/v2/rooms/{room}/send", post(live::send))
         .route("/v2/sessions/end", post(live::end))
         .route("/v2/sessions/participants/remove", post(live::remove))
+        // Settings are the same everywhere; whoever is in the room has heard of them when they are answered.
+        .route("/v2/rooms/deactivate", post(rooms::deactivate))
+        .route("/v2/rooms/{room}", post(rooms::switch).patch(rooms::change))
         .route_layer(living)
         .route("/v2/rooms", get(rooms::list).post(rooms::make))
-        .route("/v2/rooms/deactivate", post(rooms::deactivate))
         .route("/v2/rooms/validate/{room}", get(rooms::validate))
-        .route(
-            "/v2/rooms/{room}",
-            get(rooms::show).post(rooms::switch).patch(rooms::change),
-        )
+        .route("/v2/rooms/{room}", get(rooms::show))
         .route("/v2/sessions", get(sessions::list))
         .route("/v2/sessions/{session}", get(sessions::show))
         .route("/v2/sessions/{session}/participants", get(sessions::participants))
@@ -106,6 +106,22 @@ impl From<RecordsClosed> for Refusal {
             closed.to_string(),
         )
     }
+}
+
+impl From<EditError> for Refusal {
+    fn from(error: EditError) -> Self {
+        let (status, code) = match error {
+            EditError::Records(closed) => return closed.into(),
+            EditError::Cut => (StatusCode::SERVICE_UNAVAILABLE, ErrorCode::ClusterUnreachable),
+            EditError::TooLarge => (StatusCode::PAYLOAD_TOO_LARGE, ErrorCode::MessageTooLarge),
+        };
+        Refusal::new(status, code, error.to_string())
+    }
+}
+
+/// Nodes that were asked and did not answer.
+fn silent(nodes: &[NodeId]) -> Vec<String> {
+    nodes.iter().map(ToString::to_string).collect()
 }
 
 fn missing(what: &str) -> Refusal {

@@ -230,13 +230,13 @@ pub(super) async fn list(State(api): State<Arc<Api>>, asked: Asked) -> Response 
         let session: Option<String> = asked.query("sessionId")?;
         let paging = asked.paging()?;
         let Some(shelf) = api.node.shelf() else {
-            let (page_info, data) = (paging.info(0), Vec::new());
+            let (page_info, data) = (paging.info(0, None), Vec::new());
             return Ok(RecordingPage { page_info, data });
         };
         let page = shelf.list(room.as_ref(), session.as_deref(), paging.skip(), paging.take());
         let page = page.await.map_err(|error| unreadable(&error))?;
         Ok::<_, Refusal>(RecordingPage {
-            page_info: paging.info(page.total),
+            page_info: paging.info(page.total, None),
             data: page.items.into_iter().map(RecordingSummary::new).collect(),
         })
     };

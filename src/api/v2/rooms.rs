@@ -10,8 +10,9 @@ use axum::response::{IntoResponse, Response};
 use super::asked::{Asked, Sent};
 use super::body::{NamedRoom, RoomBody, RoomInfo, RoomPage, RoomStatus, StatusBody};
 use super::{Api, Refusal, document, invalid, missing, problem};
-use crate::records::{Edit, Edited, RoomRecord, RoomSettings};
-use crate::room::{Lookup, Manage};
+use crate::node::Node;
+use crate::records::{Edit, Edited, RoomRecord, RoomSettings, Store};
+use crate::room::Lookup;
 use crate::wire::signal::ServerMessage;
 use crate::wire::{ErrorCode, RoomId};
 
@@ -55,9 +56,10 @@ async fn make_room(api: &Api, asked: &Asked, sent: &Sent) -> Result<(RoomRecord,
         version: 0,
         disabled: false,
         deactivated: false,
+        used: false,
         settings,
     };
-    match api.node.records().edit(Edit { record, before: None }).await? {
+    match api.node.edit_room(Edit { record, before: None }).await? {
         Edited::Kept(record) | Edited::Other(record) => {
             let disabled = record.disabled || record.deactivated;
             Ok((record, disabled))
@@ -87,24 +89,30 @@ fn made_up() -> Result<RoomId, Refusal> {
     RoomId::new(&parts.join("-")).map_err(|error| invalid(error.to_string()))
 }
 
-/// Rooms that were made
+/// Rooms that were made, by id
+///
+/// By `page`, or each time `after` the `next` of the page before, which holds while rooms are made.
 #[utoipa::path(get, path = "/v2/rooms", tag = "rooms",
-    params(("page" = Option<u64>, Query, minimum = 1), ("perPage" = Option<u64>, Query, minimum = 1, maximum = 100)), responses(
+    params(("after" = Option<String>, Query, description = "`next` of the page before"),
+        ("page" = Option<u64>, Query, minimum = 1), ("perPage" = Option<u64>, Query, minimum = 1, maximum = 100)), responses(
     (status = 200, body = RoomPage),
     (status = "4XX", response = document::Problem), (status = 503, response = document::Problem)))]
 pub(super) async fn list(State(api): State<Arc<Api>>, asked: Asked) -> Response {
     let listed = async {
         asked.govern_all()?;
         let paging = asked.paging()?;
-        let page = api
-            .node
-            .records()
-            .read(move |store| store.rooms(paging.skip(), paging.take()))
-            .await?;
+        let after: Option<RoomId> = asked.query("after")?;
+        let read_page = move |store: &Store| match &after {
+            Some(after) => store.rooms_after(Some(after.as_str()), paging.take()),
+            None => store.rooms(paging.skip(), paging.take()),
+        };
+        let page = api.node.records().read(read_page).await?;
+        let last = page.items.last().filter(|_| page.items.len() == paging.take());
+        let next = last.map(|last| last.room.to_string());
         let info = |record: &RoomRecord| RoomInfo::new(record, record.disabled || record.deactivated, true);
         let data = page.items.iter().map(info).collect();
         Ok::<RoomPage, Refusal>(RoomPage {
-            page_info: paging.info(page.total),
+            page_info: paging.info(page.total, next),
             data,
         })
     };
@@ -230,10 +238,9 @@ pub(super) async fn deactivate(State(api): State<Arc<Api>>, asked: Asked, sent: 
 }
 
 async fn find(api: &Api, room: &RoomId) -> Result<Option<(RoomRecord, bool)>, Refusal> {
-    let id = room.clone();
-    let found = api.node.records().read(move |store| store.room(id.as_str())).await?;
+    let found = api.node.made_room(room).await?;
     Ok(found.map(|(record, was_used)| {
-        let disabled = record.is_disabled(unix_ms(), was_used);
+        let disabled = Node::is_disabled(&record, was_used);
         (record, disabled)
     }))
 }
@@ -247,7 +254,7 @@ async fn edit(
 ) -> Result<(RoomRecord, bool), Refusal> {
     let wanted = headers.get(header::IF_MATCH).filter(|tag| tag.as_bytes() != b"*");
     for _ in 0..CHANGE_ATTEMPTS {
-        let Some((mut record, _)) = find(api, room).await? else {
+        let Some((mut record, was_used)) = api.node.made_room(room).await? else {
             return Err(missing("room"));
         };
         let before = record.version;
@@ -261,15 +268,9 @@ async fn edit(
             record,
             before: Some(before),
         };
-        match api.node.records().edit(edit).await? {
+        match api.node.edit_room(edit).await? {
             Edited::Kept(record) => {
-                let id = room.clone();
-                let found = api.node.records().read(move |store| store.room(id.as_str())).await?;
-                let was_used = found.is_some_and(|(_, was_used)| was_used);
-                let preset = Box::new(record.preset(unix_ms(), was_used));
-                // A room that nobody is in hears of it when it begins.
-                let _nobody = api.node.manage(room, Manage::Preset(preset)).await?;
-                let disabled = record.is_disabled(unix_ms(), was_used);
+                let disabled = Node::is_disabled(&record, was_used);
                 return Ok((record, disabled));
             }
             Edited::Other(_) => {}
@@ -296,9 +297,4 @@ fn answer(result: Result<(RoomRecord, bool), Refusal>, asked: &Asked) -> Respons
         }
         Err(refusal) => problem(&refusal),
     }
-}
-
-fn unix_ms() -> u64 {
-    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
-    since.unwrap_or_default().as_millis() as u64
 }

@@ -1,22 +1,32 @@
 //! Sessions that are or were, and who was in them.
 
 use std::collections::BTreeMap;
+use std::str::FromStr;
 use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
+use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
+use futures_util::{StreamExt, TryStreamExt, stream};
 use serde::Serialize;
 
-use super::asked::{Asked, PageInfo};
-use super::{Api, Refusal, document, missing, problem};
+use super::asked::{Asked, PageInfo, Paging};
+use super::{Api, Refusal, document, invalid, missing, problem, silent};
+use crate::node::{Found, Home};
 use crate::records::{LinkRecord, SampleRecord, SessionRecord, StayRecord, rfc3339};
 use crate::wire::signal::SourceKind;
-use crate::wire::{ParticipantId, RoomId};
+use crate::wire::{ErrorCode, ParticipantId, RoomId};
 
 /// Stays shown with a session in a list, and with one that is asked for by itself.
 const STAYS_IN_LIST: usize = 200;
 const STAYS_MAX: usize = 10_000;
+/// Longest id of a session that is looked for.
+const SESSION_BYTES_MAX: usize = 128;
+/// So many sessions of many nodes are passed over to get to a page.
+const SKIP_MAX: usize = 2_000;
+/// Sessions of a page whose stays are looked up at the same time.
+const LOOKS_AT_ONCE: usize = 8;
 
 /// A session.
 #[derive(Serialize, utoipa::ToSchema)]
@@ -48,6 +58,21 @@ const fn is_zero(number: &u64) -> bool {
 enum Status {
     Ongoing,
     Ended,
+}
+
+/// Where a page of sessions begins: behind this start and id.
+struct Cursor(u64, String);
+
+impl FromStr for Cursor {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let parts = text
+            .split_once('-')
+            .and_then(|(start, id)| Some((start.parse().ok()?, id)));
+        let (start, id) = parts.ok_or("not a next of a page")?;
+        Ok(Self(start, id.chars().take(SESSION_BYTES_MAX).collect()))
+    }
 }
 
 /// When somebody was there.
@@ -99,6 +124,9 @@ pub(super) struct Attendee {
 pub(super) struct SessionPage {
     page_info: PageInfo,
     data: Vec<SessionInfo>,
+    /// Nodes that did not answer; what they keep is missing.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    unanswered: Vec<String>,
 }
 
 #[derive(Serialize, utoipa::ToSchema)]
@@ -243,18 +271,27 @@ fn quality(participant_id: ParticipantId, stays: &[StayRecord]) -> Quality {
     }
 }
 
-/// The session that the path names, if whoever asks may know of it.
-async fn find(api: &Api, asked: &Asked) -> Result<SessionRecord, Refusal> {
+/// The session that the path names, if whoever asks may know of it, and where it is kept.
+async fn find(api: &Api, asked: &Asked) -> Result<(Home, SessionRecord), Refusal> {
     asked.govern()?;
     let session: String = asked.named("session")?;
-    let found = api.node.records().session(session).await?;
-    let found = found.filter(|found| asked.is_for(&found.room).is_ok());
-    found.ok_or_else(|| missing("session"))
+    if session.len() > SESSION_BYTES_MAX {
+        return Err(missing("session"));
+    }
+    match api.node.session(&session).await? {
+        Found::At(home, found) if asked.is_for(&found.room).is_ok() => Ok((home, *found)),
+        Found::At(..) | Found::Nowhere => Err(missing("session")),
+        Found::Unsure(nodes) => {
+            let nodes = silent(&nodes).join(", ");
+            let sentence = format!("no node that answers has this session; these do not answer: {nodes}");
+            let (status, code) = (StatusCode::SERVICE_UNAVAILABLE, ErrorCode::ClusterUnreachable);
+            Err(Refusal::new(status, code, sentence))
+        }
+    }
 }
 
-async fn stays(api: &Api, session: &SessionRecord) -> Result<Vec<StayRecord>, Refusal> {
-    let stays = api.node.records().stays(session.session.clone(), STAYS_MAX);
-    Ok(stays.await?)
+async fn stays(api: &Api, home: &Home, session: &SessionRecord) -> Result<Vec<StayRecord>, Refusal> {
+    Ok(api.node.stays(home, &session.session, STAYS_MAX, false).await?)
 }
 
 fn respond<T: Serialize>(result: Result<T, Refusal>) -> Response {
@@ -264,11 +301,38 @@ fn respond<T: Serialize>(result: Result<T, Refusal>) -> Response {
     }
 }
 
+/// The same from PostgreSQL, where that is configured: it has those of all nodes.
+async fn archived(
+    api: &Api,
+    paging: Paging,
+    room: Option<&RoomId>,
+    before: Option<&(u64, String)>,
+    skip: usize,
+) -> Result<Option<SessionPage>, Refusal> {
+    let before = before.map(|(start, id)| (*start, id.as_str()));
+    let records = api.node.records();
+    // One more, so that it is known whether there are more.
+    let asked = records.archived(room, before, skip, paging.take() + 1, STAYS_IN_LIST);
+    let Some(mut page) = asked.await? else { return Ok(None) };
+    let more = page.items.len() > paging.take();
+    page.items.truncate(paging.take());
+    let next = page.items.last().filter(|_| more);
+    let next = next.map(|(session, _)| format!("{}-{}", session.start_ms, session.session));
+    let data = page.items.into_iter();
+    Ok(Some(SessionPage {
+        page_info: paging.info(page.total, next),
+        data: data.map(|(session, stays)| SessionInfo::new(session, stays)).collect(),
+        unanswered: Vec::new(),
+    }))
+}
+
 /// Sessions, the newest first
 ///
-/// Of each, at most 200 stays are shown; all of them are found under its `participants`.
+/// Of each, at most 200 stays are shown; all of them are found under its `participants`. By `page`, or each time `after` the `next` of the
+/// page before, which holds while sessions begin.
 #[utoipa::path(get, path = "/v2/sessions", tag = "sessions",
-    params(("roomId" = Option<String>, Query), ("page" = Option<u64>, Query, minimum = 1),
+    params(("roomId" = Option<String>, Query),
+        ("after" = Option<String>, Query, description = "`next` of the page before"), ("page" = Option<u64>, Query, minimum = 1),
         ("perPage" = Option<u64>, Query, minimum = 1, maximum = 100)), responses(
     (status = 200, body = SessionPage),
     (status = "4XX", response = document::Problem), (status = 503, response = document::Problem)))]
@@ -281,15 +345,28 @@ pub(super) async fn list(State(api): State<Arc<Api>>, asked: Asked) -> Response 
             None => asked.govern_all()?,
         }
         let paging = asked.paging()?;
-        let records = api.node.records();
-        let page = records
-            .sessions(room, paging.skip(), paging.take(), STAYS_IN_LIST)
-            .await?;
-        let data = page.items.into_iter();
-        let data = data.map(|(session, stays)| SessionInfo::new(session, stays)).collect();
+        let after: Option<Cursor> = asked.query("after")?;
+        let skip = if after.is_some() { 0 } else { paging.skip() };
+        if api.node.cluster().is_some() && skip > SKIP_MAX {
+            return Err(invalid(format!(
+                "page: of many nodes the first {SKIP_MAX} sessions have pages by number; go on with after"
+            )));
+        }
+        let before = after.map(|Cursor(start, id)| (start, id));
+        if let Some(page) = archived(&api, paging, room.as_ref(), before.as_ref(), skip).await? {
+            return Ok(page);
+        }
+        let sessions = api.node.sessions(room.as_ref(), before, skip, paging.take()).await?;
+        let node = &api.node;
+        let shown = stream::iter(sessions.items).map(|(home, session)| async move {
+            let stays = node.stays(&home, &session.session, STAYS_IN_LIST, true).await?;
+            Ok::<_, Refusal>(SessionInfo::new(session, stays))
+        });
+        let data: Vec<SessionInfo> = shown.buffered(LOOKS_AT_ONCE).try_collect().await?;
         Ok(SessionPage {
-            page_info: paging.info(page.total),
+            page_info: paging.info(sessions.total, sessions.next.map(|(start, id)| format!("{start}-{id}"))),
             data,
+            unanswered: silent(&sessions.silent),
         })
     };
     respond(listed.await)
@@ -301,8 +378,8 @@ pub(super) async fn list(State(api): State<Arc<Api>>, asked: Asked) -> Response 
     (status = "4XX", response = document::Problem), (status = 503, response = document::Problem)))]
 pub(super) async fn show(State(api): State<Arc<Api>>, asked: Asked) -> Response {
     let found = async {
-        let session = find(&api, &asked).await?;
-        let stays = stays(&api, &session).await?;
+        let (home, session) = find(&api, &asked).await?;
+        let stays = stays(&api, &home, &session).await?;
         Ok(SessionInfo::new(session, stays))
     };
     respond(found.await)
@@ -330,14 +407,14 @@ pub(super) async fn active(State(api): State<Arc<Api>>, asked: Asked) -> Respons
 }
 
 async fn attendees(api: &Api, asked: &Asked, which: impl Fn(&[StayRecord]) -> bool) -> Result<AttendeePage, Refusal> {
-    let session = find(api, asked).await?;
+    let (home, session) = find(api, asked).await?;
     let paging = asked.paging()?;
-    let mut people = gather(stays(api, &session).await?);
+    let mut people = gather(stays(api, &home, &session).await?);
     people.retain(|(_, stays)| which(stays));
     let total = people.len() as u64;
     let page = people.into_iter().skip(paging.skip()).take(paging.take());
     Ok(AttendeePage {
-        page_info: paging.info(total),
+        page_info: paging.info(total, None),
         data: page.map(|(id, stays)| attendee(id, &stays)).collect(),
     })
 }
@@ -348,8 +425,8 @@ async fn attendees(api: &Api, asked: &Asked, which: impl Fn(&[StayRecord]) -> bo
     (status = "4XX", response = document::Problem), (status = 503, response = document::Problem)))]
 pub(super) async fn links(State(api): State<Arc<Api>>, asked: Asked) -> Response {
     let found = async {
-        let session = find(&api, &asked).await?.session;
-        let links = api.node.records().links(session).await?;
+        let (home, session) = find(&api, &asked).await?;
+        let links = api.node.past_links(&home, &session.session).await?;
         let link = |link: LinkRecord| {
             let reason = link.reason.and_then(|reason| serde_json::to_value(reason).ok());
             let reason = reason.and_then(|reason| reason.as_str().map(str::to_owned));
@@ -371,8 +448,8 @@ pub(super) async fn links(State(api): State<Arc<Api>>, asked: Asked) -> Response
     (status = "4XX", response = document::Problem), (status = 503, response = document::Problem)))]
 pub(super) async fn stats(State(api): State<Arc<Api>>, asked: Asked) -> Response {
     let found = async {
-        let session = find(&api, &asked).await?;
-        let people = gather(stays(&api, &session).await?);
+        let (home, session) = find(&api, &asked).await?;
+        let people = gather(stays(&api, &home, &session).await?);
         let data = people.into_iter().map(|(id, stays)| quality(id, &stays)).collect();
         Ok(SessionStats { data })
     };
@@ -386,9 +463,9 @@ pub(super) async fn stats(State(api): State<Arc<Api>>, asked: Asked) -> Response
     (status = "4XX", response = document::Problem), (status = 503, response = document::Problem)))]
 pub(super) async fn participant_stats(State(api): State<Arc<Api>>, asked: Asked) -> Response {
     let found = async {
-        let session = find(&api, &asked).await?;
+        let (home, session) = find(&api, &asked).await?;
         let id: ParticipantId = asked.named("participant")?;
-        let people = gather(stays(&api, &session).await?);
+        let people = gather(stays(&api, &home, &session).await?);
         let one = people.into_iter().find(|(one, _)| *one == id);
         let (id, stays) = one.ok_or_else(|| missing("participant"))?;
         Ok(quality(id, &stays))

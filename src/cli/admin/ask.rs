@@ -1,5 +1,6 @@
 //! Asks a server over its REST, with a token that lives for a minute.
 
+use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::Path;
 use std::time::{Duration, SystemTime};
@@ -67,6 +68,8 @@ impl Asking {
     /// All rooms, however many pages they are.
     pub(super) async fn pages(&self) -> anyhow::Result<Value> {
         let mut rooms: Vec<Value> = Vec::new();
+        // Nodes that did not answer.
+        let mut silent: BTreeSet<String> = BTreeSet::new();
         let mut after: Option<String> = None;
         loop {
             let mut url = self.url(&["v1", "rooms"])?;
@@ -75,9 +78,11 @@ impl Asking {
             }
             let page = self.ask(Method::GET, url, Value::Null).await?;
             rooms.extend(page["rooms"].as_array().into_iter().flatten().cloned());
+            let unanswered = page["unanswered"].as_array().into_iter().flatten();
+            silent.extend(unanswered.filter_map(Value::as_str).map(str::to_owned));
             after = page["next"].as_str().map(str::to_owned);
             if after.is_none() {
-                return Ok(json!({ "rooms": rooms }));
+                return Ok(json!({ "rooms": rooms, "unanswered": silent }));
             }
         }
     }

@@ -9,6 +9,7 @@ use tokio::sync::{Semaphore, mpsc, oneshot};
 
 use super::super::Inner;
 use super::super::room_task::RoomMessage;
+use super::lists;
 use super::relay::Relay;
 use super::{HandedOn, PATIENCE, Shared, node_subject, question_subject, tell_unreachable};
 use crate::cluster::{Answer, Deliveries, Delivery, NodeId, Note, Question, RelayEnd, RelayNote, pack, unpack};
@@ -204,6 +205,11 @@ async fn find_answer(
         Question::There => rooms(Vec::new()),
         Question::Presence { room } => rooms(node.directory.presence(&room).into_iter().collect()),
         Question::Rooms { listing } => rooms(node.directory.listed(&listing)),
+        question @ (Question::Living { .. }
+        | Question::Sessions { .. }
+        | Question::Session { .. }
+        | Question::Stays { .. }
+        | Question::Links { .. }) => lists::answer(node, question).await,
         Question::Http(question) => {
             let (reply, response) = oneshot::channel();
             let handed = HandedOn { question, body, reply };

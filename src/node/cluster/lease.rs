@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use futures_util::StreamExt;
-use tokio::sync::mpsc;
+use tokio::sync::{Notify, mpsc};
 
 use crate::cluster::{Change, Changes, Directory, LEASE, NodeEvent, NodeId, NodeInfo, RENEW, Table, WriteError};
 use crate::wire::RoomId;
@@ -41,6 +41,8 @@ pub(super) struct Lease {
     pub(super) renewed: Instant,
     /// Rooms are being claimed again.
     pub(super) reclaiming: Arc<AtomicBool>,
+    /// Told when the tables may have missed something, or forgotten everything.
+    pub(super) anew: Arc<Notify>,
 }
 
 impl Lease {
@@ -97,6 +99,9 @@ impl Lease {
                 self.renewed = began;
                 self.directory.is_reachable();
                 let was_alone = self.alone.swap(false, Ordering::SeqCst);
+                if is_new || was_alone {
+                    self.anew.notify_one();
+                }
                 if is_new || was_alone || !self.directory.is_claimed() {
                     self.reclaim();
                 }
@@ -175,7 +180,7 @@ impl Lease {
         }
         let over: Vec<(NodeId, u64)> = {
             let nodes = self.directory.nodes();
-            let others = nodes.over(Instant::now());
+            let others = nodes.over(Instant::now(), self.directory.own());
             others.map(|(node, revision)| (node.clone(), revision)).collect()
         };
         for (node, revision) in over {

@@ -26,34 +26,52 @@ pub(super) struct Outgoing {
 /// Which of our rooms speak with rooms of which nodes.
 #[derive(Debug, Default)]
 pub(super) struct Talks {
-    talks: Mutex<HashMap<(RoomId, RoomId), (NodeId, Instant)>>,
+    talks: Mutex<HashMap<(RoomId, RoomId), Talk>>,
+}
+
+#[derive(Clone, Debug)]
+struct Talk {
+    /// `None`: it is gone, and the room may begin anew elsewhere.
+    with: Option<NodeId>,
+    at: Instant,
 }
 
 impl Talks {
     /// A room here and a room there have something to do with each other.
     pub(super) fn note(&self, here: &RoomId, there: &RoomId, node: &NodeId) {
         let mut talks = self.lock();
-        let now = Instant::now();
-        talks.insert((here.clone(), there.clone()), (node.clone(), now));
+        let at = Instant::now();
+        let with = Some(node.clone());
+        talks.insert((here.clone(), there.clone()), Talk { with, at });
         if talks.len().is_power_of_two() {
-            talks.retain(|_, (_, at)| now.saturating_duration_since(*at) < REMEMBERED);
+            talks.retain(|_, talk| at.saturating_duration_since(talk.at) < REMEMBERED);
         }
     }
 
     /// A node is gone: who here spoke with whom there.
     pub(super) fn gone(&self, node: &NodeId) -> Vec<(RoomId, RoomId)> {
-        let mut ended = Vec::new();
-        self.lock().retain(|rooms, (with, _)| {
-            let goes = with == node;
-            if goes {
-                ended.push(rooms.clone());
-            }
-            !goes
-        });
-        ended
+        let mut talks = self.lock();
+        let of_node = talks.iter_mut().filter(|(_, talk)| talk.with.as_ref() == Some(node));
+        of_node
+            .map(|(rooms, talk)| {
+                talk.with = None;
+                rooms.clone()
+            })
+            .collect()
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<(RoomId, RoomId), (NodeId, Instant)>> {
+    /// How many rooms here have something to do with a room elsewhere, or had a moment ago.
+    pub(super) fn with(&self, there: &RoomId) -> usize {
+        let now = Instant::now();
+        let is_fresh = |talk: &Talk| now.saturating_duration_since(talk.at) < REMEMBERED;
+        let talks = self.lock();
+        talks
+            .iter()
+            .filter(|((_, room), talk)| room == there && is_fresh(talk))
+            .count()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<(RoomId, RoomId), Talk>> {
         // Nothing in here can leave it half changed.
         self.talks.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -84,5 +102,22 @@ pub(super) async fn carry<N>(
             }
             Err(_) => {}
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_spoke_with_a_room_of_a_node_that_is_gone_is_told_once_and_stays_near_it() {
+        let talks = Talks::default();
+        let [a, b, c] = ["a", "b", "c"].map(|name| RoomId::new(name).unwrap());
+        let node = NodeId::new("x").unwrap();
+        talks.note(&a, &c, &node);
+        talks.note(&b, &c, &NodeId::new("y").unwrap());
+        assert_eq!(talks.gone(&node), [(a, c.clone())]);
+        assert!(talks.gone(&node).is_empty());
+        assert_eq!((talks.with(&c), talks.with(&b)), (2, 0));
     }
 }

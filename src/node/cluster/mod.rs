@@ -11,6 +11,8 @@
 mod inbox;
 mod lease;
 mod links;
+mod lists;
+mod made;
 mod relay;
 
 use std::sync::Arc;
@@ -20,9 +22,12 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use tokio::sync::{mpsc, oneshot};
 
+pub use made::EditError;
+pub(super) use made::tell_settings;
 pub use relay::{Relay, RelayEvent};
 
 use super::Inner;
+use super::records::Records;
 use super::room_task::RoomMessage;
 use crate::cluster::{
     Answer, Bus, BusError, Claim, Directory, HttpAnswer, HttpQuestion, LEASE, Load, NodeEvent, NodeId, NodeInfo,
@@ -80,6 +85,10 @@ struct Shared {
     relays: Arc<Relays>,
     talks: Arc<Talks>,
     outgoing: mpsc::Sender<Outgoing>,
+    /// Settings are told to one living room at a time.
+    telling: tokio::sync::Mutex<()>,
+    /// The tables may have missed something, or forgotten everything.
+    anew: Arc<tokio::sync::Notify>,
     stop: mpsc::Sender<()>,
 }
 
@@ -150,6 +159,8 @@ impl Cluster {
             alone: Arc::default(),
             talks: Arc::default(),
             outgoing,
+            telling: tokio::sync::Mutex::default(),
+            anew: Arc::default(),
             stop,
         };
         let parts = ClusterParts {
@@ -195,6 +206,7 @@ impl Cluster {
             revision: None,
             renewed: Instant::now(),
             reclaiming: Arc::default(),
+            anew: Arc::clone(&shared.anew),
         };
         tokio::spawn(lease.run(parts.stop));
         tokio::spawn(attend(Arc::clone(node), Arc::clone(&shared), happened));
@@ -205,6 +217,9 @@ impl Cluster {
             requests: parts.requests,
         };
         tokio::spawn(inbox.run());
+        node.records.hold_key();
+        tokio::spawn(made::agree(Arc::clone(node), Arc::clone(&shared)));
+        tokio::spawn(made::follow(Arc::clone(node), self.clone()));
         let of_node = Arc::clone(node);
         let nobody = move |from: RoomId, to: RoomId, code: ErrorCode| {
             let node = Arc::clone(&of_node);
@@ -240,6 +255,7 @@ impl Cluster {
     /// When that is not known and cannot be asked.
     pub(super) async fn route(
         &self,
+        records: &Records,
         room: &RoomId,
         may_begin: bool,
         may_be_here: bool,
@@ -255,9 +271,13 @@ impl Cluster {
         match self.insist(|| directory.find(room)).await {
             Ok(Some(node)) if may_be_here || node != *directory.own() => Ok(Some(to(node))),
             Ok(_) if may_begin => {
+                let near = self.near(records, room).await;
                 let nodes = directory.nodes();
-                let open = nodes.iter().filter(|(node, _)| may_be_here || *node != directory.own());
-                let chosen = place(&open.collect::<Vec<_>>(), directory.own(), &self.shared.region).cloned();
+                let open: Vec<_> = nodes
+                    .iter()
+                    .filter(|(node, _)| may_be_here || *node != directory.own())
+                    .collect();
+                let chosen = place(&open, room, directory.own(), &self.shared.region, &near).cloned();
                 // Before our own lease is written nobody is known.
                 Ok(Some(chosen.map_or(Route::Here, to)))
             }
@@ -265,6 +285,20 @@ impl Cluster {
             Err(_) if self.shared.may_be_alone => Ok(Some(Route::Here)),
             Err(error) => Err(error),
         }
+    }
+
+    /// The nodes of rooms that a room is linked with as a rule, or was just now: what it was made with says which, and rooms here that want
+    /// it back.
+    async fn near(&self, records: &Records, room: &RoomId) -> Vec<NodeId> {
+        let directory = &self.shared.directory;
+        let id = room.clone();
+        let made = records.read(move |store| store.room(id.as_str())).await.ok().flatten();
+        let rooms = made.and_then(|(record, _)| record.settings.near).unwrap_or_default();
+        let found = futures_util::future::join_all(rooms.iter().map(|near| directory.find(near))).await;
+        // A room that nobody has yet is near nothing.
+        let mut near: Vec<NodeId> = found.into_iter().filter_map(|found| found.ok().flatten()).collect();
+        near.extend((0..self.shared.talks.with(room)).map(|_| self.own().clone()));
+        near
     }
 
     /// The node of this tag, if it is another that has a lease.
@@ -376,7 +410,7 @@ impl Cluster {
     ) -> Result<(HttpAnswer, Bytes), BusError> {
         match self.ask(node, Question::Http(question), body, PATIENCE).await? {
             (Answer::Http(answer), body) => Ok((answer, body)),
-            (Answer::Rooms | Answer::Unsupported, _) => Err(BusError::Late),
+            (Answer::Rooms | Answer::List { .. } | Answer::Unsupported, _) => Err(BusError::Late),
         }
     }
 

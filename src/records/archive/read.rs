@@ -1,7 +1,7 @@
 //! What is read: the same records as the store of one node has, of all of them.
 
 use std::collections::HashMap;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use tokio_postgres::Row;
 
@@ -23,18 +23,25 @@ impl Archive {
     pub async fn sessions(
         &self,
         room: Option<&str>,
+        before: Option<(u64, &str)>,
         skip: usize,
         take: usize,
         stays_most: usize,
     ) -> Result<Page<(SessionRecord, Vec<StayRecord>)>, ArchiveError> {
+        let since = before.map(|(start_ms, _)| UNIX_EPOCH + Duration::from_millis(start_ms));
+        let last = before.map(|(_, id)| id);
         let count = "SELECT count(*) FROM enfilade_sessions WHERE $1::text IS NULL OR room = $1";
         let total: i64 = self.client.query_one(count, &[&room]).await?.try_get(0)?;
         let list = format!(
-            "SELECT {COLUMNS} WHERE $2::text IS NULL OR s.room = $2
+            "SELECT {COLUMNS} WHERE ($2::text IS NULL OR s.room = $2)
+            AND ($5::timestamptz IS NULL OR (s.started_at, s.session) < ($5, $6::text))
             ORDER BY s.started_at DESC, s.session DESC OFFSET $3 LIMIT $4"
         );
         let (skip, take) = (small(skip), small(take));
-        let rows = self.client.query(&list, &[&LOST_SECS, &room, &skip, &take]).await?;
+        let rows = self
+            .client
+            .query(&list, &[&LOST_SECS, &room, &skip, &take, &since, &last])
+            .await?;
         let mut sessions = Vec::new();
         for row in rows {
             let lost: Option<SystemTime> = row.try_get("lost_at")?;

@@ -212,25 +212,14 @@ impl Batch<'_> {
     /// # Errors
     /// When the database cannot be written.
     pub fn edit(&mut self, edit: Edit) -> Result<Edited, RecordsError> {
-        let Edit { mut record, before } = edit;
         let mut rooms = self.transaction.open_table(ROOMS)?;
-        let known: Option<RoomRecord> = get(&rooms, record.room.as_str())?;
-        match (known, before) {
-            (Some(known), Some(before)) if known.version == before => {
-                record.created_ms = known.created_ms;
-                record.version = before + 1;
-            }
-            (Some(known), _) => return Ok(Edited::Other(known)),
-            (None, Some(_)) => return Ok(Edited::Missing),
-            (None, None) if rooms.len()? >= self.store.config.max_rooms as u64 => return Ok(Edited::Full),
-            (None, None) => {
-                record.created_ms = self.now_ms;
-                record.version = 1;
-            }
+        let known: Option<RoomRecord> = get(&rooms, edit.record.room.as_str())?;
+        let is_full = rooms.len()? >= self.store.config.max_rooms as u64;
+        let edited = edit.onto(known, is_full, self.now_ms);
+        if let Edited::Kept(record) = &edited {
+            rooms.insert(record.room.as_str(), bytes(record)?.as_slice())?;
         }
-        record.updated_ms = self.now_ms;
-        rooms.insert(record.room.as_str(), bytes(&record)?.as_slice())?;
-        Ok(Edited::Kept(record))
+        Ok(edited)
     }
 
     /// The key pair that signs webhooks (PKCS #8), kept from the first time it is asked for.
@@ -297,6 +286,7 @@ impl Batch<'_> {
             .open_table(BY_ROOM)?
             .insert((room, event.at_ms, id), ())?;
         self.transaction.open_table(OPEN)?.insert(id, ())?;
+        self.use_room(room)?;
         self.tell(&mut session, &Told::SessionStarted)?;
         self.put_session(&session)
     }
@@ -327,6 +317,7 @@ impl Batch<'_> {
             room.deactivated = true;
             room.version += 1;
             rooms.insert(room.room.as_str(), bytes(&room)?.as_slice())?;
+            self.applied.rooms.push(room);
         }
         Ok(())
     }

@@ -14,6 +14,8 @@ use crate::eventually;
 pub struct NatsSettings {
     /// JetStream keeps no more than so many bytes.
     pub disk: Option<u64>,
+    /// It takes connections from other network namespaces, too.
+    pub open: bool,
     /// In the form of its configuration file.
     pub more: String,
 }
@@ -71,7 +73,8 @@ impl Nats {
             .disk
             .map_or_else(String::new, |bytes| format!(", max_file_store: {bytes}"));
         let text = format!(
-            "listen: \"127.0.0.1:{}\"\njetstream {{ store_dir: {:?}{disk} }}\n{}",
+            "listen: \"{}:{}\"\njetstream {{ store_dir: {:?}{disk} }}\n{}",
+            if self.settings.open { "0.0.0.0" } else { "127.0.0.1" },
             self.port,
             self.store.join("jetstream"),
             self.settings.more

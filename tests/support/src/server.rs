@@ -100,7 +100,12 @@ impl Server {
             .iter()
             .any(|(name, _)| *name == "ENFILADE_HTTP__TLS_CERTIFICATE");
         let scheme = if has_tls { "https" } else { "http" };
-        let url = format!("{scheme}://127.0.0.1:{http_port}");
+        // In a network namespace of its own it is elsewhere.
+        let elsewhere = settings.iter().find(|(name, _)| *name == "ENFILADE_HTTP__LISTEN");
+        let url = match elsewhere {
+            Some((_, address)) => format!("{scheme}://{address}"),
+            None => format!("{scheme}://127.0.0.1:{http_port}"),
+        };
         let mut server = Server {
             child,
             url,
