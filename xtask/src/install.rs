@@ -64,7 +64,7 @@ pub(crate) const NATS: System = System {
 };
 /// Its programs stand in a folder of their version, outside the search path.
 pub(crate) const POSTGRES: System = System {
-    probe: ("sh", "-cls /usr/lib/postgresql/*/bin/initdb"),
+    probe: ("perl", "-eexit !glob('/usr/lib/postgresql/*/bin/initdb')"),
     package: "postgresql",
 };
 pub(crate) const IPTABLES: System = System {
