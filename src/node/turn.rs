@@ -248,7 +248,7 @@ impl Serving {
                 return;
             };
             let client = Client { way: Way::Udp, address };
-            self.from_client(client, &buffer[..len]);
+            self.hear(client, &buffer[..len]);
             self.drain();
         }
     }
@@ -263,7 +263,7 @@ impl Serving {
                 let idle_since = Some(Instant::now());
                 self.connections.insert(client, Held { connection, idle_since });
             }
-            Input::Message(client, bytes) => self.from_client(client, &bytes),
+            Input::Message(client, bytes) => self.hear(client, &bytes),
             Input::Ended(client) => {
                 self.connections.remove(&client);
                 self.turn.gone(client);
@@ -275,7 +275,7 @@ impl Serving {
         }
     }
 
-    fn from_client(&mut self, client: Client, bytes: &[u8]) {
+    fn hear(&mut self, client: Client, bytes: &[u8]) {
         let unix = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let result = self.turn.handle_client(Instant::now(), unix.as_secs(), client, bytes);
         self.figures.judged(result);
@@ -299,11 +299,11 @@ impl Serving {
             match output {
                 Output::Answer { client, bytes, code } => {
                     self.figures.answered(code);
-                    self.to_client(client, bytes);
+                    self.tell(client, bytes);
                 }
                 Output::ToClient { client, bytes } => {
                     self.figures.relayed("down", bytes.len());
-                    self.to_client(client, bytes);
+                    self.tell(client, bytes);
                 }
                 Output::ToPeer { allocation, to, bytes } => {
                     self.figures.relayed("up", bytes.len());
@@ -325,7 +325,7 @@ impl Serving {
         self.figures.allocations(self.turn.allocations());
     }
 
-    fn to_client(&mut self, client: Client, bytes: Vec<u8>) {
+    fn tell(&mut self, client: Client, bytes: Vec<u8>) {
         let sent = match client.way {
             Way::Udp => {
                 let udp = self.udp.as_ref();

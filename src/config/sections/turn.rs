@@ -58,6 +58,7 @@ pub(super) fn turn_server(reader: &mut Reader<'_>) -> TurnConfig {
         "expected a list of networks like [\"192.0.2.0/24\", \"2001:db8::/32\"]",
         |text| text.parse().ok(),
     );
+    let problems_before = reader.problems.len();
     let first = reader.count("turn_server.first_port", 1024..=u16::MAX);
     let last = reader.count("turn_server.last_port", 1024..=u16::MAX);
     if tls_listen.is_some() && reader.layers.entry("http.tls_certificate").value.as_str() == Some("") {
@@ -66,7 +67,7 @@ pub(super) fn turn_server(reader: &mut Reader<'_>) -> TurnConfig {
     }
     // What is wrong with it is said where it belongs.
     let ttl = reader.layers.entry("turn.ttl").value.as_str().and_then(parse_duration);
-    if last < first {
+    if reader.problems.len() == problems_before && last < first {
         reader.refuse(
             "turn_server.last_port",
             "expected no less than turn_server.first_port",
