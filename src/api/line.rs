@@ -118,7 +118,10 @@ fn message(written: Written) -> Message {
         Written::Ping => Message::ping(""),
         Written::Close { code, reason } => {
             let code = CloseCode::try_from(code).ok().filter(|code| !code.is_reserved());
-            Message::close(code, &reason[..reason.floor_char_boundary(REASON_LEN_MAX)])
+            let end = (0..=REASON_LEN_MAX.min(reason.len()))
+                .rev()
+                .find(|at| reason.is_char_boundary(*at));
+            Message::close(code, &reason[..end.unwrap_or_default()])
         }
     }
 }
