@@ -82,6 +82,29 @@ impl Line {
         }
     }
 
+    /// Several texts, with as few writes as hold them. False when it is gone.
+    pub(super) async fn write_texts(&mut self, texts: impl Iterator<Item = String>) -> bool {
+        match self {
+            Line::Socket(socket) => {
+                for text in texts {
+                    if socket.feed(Message::text(text)).await.is_err() {
+                        return false;
+                    }
+                }
+                socket.flush().await.is_ok()
+            }
+            Line::Relay(None) => false,
+            Line::Relay(Some(relay)) => {
+                for text in texts {
+                    if relay.send(&text).await.is_err() {
+                        return false;
+                    }
+                }
+                true
+            }
+        }
+    }
+
     /// Reads what a client of a socket of our own still sends, until it stops.
     pub(super) async fn drain(&mut self) {
         if let Line::Socket(socket) = self {

@@ -25,6 +25,8 @@ use crate::wire::{ErrorCode, ParticipantId, ResumeKey};
 
 /// A client that does not take a frame for this long is gone.
 const WRITE_TIMEOUT: Duration = Duration::from_secs(20);
+/// Texts that are written with another one, if they wait already: what a join tells is several.
+const TEXTS_AT_ONCE: usize = 31;
 /// How long a client may take to answer a close before the socket is dropped.
 const FAREWELL_TIMEOUT: Duration = Duration::from_secs(2);
 // WebSocket close codes (RFC 6455 section 7.4); ours from 4000.
@@ -307,7 +309,9 @@ impl Socket {
                         if !std::mem::replace(&mut is_answered, true) {
                             self.count_join("ok");
                         }
-                        if !self.write(Written::Text(text.into_text())).await {
+                        let behind = std::iter::from_fn(|| attached.next_text()).take(TEXTS_AT_ONCE);
+                        let texts = std::iter::once(text).chain(behind).map(room::Frame::into_text);
+                        if !matches!(timeout(WRITE_TIMEOUT, self.line.write_texts(texts)).await, Ok(true)) {
                             break;
                         }
                     }

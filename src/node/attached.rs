@@ -4,7 +4,7 @@ use super::directory::RoomHandle;
 use super::room_task::RoomMessage;
 use super::{FrameReceiver, SocketFrame};
 use crate::cluster::NodeId;
-use crate::room::Input;
+use crate::room::{Frame, Input};
 use crate::wire::ErrorCode;
 
 /// Why nobody is let in now.
@@ -48,8 +48,8 @@ impl Closed {
 
 /// The node's side of a socket: where its frames come from, and where its messages go.
 pub struct Attached {
-    /// The room's answer, already taken out of the queue.
-    pub(super) answer: Option<SocketFrame>,
+    /// Already taken out of the queue: the room's answer, or what came behind the last text.
+    pub(super) next: Option<SocketFrame>,
     pub(super) frames: FrameReceiver,
     /// The room it belongs to.
     pub(super) room: RoomHandle,
@@ -58,9 +58,23 @@ pub struct Attached {
 impl Attached {
     /// The next frame to write; `None` when the room has let go of the socket.
     pub async fn next_frame(&mut self) -> Option<SocketFrame> {
-        match self.answer.take() {
-            Some(answer) => Some(answer),
+        match self.next.take() {
+            Some(next) => Some(next),
             None => self.frames.recv().await,
+        }
+    }
+
+    /// The next frame, if it is there already and a text, so that it can be written with the one before.
+    pub fn next_text(&mut self) -> Option<Frame> {
+        if self.next.is_none() {
+            self.next = self.frames.ready();
+        }
+        match self.next.take()? {
+            SocketFrame::Text(text) => Some(text),
+            other @ (SocketFrame::Refused(_) | SocketFrame::Close { .. }) => {
+                self.next = Some(other);
+                None
+            }
         }
     }
 

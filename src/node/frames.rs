@@ -129,6 +129,13 @@ impl FrameReceiver {
         self.queued.sub(frame.len());
         Some(frame)
     }
+
+    /// The next frame, if it is there already.
+    pub(super) fn ready(&mut self) -> Option<SocketFrame> {
+        let frame = self.frames.try_recv().ok()?;
+        self.queued.sub(frame.len());
+        Some(frame)
+    }
 }
 
 #[cfg(test)]

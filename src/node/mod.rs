@@ -565,9 +565,9 @@ async fn attach(room: RoomHandle, socket: SocketKey, first: Input) -> Option<Att
         .send(RoomMessage::Attach { socket, frames, first })
         .await
         .ok()?;
-    let answer = Some(receiver.recv().await?);
+    let next = Some(receiver.recv().await?);
     Some(Attached {
-        answer,
+        next,
         frames: receiver,
         room,
     })

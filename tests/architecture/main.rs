@@ -79,6 +79,11 @@ const BANNED_IN_PURE: &[&str] = &[
 const HOMES: &[(&str, &[&str], &str)] = &[
     ("axum", &["api"], "HTTP is spoken in one place"),
     ("tower_http", &["api"], "HTTP is spoken in one place"),
+    (
+        "tokio_websockets",
+        &["api"],
+        "signalling sockets are opened in one place",
+    ),
     ("rust_embed", &["api"], "the page and the SDK are served in one place"),
     ("mio", &["shard"], "the media plane has one kind of loop"),
     ("quinn_udp", &["shard"], "the media plane has one kind of socket"),
