@@ -342,7 +342,10 @@ impl Records {
 
     /// Nothing is signed until it is known with which key all nodes sign.
     pub(super) fn hold_key(&self) {
-        self.key_number.send_replace(0);
+        // With a key of the operator's own there is nothing to agree on.
+        if self.signing.borrow().key.is_none() {
+            self.key_number.send_replace(0);
+        }
     }
 
     /// With the key that is kept here, then.

@@ -73,6 +73,9 @@ impl Cluster {
     }
 }
 
+/// A body and its signature.
+type Signed = (Vec<u8>, Vec<u8>);
+
 fn strings(list: &Value, field: &str) -> Vec<String> {
     let list = list.as_array().unwrap();
     list.iter().map(|one| one[field].as_str().unwrap().to_owned()).collect()
@@ -351,7 +354,7 @@ async fn rooms_are_made_without_nats_where_a_node_may_be_alone_and_told_when_it_
 
 #[tokio::test(flavor = "multi_thread")]
 async fn webhooks_of_all_nodes_are_signed_with_one_key_that_any_of_them_tells() {
-    let heard = Arc::new(Mutex::new(Vec::<(Vec<u8>, Vec<u8>)>::new()));
+    let heard: Arc<Mutex<Vec<Signed>>> = Arc::default();
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let endpoints = json!([format!("http://{}/", listener.local_addr().unwrap())]).to_string();
     let hears = Arc::clone(&heard);

@@ -114,7 +114,9 @@ fn when_a_tenth_of_the_nodes_dies_their_rooms_are_back_within_seconds_and_nobody
         assert_eq!((figures.still_lost, figures.removed_alive), (0, 0), "{figures:?}");
         assert!(figures.last_removed.unwrap() < Duration::from_secs(5), "{figures:?}");
         assert!(figures.fullest < 1.6, "{figures:?}");
-        assert!(figures.removals_tried < 100 * (nodes / 10), "{figures:?}");
+        // By a few nodes, and now and then by one that somebody waits at.
+        let most = 25 * (nodes / 10) + lost / 5;
+        assert!(figures.removals_tried < most, "{figures:?}");
     }
 }
 

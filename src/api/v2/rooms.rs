@@ -103,12 +103,14 @@ pub(super) async fn list(State(api): State<Arc<Api>>, asked: Asked) -> Response 
         let paging = asked.paging()?;
         let after: Option<RoomId> = asked.query("after")?;
         let read_page = move |store: &Store| match &after {
-            Some(after) => store.rooms_after(Some(after.as_str()), paging.take()),
-            None => store.rooms(paging.skip(), paging.take()),
+            Some(after) => store.rooms_after(Some(after.as_str()), paging.take() + 1),
+            None => store.rooms(paging.skip(), paging.take() + 1),
         };
-        let page = api.node.records().read(read_page).await?;
-        let last = page.items.last().filter(|_| page.items.len() == paging.take());
-        let next = last.map(|last| last.room.to_string());
+        // One more than are shown, so that it is known whether there are more.
+        let mut page = api.node.records().read(read_page).await?;
+        let more = page.items.len() > paging.take();
+        page.items.truncate(paging.take());
+        let next = page.items.last().filter(|_| more).map(|last| last.room.to_string());
         let info = |record: &RoomRecord| RoomInfo::new(record, record.disabled || record.deactivated, true);
         let data = page.items.iter().map(info).collect();
         Ok::<RoomPage, Refusal>(RoomPage {
