@@ -347,14 +347,14 @@ pub(super) async fn list(State(api): State<Arc<Api>>, asked: Asked) -> Response 
         let paging = asked.paging()?;
         let after: Option<Cursor> = asked.query("after")?;
         let skip = if after.is_some() { 0 } else { paging.skip() };
+        let before = after.map(|Cursor(start, id)| (start, id));
+        if let Some(page) = archived(&api, paging, room.as_ref(), before.as_ref(), skip).await? {
+            return Ok(page);
+        }
         if api.node.cluster().is_some() && skip > SKIP_MAX {
             return Err(invalid(format!(
                 "page: of many nodes the first {SKIP_MAX} sessions have pages by number; go on with after"
             )));
-        }
-        let before = after.map(|Cursor(start, id)| (start, id));
-        if let Some(page) = archived(&api, paging, room.as_ref(), before.as_ref(), skip).await? {
-            return Ok(page);
         }
         let sessions = api.node.sessions(room.as_ref(), before, skip, paging.take()).await?;
         let node = &api.node;
