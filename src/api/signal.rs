@@ -15,7 +15,7 @@ use super::line::{Frame, Line, Written};
 use super::socket::Upgrade;
 use super::token::{Grant, TokenError};
 use crate::cluster::NodeId;
-use crate::node::{Attached, Closed, Route, SocketFrame};
+use crate::node::{Attached, Closed, Route, SocketFrame, Span, Trace};
 use crate::room::{self, Input, SocketKey};
 use crate::wire::limits::OFFER_BYTES_MAX;
 use crate::wire::signal::{
@@ -195,9 +195,47 @@ impl Socket {
         answer.map(|message| First::Answered { re, message })
     }
 
-    async fn join(&mut self, request: u32, mut join: JoinRequest, may_lead_on: bool) -> Result<First, SignalError> {
+    async fn join(&mut self, request: u32, join: JoinRequest, may_lead_on: bool) -> Result<First, SignalError> {
+        let traces = self.api.node.metrics().traces.clone();
+        let Some(trace) = traces.of_socket(self.key) else {
+            return self.enter(request, join, may_lead_on, None).await;
+        };
+        let began = Instant::now();
+        let mut span = Span::root(trace, "join", began);
+        let names = [
+            ("enfilade.room", join.room.as_ref().map(ToString::to_string)),
+            (
+                "enfilade.participant",
+                join.participant.as_ref().map(ToString::to_string),
+            ),
+        ];
+        for (name, value) in names {
+            span = value.into_iter().fold(span, |span, value| span.with(name, value));
+        }
+        let joined = Box::pin(self.enter(request, join, may_lead_on, Some(trace))).await;
+        let span = match &joined {
+            Ok(First::Elsewhere(node)) => span.with("enfilade.led_to", node.to_string()),
+            Ok(First::Entered(_) | First::Answered { .. }) => span,
+            Err(error) => span.failed(Some(error.code.as_str())),
+        };
+        traces.tell(span.until(Instant::now()));
+        joined
+    }
+
+    async fn enter(
+        &mut self,
+        request: u32,
+        mut join: JoinRequest,
+        may_lead_on: bool,
+        trace: Option<Trace>,
+    ) -> Result<First, SignalError> {
+        let began = Instant::now();
+        let part = |name, began| trace.map(|trace| Span::part(trace, name, began));
+        let traces = self.api.node.metrics().traces.clone();
+        let tell = |span: Option<Span>| span.into_iter().for_each(|span| traces.tell(span));
         let token = join.token.take().ok_or_else(|| refused(TokenError::Missing))?;
         let grant = self.api.keys.verify(&token.0, SystemTime::now()).map_err(refused)?;
+        tell(part("token", began));
         let Some(room) = join.room.clone().or_else(|| grant.room.clone()) else {
             return Err(SignalError {
                 field: Some("room".to_owned()),
@@ -215,6 +253,7 @@ impl Socket {
         };
         revoked(join.participant.as_ref()).map_err(refused)?;
         let may_begin = join.intent != Intent::Join;
+        let began = Instant::now();
         let closed = |closed: Closed| SignalError::new(closed.code(), closed.to_string());
         if may_lead_on && let Route::There(node) = self.api.node.route(&room, may_begin).await.map_err(closed)? {
             return Ok(First::Elsewhere(node));
@@ -240,6 +279,7 @@ impl Socket {
                 local: place.local,
             })
             .await;
+        tell(part("room", began));
         match entered {
             Ok(attached) => {
                 // What was revoked while it came in was not told to a room that did not know it yet.

@@ -17,7 +17,7 @@ use std::path::PathBuf;
 
 use crate::api::HttpConfig;
 use crate::api::token::Key;
-use crate::node::{ClusterConfig, RecordingConfig, ShutdownConfig};
+use crate::node::{ClusterConfig, RecordingConfig, ShutdownConfig, TracesConfig};
 use crate::records::{RecordsConfig, WebhooksConfig};
 use crate::room::RoomConfig;
 use crate::shard::MediaConfig;
@@ -54,6 +54,8 @@ pub struct Config {
     pub records: RecordsConfig,
     /// `[webhooks]`: who is told.
     pub webhooks: WebhooksConfig,
+    /// `[telemetry]`: where traces go; `None`: there are none.
+    pub telemetry: Option<TracesConfig>,
     /// `[recording]`: where recordings go; `None`: nothing is recorded.
     pub recording: Option<RecordingConfig>,
     /// `[shutdown]`: how the node stops.

@@ -18,7 +18,7 @@ use super::{Config, DEFAULT_TOML, LogConfig, LogFormat, Mode};
 use crate::api::token::{Key, Secret};
 use crate::api::{ClientHeader, HttpConfig, TlsFiles, TrustedProxies};
 use crate::cluster::NatsConfig;
-use crate::node::{ClusterConfig, RecordingConfig, ShutdownConfig};
+use crate::node::{ClusterConfig, RecordingConfig, ShutdownConfig, TracesConfig, TracesEndpoint};
 use crate::packet::{Codec, Kind};
 use crate::recording::Limits;
 use crate::room::{LinksConfig, RoomConfig};
@@ -51,6 +51,7 @@ pub(super) fn read(layers: &Layers, problems: &mut Vec<Problem>) -> Config {
         records: kept::records(&mut reader),
         webhooks: kept::webhooks(&mut reader, mode),
         recording: recording(&mut reader),
+        telemetry: telemetry(&mut reader),
         shutdown: ShutdownConfig {
             grace: reader.duration("shutdown.grace", secs(0)..=hours(24)),
         },
@@ -189,6 +190,16 @@ fn recording(reader: &mut Reader<'_>) -> Option<RecordingConfig> {
         min_free,
         retention,
     })
+}
+
+fn telemetry(reader: &mut Reader<'_>) -> Option<TracesConfig> {
+    let expected = "expected a URL like \"http://127.0.0.1:4318\", or nothing";
+    let url = reader.text("telemetry.otlp_endpoint", None, expected, |text| match text {
+        "" => Some(None),
+        url => TracesEndpoint::new(url).ok().map(Some),
+    });
+    let one_in = reader.count("telemetry.one_in", 1..=1_000_000);
+    url.map(|endpoint| TracesConfig { endpoint, one_in })
 }
 
 fn cluster(reader: &mut Reader<'_>) -> ClusterConfig {

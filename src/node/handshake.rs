@@ -13,6 +13,7 @@ use tokio::sync::mpsc;
 
 use super::Inner;
 use super::room_task::RoomMessage;
+use super::traces::{Span, Trace};
 use crate::room::{DataEvent, Input};
 use crate::shard::{Mail, ShardCommand, ShardHandle, TransportKey};
 use crate::transport::dtls::{Dtls, DtlsClosed, DtlsOutput};
@@ -52,14 +53,27 @@ impl Handshake {
     }
 }
 
+/// With whom hands are shaken.
+pub(super) struct Peer {
+    pub(super) transport: TransportKey,
+    /// Of the client's certificate.
+    pub(super) fingerprint: Fingerprint,
+    /// Of the join that this is a part of.
+    pub(super) trace: Option<Trace>,
+}
+
 /// Starts the task, and tells the shard where the datagrams go before the room goes on.
 pub(super) async fn start(
     node: &Arc<Inner>,
-    transport: TransportKey,
+    peer: Peer,
     shard: ShardHandle,
-    expected: Fingerprint,
     room: mpsc::WeakSender<RoomMessage>,
 ) -> Handshake {
+    let Peer {
+        transport,
+        fingerprint: expected,
+        trace,
+    } = peer;
     let (datagrams, inbox) = light::channel(DATAGRAMS_CAPACITY);
     let (orders, ordered) = light::channel(ORDERS_CAPACITY);
     // A stopped shard means that the node is stopping.
@@ -81,6 +95,7 @@ pub(super) async fn start(
         connected: false,
         return_by: None,
         channels: BTreeSet::new(),
+        trace,
     });
     let lost = Links {
         node: Arc::clone(node),
@@ -115,6 +130,8 @@ struct HandshakeTask {
     return_by: Option<Instant>,
     /// Data channels the room knows of.
     channels: BTreeSet<u16>,
+    /// Until it is told how the handshake went.
+    trace: Option<Trace>,
 }
 
 /// The ways to the other planes. Apart from the machines, which may not be shared while something waits.
@@ -221,12 +238,28 @@ impl HandshakeTask {
         // Who does not come back has not failed; it has gone.
         if !self.connected && self.return_by.is_none() {
             self.links.node.metrics.handshake_failures.inc();
+            self.tell_trace(Some("failed"));
         }
         self.links
             .tell(Input::HandshakeClosed {
                 transport: self.links.transport,
             })
             .await;
+    }
+
+    /// How the client came to be connected: the way to it was found by the time of its first datagram.
+    fn tell_trace(&mut self, error: Option<&str>) {
+        let Some(trace) = self.trace.take() else { return };
+        let traces = &self.links.node.metrics.traces;
+        let (first, error_before) = match self.first_datagram {
+            Some(first) => (first, None),
+            None => (Instant::now(), error),
+        };
+        let connectivity = Span::part(trace, "connectivity", self.began).until(first);
+        traces.tell(connectivity.failed(error_before));
+        if self.first_datagram.is_some() {
+            traces.tell(Span::part(trace, "dtls", first).failed(error));
+        }
     }
 
     /// Does all that both machines want done, until neither wants anything. False when DTLS is over.
@@ -240,6 +273,7 @@ impl HandshakeTask {
                     DtlsOutput::Connected(keys) => {
                         self.connected = true;
                         self.return_by = None;
+                        self.tell_trace(None);
                         self.links.node.metrics.calls.connected(self.began.elapsed());
                         if let Some(first) = self.first_datagram {
                             self.links

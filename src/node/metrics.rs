@@ -15,6 +15,7 @@ use prometheus::{
 pub use calls::Calls;
 pub use queues::{Queue, Queues};
 
+use super::traces::Traces;
 use crate::shard::ShardCounters;
 
 /// Handles to everything counted outside the shards. Cheap to clone.
@@ -70,6 +71,8 @@ pub struct Metrics {
     pub cluster_relays: IntGauge,
     /// 1 while the rest of the cluster cannot be reached.
     pub cluster_cut_off: IntGauge,
+    /// Where traces go, if they go anywhere.
+    pub traces: Traces,
 }
 
 impl Metrics {
@@ -105,6 +108,7 @@ impl Metrics {
                 "Frames and messages of links that were repeated, late, lost or refused",
                 &["event"],
             )?,
+            traces: Traces::new(&registry)?,
             calls: Calls::new(&registry)?,
             queues: Queues::new(&registry)?,
             handshake_seconds: Histogram::with_opts(

@@ -30,6 +30,7 @@ mod records;
 mod room_task;
 mod serve;
 mod shelf;
+mod traces;
 mod turn;
 mod webhooks;
 
@@ -53,6 +54,7 @@ pub use serve::{
     Configuration, KERNEL_BUFFER_BYTES, Load, SetLog, advertised_addresses, interface_addresses, listen_address, serve,
 };
 pub use shelf::{NoRecordingId, Recorded, RecordingId, Removed, Shelf};
+pub use traces::{Span, Trace, Traces, TracesConfig, TracesEndpoint};
 pub use webhooks::{EndpointError, check_endpoint, read_signing_key};
 
 use crate::cluster::{Bus, Claim, NodeId};

@@ -1,6 +1,7 @@
 //! The one writer of the records: a thread, because a disk makes it wait. Whatever has come meanwhile is one transaction.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
 
@@ -20,6 +21,8 @@ const NOTES_CAPACITY: usize = 65_536;
 const NEWS_CAPACITY: usize = 1_024;
 /// Notes of one transaction.
 const BATCH_MAX: usize = 1_024;
+/// How long what happens in rooms may wait to be written with more of it.
+const GATHER: Duration = Duration::from_millis(10);
 /// Rooms that have changed by what happened in them, and that other nodes have not been told of yet. Whoever is further behind looks at
 /// all rooms.
 const CHANGES_CAPACITY: usize = 1_024;
@@ -429,6 +432,7 @@ impl Keeper {
     fn run(self, mut inbox: mpsc::Receiver<Note>) {
         let mut notes = Vec::new();
         while inbox.blocking_recv_many(&mut notes, BATCH_MAX) > 0 {
+            gather(&mut notes, &mut inbox);
             let (count, mut replies) = (notes.len() as u64, Replies::default());
             match self.write(&mut notes, &mut replies) {
                 Ok(mut applied) => {
@@ -469,7 +473,34 @@ impl Keeper {
     }
 }
 
+/// A write costs as much as all that happens in it, so what nobody waits for waits for what comes right behind it.
+fn gather(notes: &mut Vec<Note>, inbox: &mut mpsc::Receiver<Note>) {
+    if notes.len() >= BATCH_MAX || notes.iter().any(Note::is_awaited) {
+        return;
+    }
+    std::thread::sleep(GATHER);
+    while notes.len() < BATCH_MAX
+        && let Ok(note) = inbox.try_recv()
+    {
+        notes.push(note);
+    }
+}
+
 impl Note {
+    fn is_awaited(&self) -> bool {
+        match self {
+            Note::Event(_) | Note::Over(_) | Note::Settled(_) | Note::MarkAll | Note::Forget => false,
+            Note::Edit(..)
+            | Note::Adopt(..)
+            | Note::AdoptKey(..)
+            | Note::Key(_)
+            | Note::Revoke(..)
+            | Note::Unrevoke(..)
+            | Note::Archived(..)
+            | Note::Stop(_) => true,
+        }
+    }
+
     fn write(self, batch: &mut Batch<'_>, replies: &mut Replies) -> Result<(), RecordsError> {
         match self {
             Note::Event(event) => batch.event(&event)?,

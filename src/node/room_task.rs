@@ -11,12 +11,14 @@ use super::directory::RoomHandle;
 use super::frames::{FrameSender, NotTaken, SocketFrame};
 use super::handshake::{self, Handshake, Order};
 use super::recording::Recording;
+use super::traces::{OpeningLinks, Span, Trace};
 use super::{Inner, Queue, unix_ms};
 use crate::federation::LinkCounters;
 use crate::recording;
 use crate::room::{HttpKey, HttpReply, Input, Output, Preset, Room, RoomConfig, SocketKey};
 use crate::shard::{Mail, ShardEvent, ShardId, TransportKey};
 use crate::wire::link::{LinkBody, LinkFrame};
+use crate::wire::signal::ClientMessage;
 use crate::wire::{ErrorCode, RoomId};
 
 const INBOX_CAPACITY: usize = 256;
@@ -78,6 +80,8 @@ pub(super) fn start(node: Arc<Inner>, id: RoomId, number: u32, home: ShardId, pr
             links: 0,
             link_counters: LinkCounters::default(),
             recording: None,
+            opening: OpeningLinks::new(node.metrics.traces.clone()),
+            traced: None,
         };
         drop(inbox);
         // A room that panics is a bug, and costs this room alone.
@@ -115,6 +119,9 @@ struct RoomTask {
     link_counters: LinkCounters,
     /// The one that was begun last.
     recording: Option<Recording>,
+    opening: OpeningLinks,
+    /// Of whom the message at hand is, if that is traced, and when it came.
+    traced: Option<(Trace, Instant)>,
 }
 
 /// Whatever way a room ends, its links are no longer counted.
@@ -157,6 +164,7 @@ impl RoomTask {
                 },
                 () = sleep_until(deadline), if deadline.is_some() => Input::Tick,
             };
+            self.trace(&input);
             self.room.handle(Instant::now(), unix_ms(), input);
             closing |= self.perform().await;
             self.count_links();
@@ -166,6 +174,23 @@ impl RoomTask {
                 messages.close();
                 return;
             }
+        }
+    }
+
+    /// Takes note of what a trace is made of.
+    fn trace(&mut self, input: &Input) {
+        self.traced = None;
+        if let Input::Link { frame } = input {
+            self.opening.heard(frame);
+        }
+        if let Input::Message {
+            socket,
+            message: Ok(envelope),
+        } = input
+            && matches!(envelope.message, ClientMessage::Offer { .. })
+        {
+            let trace = self.node.metrics.traces.of_socket(*socket);
+            self.traced = trace.map(|trace| (trace, Instant::now()));
         }
     }
 
@@ -237,8 +262,16 @@ impl RoomTask {
                     };
                     self.stop_handshake(transport);
                     self.participants.fetch_add(1, Ordering::Relaxed);
-                    let started =
-                        handshake::start(&self.node, transport, handle, fingerprint, self.inbox.clone()).await;
+                    let trace = self.traced.map(|(trace, began)| {
+                        self.node.metrics.traces.tell(Span::part(trace, "negotiation", began));
+                        trace
+                    });
+                    let peer = handshake::Peer {
+                        transport,
+                        fingerprint,
+                        trace,
+                    };
+                    let started = handshake::start(&self.node, peer, handle, self.inbox.clone()).await;
                     self.handshakes.insert(transport, started);
                 }
                 Output::StopHandshake { transport } => self.stop_handshake(transport),
@@ -321,6 +354,7 @@ impl RoomTask {
     /// Never waits for another room, which may be waiting for this one. What finds no place is lost, and the link sends it again;
     /// only a farewell, which nobody is left to repeat, is carried by a task of its own.
     fn hand_to_room(&mut self, to: RoomId, frame: Box<LinkFrame>) {
+        self.opening.said(&frame);
         let is_farewell = matches!(frame.body, LinkBody::Close { .. });
         let handed = match self.node.directory.by_id(&to) {
             Some(room) => room

@@ -59,7 +59,11 @@ pub async fn serve(mut configuration: Configuration) -> anyhow::Result<()> {
             Some((bus, config.cluster.clone()))
         }
     };
-    let metrics = Metrics::new(counters).context("metrics cannot be registered")?;
+    let mut metrics = Metrics::new(counters).context("metrics cannot be registered")?;
+    if let Some(telemetry) = &config.telemetry {
+        let traces = metrics.traces.begin(telemetry, config.cluster.name.clone());
+        traces.context("traces cannot be sent (telemetry.otlp_endpoint)")?;
+    }
     let records = Records::start(config.records.clone(), config.webhooks.clone(), metrics.clone());
     let records = records.context("the records cannot be opened (records.directory)")?;
     let (tls, watching) = match config.http.tls.clone() {

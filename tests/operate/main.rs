@@ -10,4 +10,5 @@ mod proxies;
 mod reload;
 mod story;
 mod tls;
+mod traces;
 mod turn;
