@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::time::Instant;
 
 use super::{Span, Traces};
+use crate::wire::RoomId;
 use crate::wire::link::{LinkBody, LinkFrame, LinkId};
 
 /// Links of one room that are opening, or opened lately: both sides repeat themselves.
@@ -16,9 +17,11 @@ pub(in crate::node) struct OpeningLinks {
     known: HashMap<LinkId, Option<Opening>>,
 }
 
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 struct Opening {
     began: Instant,
+    /// Who asked whom.
+    rooms: [RoomId; 2],
     /// This room asked.
     is_ours: bool,
 }
@@ -46,7 +49,7 @@ impl OpeningLinks {
             return;
         }
         match &frame.body {
-            LinkBody::Request { .. } => self.begin(&frame.link, is_ours),
+            LinkBody::Request { .. } => self.begin(frame, is_ours),
             LinkBody::Accept { .. } => self.end(frame, !is_ours, None),
             LinkBody::Refuse { code } => self.end(frame, !is_ours, Some(code.as_str())),
             LinkBody::Close { .. } => {
@@ -57,16 +60,20 @@ impl OpeningLinks {
         }
     }
 
-    fn begin(&mut self, link: &LinkId, is_ours: bool) {
-        if self.known.contains_key(link) {
+    fn begin(&mut self, request: &LinkFrame, is_ours: bool) {
+        if self.known.contains_key(&request.link) {
             return;
         }
         if self.known.len() >= LINKS_MAX {
             self.known.retain(|_, opening| opening.is_some());
         }
         if self.known.len() < LINKS_MAX {
-            let began = Instant::now();
-            self.known.insert(link.clone(), Some(Opening { began, is_ours }));
+            let opening = Opening {
+                began: Instant::now(),
+                rooms: [request.from.room.clone(), request.to.clone()],
+                is_ours,
+            };
+            self.known.insert(request.link.clone(), Some(opening));
         }
     }
 
@@ -86,13 +93,10 @@ impl OpeningLinks {
         } else {
             Span::part(trace, "link.answer", opening.began)
         };
-        let said = [
-            ("enfilade.from", frame.from.room.as_str()),
-            ("enfilade.to", frame.to.as_str()),
-        ];
-        let span = said
-            .into_iter()
-            .fold(span, |span, (name, value)| span.with(name, value));
+        let [from, to] = opening.rooms;
+        let span = span
+            .with("enfilade.from", from.as_str())
+            .with("enfilade.to", to.as_str());
         self.traces.tell(span.failed(error));
     }
 }
