@@ -53,8 +53,8 @@ impl Handshake {
     }
 }
 
-/// With whom hands are shaken.
-pub(super) struct Peer {
+/// With whom, and of what it is a part.
+pub(super) struct HandshakeConfig {
     pub(super) transport: TransportKey,
     /// Of the client's certificate.
     pub(super) fingerprint: Fingerprint,
@@ -65,15 +65,15 @@ pub(super) struct Peer {
 /// Starts the task, and tells the shard where the datagrams go before the room goes on.
 pub(super) async fn start(
     node: &Arc<Inner>,
-    peer: Peer,
+    config: HandshakeConfig,
     shard: ShardHandle,
     room: mpsc::WeakSender<RoomMessage>,
 ) -> Handshake {
-    let Peer {
+    let HandshakeConfig {
         transport,
         fingerprint: expected,
         trace,
-    } = peer;
+    } = config;
     let (datagrams, inbox) = light::channel(DATAGRAMS_CAPACITY);
     let (orders, ordered) = light::channel(ORDERS_CAPACITY);
     // A stopped shard means that the node is stopping.

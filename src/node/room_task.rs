@@ -266,12 +266,12 @@ impl RoomTask {
                         self.node.metrics.traces.tell(Span::part(trace, "negotiation", began));
                         trace
                     });
-                    let peer = handshake::Peer {
+                    let config = handshake::HandshakeConfig {
                         transport,
                         fingerprint,
                         trace,
                     };
-                    let started = handshake::start(&self.node, peer, handle, self.inbox.clone()).await;
+                    let started = handshake::start(&self.node, config, handle, self.inbox.clone()).await;
                     self.handshakes.insert(transport, started);
                 }
                 Output::StopHandshake { transport } => self.stop_handshake(transport),
