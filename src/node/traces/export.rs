@@ -1,6 +1,5 @@
 //! Sends spans, many at a time.
 
-use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use bytes::Bytes;
@@ -16,6 +15,7 @@ use tokio::sync::mpsc;
 use tokio::time::timeout;
 
 use super::{Span, otlp};
+use crate::node::webhooks::trust_of_the_machine;
 
 /// How long spans are gathered.
 const GATHER: Duration = Duration::from_secs(1);
@@ -36,16 +36,8 @@ pub(super) struct Exporter {
 
 impl Exporter {
     pub(super) fn new(url: String, instance: String, counted: IntCounterVec) -> Result<Self, rustls::Error> {
-        let mut roots = rustls::RootCertStore::empty();
-        // A machine without certificates still reaches a collector without TLS.
-        roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
-        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-        let tls = rustls::ClientConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()?
-            .with_root_certificates(roots)
-            .with_no_client_auth();
         let connector = HttpsConnectorBuilder::new()
-            .with_tls_config(tls)
+            .with_tls_config(trust_of_the_machine()?)
             .https_or_http()
             .enable_http1()
             .build();

@@ -133,6 +133,16 @@ impl Service<Name> for Resolver {
 
 type HttpClient = Client<HttpsConnector<HttpConnector<Resolver>>, Full<Bytes>>;
 
+/// TLS towards whoever the machine trusts.
+pub(in crate::node) fn trust_of_the_machine() -> Result<rustls::ClientConfig, rustls::Error> {
+    let mut roots = rustls::RootCertStore::empty();
+    // A machine without certificates still reaches whoever speaks no TLS.
+    roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let config = rustls::ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions()?;
+    Ok(config.with_root_certificates(roots).with_no_client_auth())
+}
+
 /// One for endpoints that the operator named, one for all others. Neither follows redirects: where an endpoint is was judged, where it
 /// leads on to was not.
 pub(super) struct Clients {
@@ -143,14 +153,7 @@ pub(super) struct Clients {
 
 impl Clients {
     pub(super) fn new(config: &WebhooksConfig) -> Result<Self, rustls::Error> {
-        let mut roots = rustls::RootCertStore::empty();
-        // A machine without certificates still reaches endpoints without TLS.
-        roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
-        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-        let tls = rustls::ClientConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()?
-            .with_root_certificates(roots)
-            .with_no_client_auth();
+        let tls = trust_of_the_machine()?;
         let client = |allow_private| {
             let mut http = HttpConnector::new_with_resolver(Resolver { allow_private });
             http.enforce_http(false);
