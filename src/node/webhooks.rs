@@ -11,8 +11,8 @@ use hyper::StatusCode;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinSet;
 
-pub use endpoint::{EndpointError, check_endpoint};
 pub(super) use endpoint::trust_of_the_machine;
+pub use endpoint::{EndpointError, check_endpoint};
 pub(super) use signature::SigningKey;
 pub use signature::read_signing_key;
 
