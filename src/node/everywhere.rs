@@ -3,6 +3,8 @@
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
+use futures_util::{StreamExt, TryStreamExt, stream};
+
 use super::cluster::tell_settings;
 use super::records::RecordsClosed;
 use super::{EditError, Node, unix_ms};
@@ -13,6 +15,10 @@ use crate::wire::signal::Presence;
 
 /// Stays that another node is asked for at once.
 const STAYS_AT_ONCE: usize = 1_000;
+/// So many sessions of many nodes are passed over to get to a page.
+const SKIP_MAX: usize = 2_000;
+/// Sessions of a page whose stays are looked up at the same time.
+const LOOKS_AT_ONCE: usize = 8;
 
 /// Which node keeps something.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -37,8 +43,8 @@ pub struct LivingRooms {
 /// Sessions that are kept, the newest first.
 #[derive(Debug, Default, PartialEq)]
 pub struct Sessions {
-    /// These, and where.
-    pub items: Vec<(Home, SessionRecord)>,
+    /// These, each with some who were there.
+    pub items: Vec<(SessionRecord, Vec<StayRecord>)>,
     /// Of so many.
     pub total: u64,
     /// There are more, older than this one.
@@ -126,59 +132,94 @@ impl Node {
         }
     }
 
-    /// Sessions that are kept by all nodes, of a room or all, older than this one: so many after so many.
+    /// Behind how many sessions a list may begin; `None`: behind any number.
+    pub fn skip_max(&self) -> Option<usize> {
+        (self.cluster().is_some() && !self.records().is_archived()).then_some(SKIP_MAX)
+    }
+
+    /// Sessions that are kept by all nodes, of a room or all, older than this one: so many after so many, each with at most so many of
+    /// its stays. PostgreSQL, where it is configured, has those of all nodes; otherwise each is asked.
     ///
     /// # Errors
-    /// When those of this node cannot be read.
+    /// When those of this node, or of PostgreSQL, cannot be read.
     pub async fn sessions(
         &self,
         room: Option<&RoomId>,
         before: Option<(u64, String)>,
         skip: usize,
         take: usize,
+        stays_most: usize,
     ) -> Result<Sessions, RecordsClosed> {
+        let older = before.as_ref().map(|(start, id)| (*start, id.as_str()));
         // One more, so that it is known whether there are more.
-        let most = skip.saturating_add(take).saturating_add(1);
+        let archived = self
+            .records()
+            .archived(room, older, skip, take.saturating_add(1), stays_most);
+        if let Some(page) = archived.await? {
+            let (mut items, total) = (page.items, page.total);
+            let more = items.len() > take;
+            items.truncate(take);
+            let next = items.last().filter(|_| more).map(|(last, _)| place(last));
+            let silent = Vec::new();
+            return Ok(Sessions {
+                items,
+                total,
+                next,
+                silent,
+            });
+        }
+        let (parts, total, silent) = self.session_parts(room, before, skip.saturating_add(take)).await?;
+        let merged = merge_sessions(parts, skip, take);
+        let with_stays = stream::iter(merged.items).map(|(home, session)| async move {
+            let stays = self.stays(&home, &session.session, stays_most, true).await?;
+            Ok::<_, RecordsClosed>((session, stays))
+        });
+        Ok(Sessions {
+            items: with_stays.buffered(LOOKS_AT_ONCE).try_collect().await?,
+            total,
+            next: merged.next,
+            silent,
+        })
+    }
+
+    /// Of each node at least so many of the newest sessions, how many there are of all, and who did not answer.
+    async fn session_parts(
+        &self,
+        room: Option<&RoomId>,
+        before: Option<(u64, String)>,
+        most: usize,
+    ) -> Result<(Vec<Part<Home, SessionRecord>>, u64, Vec<NodeId>), RecordsClosed> {
+        let most = most.saturating_add(1);
         let (of, from) = (room.cloned(), before.clone());
         let here = self.records().read(move |store: &Store| {
             let before = from.as_ref().map(|(start, id)| (*start, id.as_str()));
             store.sessions_before(of.as_ref().map(RoomId::as_str), before, most)
         });
-        let Some(cluster) = self.cluster() else {
-            let here = here.await?;
-            let part = Part {
-                of: Home::Here,
-                items: here.items,
-                more: false,
-            };
-            return Ok(Sessions {
-                total: here.total,
-                ..merge_sessions(vec![part], skip, take)
-            });
-        };
         let question = Question::Sessions {
             room: room.cloned(),
             before,
             most: u32::try_from(most).unwrap_or(u32::MAX),
         };
-        let (here, (others, silent)) = tokio::join!(here, cluster.ask_all::<SessionRecord>(&question));
+        let others = async {
+            match self.cluster() {
+                Some(cluster) => cluster.ask_all::<SessionRecord>(&question).await,
+                None => (Vec::new(), Vec::new()),
+            }
+        };
+        let (here, (others, silent)) = tokio::join!(here, others);
         let here = here?;
         let total = here.total + others.iter().map(|part| part.total).sum::<u64>();
-        let mut parts = vec![Part {
+        let own = Part {
             of: Home::Here,
             items: here.items,
             more: false,
-        }];
-        parts.extend(others.into_iter().map(|part| Part {
+        };
+        let others = others.into_iter().map(|part| Part {
             of: Home::There(part.node),
             items: part.items,
             more: part.more,
-        }));
-        Ok(Sessions {
-            total,
-            silent,
-            ..merge_sessions(parts, skip, take)
-        })
+        });
+        Ok((std::iter::once(own).chain(others).collect(), total, silent))
     }
 
     /// Looks for a session here, then on all other nodes.
@@ -293,9 +334,19 @@ fn merge_living(parts: Vec<Part<Option<NodeId>, Presence>>, most: usize) -> Livi
     }
 }
 
+/// A page of sessions, and after which one there are more.
+struct SessionPage {
+    items: Vec<(Home, SessionRecord)>,
+    next: Option<(u64, String)>,
+}
+
+/// By which sessions are in order.
+fn place(session: &SessionRecord) -> (u64, String) {
+    (session.start_ms, session.session.clone())
+}
+
 /// The same, newest first, of which so many are passed over.
-fn merge_sessions(parts: Vec<Part<Home, SessionRecord>>, skip: usize, take: usize) -> Sessions {
-    let place = |session: &SessionRecord| (session.start_ms, session.session.clone());
+fn merge_sessions(parts: Vec<Part<Home, SessionRecord>>, skip: usize, take: usize) -> SessionPage {
     let ends = parts
         .iter()
         .filter(|part| part.more)
@@ -311,11 +362,9 @@ fn merge_sessions(parts: Vec<Part<Home, SessionRecord>>, skip: usize, take: usiz
     items.sort_by_cached_key(|(_, session)| Reverse(place(session)));
     let more = end.is_some() || items.len() > skip.saturating_add(take);
     let items: Vec<_> = items.into_iter().skip(skip).take(take).collect();
-    Sessions {
+    SessionPage {
         next: items.last().filter(|_| more).map(|(_, last)| place(last)),
         items,
-        total: 0,
-        silent: Vec::new(),
     }
 }
 

@@ -224,42 +224,6 @@ impl Store {
         Ok(Page { items, total })
     }
 
-    /// Sessions of a room, or all, the newest first.
-    ///
-    /// # Errors
-    /// When the database cannot be read.
-    pub fn sessions(&self, room: Option<&str>, skip: usize, take: usize) -> Result<Page<SessionRecord>, RecordsError> {
-        let read = self.database.begin_read()?;
-        let mut found: Vec<String> = Vec::new();
-        let total = match room {
-            Some(room) => {
-                let by_room = read.open_table(BY_ROOM)?;
-                let mut total = 0;
-                for (at, entry) in by_room.range((room, 0, "")..(room, u64::MAX, ""))?.rev().enumerate() {
-                    let (key, ()) = (entry?.0, ());
-                    total += 1;
-                    if at >= skip && found.len() < take {
-                        found.push(key.value().2.to_owned());
-                    }
-                }
-                total
-            }
-            None => {
-                let by_start = read.open_table(BY_START)?;
-                for entry in by_start.iter()?.rev().skip(skip).take(take) {
-                    found.push(entry?.0.value().1.to_owned());
-                }
-                by_start.len()?
-            }
-        };
-        let sessions = read.open_table(SESSIONS)?;
-        let mut items = Vec::new();
-        for session in found {
-            items.extend(get::<SessionRecord>(&sessions, &session)?);
-        }
-        Ok(Page { items, total })
-    }
-
     /// A session.
     ///
     /// # Errors

@@ -368,7 +368,8 @@ async fn both_stores_answer_every_question_alike() {
         keep(&store, &mut archive, events).await;
         for room in [None, Some("r1"), Some("r2"), Some("r3")] {
             for (skip, take) in [(0, 9), (1, 1), (9, 9)] {
-                let here = store.sessions(room, skip, take).unwrap();
+                let mut here = store.sessions_before(room, None, skip + take).unwrap();
+                here.items.drain(..skip.min(here.items.len()));
                 let there = archive.sessions(room, None, skip, take, 1).await.unwrap();
                 let sessions: Vec<SessionRecord> = there.items.iter().map(|(session, _)| session.clone()).collect();
                 assert_eq!((here.items, here.total), (sessions, there.total));

@@ -91,6 +91,17 @@ impl Asked {
         }
     }
 
+    /// The room that a list is of: the one that is named, which the token has to be for, or all.
+    pub(super) fn room_to_list(&self) -> Result<Option<RoomId>, Refusal> {
+        self.govern()?;
+        let room: Option<RoomId> = self.query("roomId")?;
+        match &room {
+            Some(room) => self.is_for(room)?,
+            None => self.govern_all()?,
+        }
+        Ok(room)
+    }
+
     /// Checks that the token is for this room, or any.
     pub(super) fn is_for(&self, room: &RoomId) -> Result<(), Refusal> {
         match &self.grant.room {

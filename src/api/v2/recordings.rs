@@ -221,12 +221,7 @@ async fn find<'a>(api: &'a Api, asked: &Asked) -> Result<(&'a Shelf, RecordingId
     (status = "4XX", response = document::Problem), (status = 503, response = document::Problem)))]
 pub(super) async fn list(State(api): State<Arc<Api>>, asked: Asked) -> Response {
     let listed = async {
-        asked.govern()?;
-        let room: Option<RoomId> = asked.query("roomId")?;
-        match &room {
-            Some(room) => asked.is_for(room)?,
-            None => asked.govern_all()?,
-        }
+        let room = asked.room_to_list()?;
         let session: Option<String> = asked.query("sessionId")?;
         let paging = asked.paging()?;
         let Some(shelf) = api.node.shelf() else {

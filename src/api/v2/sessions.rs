@@ -8,10 +8,9 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
-use futures_util::{StreamExt, TryStreamExt, stream};
 use serde::Serialize;
 
-use super::asked::{Asked, PageInfo, Paging};
+use super::asked::{Asked, PageInfo};
 use super::{Api, Refusal, document, invalid, missing, problem, silent};
 use crate::node::{Found, Home};
 use crate::records::{LinkRecord, SampleRecord, SessionRecord, StayRecord, rfc3339};
@@ -23,10 +22,6 @@ const STAYS_IN_LIST: usize = 200;
 const STAYS_MAX: usize = 10_000;
 /// Longest id of a session that is looked for.
 const SESSION_BYTES_MAX: usize = 128;
-/// So many sessions of many nodes are passed over to get to a page.
-const SKIP_MAX: usize = 2_000;
-/// Sessions of a page whose stays are looked up at the same time.
-const LOOKS_AT_ONCE: usize = 8;
 
 /// A session.
 #[derive(Serialize, utoipa::ToSchema)]
@@ -301,31 +296,6 @@ fn respond<T: Serialize>(result: Result<T, Refusal>) -> Response {
     }
 }
 
-/// The same from PostgreSQL, where that is configured: it has those of all nodes.
-async fn archived(
-    api: &Api,
-    paging: Paging,
-    room: Option<&RoomId>,
-    before: Option<&(u64, String)>,
-    skip: usize,
-) -> Result<Option<SessionPage>, Refusal> {
-    let before = before.map(|(start, id)| (*start, id.as_str()));
-    let records = api.node.records();
-    // One more, so that it is known whether there are more.
-    let asked = records.archived(room, before, skip, paging.take() + 1, STAYS_IN_LIST);
-    let Some(mut page) = asked.await? else { return Ok(None) };
-    let more = page.items.len() > paging.take();
-    page.items.truncate(paging.take());
-    let next = page.items.last().filter(|_| more);
-    let next = next.map(|(session, _)| format!("{}-{}", session.start_ms, session.session));
-    let data = page.items.into_iter();
-    Ok(Some(SessionPage {
-        page_info: paging.info(page.total, next),
-        data: data.map(|(session, stays)| SessionInfo::new(session, stays)).collect(),
-        unanswered: Vec::new(),
-    }))
-}
-
 /// Sessions, the newest first
 ///
 /// Of each, at most 200 stays are shown; all of them are found under its `participants`. By `page`, or each time `after` the `next` of the
@@ -338,31 +308,22 @@ async fn archived(
     (status = "4XX", response = document::Problem), (status = 503, response = document::Problem)))]
 pub(super) async fn list(State(api): State<Arc<Api>>, asked: Asked) -> Response {
     let listed = async {
-        asked.govern()?;
-        let room: Option<RoomId> = asked.query("roomId")?;
-        match &room {
-            Some(room) => asked.is_for(room)?,
-            None => asked.govern_all()?,
-        }
+        let room = asked.room_to_list()?;
         let paging = asked.paging()?;
         let after: Option<Cursor> = asked.query("after")?;
         let skip = if after.is_some() { 0 } else { paging.skip() };
         let before = after.map(|Cursor(start, id)| (start, id));
-        if let Some(page) = archived(&api, paging, room.as_ref(), before.as_ref(), skip).await? {
-            return Ok(page);
-        }
-        if api.node.cluster().is_some() && skip > SKIP_MAX {
+        if let Some(most) = api.node.skip_max().filter(|most| skip > *most) {
             return Err(invalid(format!(
-                "page: of many nodes the first {SKIP_MAX} sessions have pages by number; go on with after"
+                "page: of many nodes the first {most} sessions have pages by number; go on with after"
             )));
         }
-        let sessions = api.node.sessions(room.as_ref(), before, skip, paging.take()).await?;
-        let node = &api.node;
-        let shown = stream::iter(sessions.items).map(|(home, session)| async move {
-            let stays = node.stays(&home, &session.session, STAYS_IN_LIST, true).await?;
-            Ok::<_, Refusal>(SessionInfo::new(session, stays))
-        });
-        let data: Vec<SessionInfo> = shown.buffered(LOOKS_AT_ONCE).try_collect().await?;
+        let found = api
+            .node
+            .sessions(room.as_ref(), before, skip, paging.take(), STAYS_IN_LIST);
+        let sessions = found.await?;
+        let data = sessions.items.into_iter();
+        let data = data.map(|(session, stays)| SessionInfo::new(session, stays)).collect();
         Ok(SessionPage {
             page_info: paging.info(sessions.total, sessions.next.map(|(start, id)| format!("{start}-{id}"))),
             data,
