@@ -121,6 +121,17 @@ impl<'a> DescriptorOut<'a> {
     }
 }
 
+impl OutExtensions<'_> {
+    /// Whether there is none.
+    #[inline]
+    pub fn is_empty(&self) -> bool {
+        self.audio_level.is_none()
+            && self.video_orientation.is_none()
+            && self.playout_delay.is_none()
+            && self.dependency_descriptor.is_none()
+    }
+}
+
 impl DescriptorOut<'_> {
     /// Bytes of the extension element.
     pub fn len(&self) -> usize {
@@ -133,45 +144,57 @@ impl DescriptorOut<'_> {
     }
 }
 
-/// A few bytes of a payload that are different for one subscriber: picture id, TL0PICIDX, KEYIDX.
+/// A few of a payload's first octets that are different for one subscriber: picture id, TL0PICIDX, KEYIDX, or the types of
+/// redundant frames.
+///
+/// Two words and no list of edits: it is made, handed on and applied in registers, for each subscriber of each packet.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Patch {
-    len: u8,
-    edits: [(u8, u8); 4],
+    /// Ones where an octet changes; the first octet is the lowest.
+    mask: u128,
+    octets: u128,
 }
 
 impl Patch {
-    /// Adds the byte `value` at `offset` of the payload. A fifth edit is ignored: no codec needs it.
+    /// Octets behind these are never changed: no codec needs it.
+    pub const REACH_MAX: usize = size_of::<u128>();
+
+    /// Overwrites the octet at `offset` of the payload with `value`. Offsets behind [`Self::REACH_MAX`] are ignored.
+    #[inline]
     pub(crate) fn set(&mut self, offset: u8, value: u8) {
-        if let Some(edit) = self.edits.get_mut(usize::from(self.len)) {
-            *edit = (offset, value);
-            self.len += 1;
+        if let Some(mask) = 0xff_u128.checked_shl(u32::from(offset) * 8) {
+            self.mask |= mask;
+            self.octets = (self.octets & !mask) | u128::from(value) << (u32::from(offset) * 8);
+        }
+    }
+
+    /// Changes the payload's first eight octets where `mask` has ones; in both the first octet is the lowest.
+    #[inline]
+    pub(crate) fn of_first_eight(mask: u64, octets: u64) -> Self {
+        Patch {
+            mask: mask.into(),
+            octets: (octets & mask).into(),
         }
     }
 
     /// Nothing to change.
-    pub fn is_empty(&self) -> bool {
-        self.len == 0
-    }
-
-    /// How many octets of the payload have to be looked at: those behind them stay as they are.
     #[inline]
-    pub fn reach(&self) -> usize {
-        let edits = &self.edits[..usize::from(self.len.min(4))];
-        edits
-            .iter()
-            .map(|(offset, _)| usize::from(*offset) + 1)
-            .max()
-            .unwrap_or(0)
+    pub fn is_empty(&self) -> bool {
+        self.mask == 0
     }
 
-    /// Overwrites the bytes in a copy of the payload (without the original's number before it). Offsets behind its end are ignored.
+    /// A payload's first octets with the patch applied.
+    #[inline]
+    pub fn applied(&self, first: [u8; Self::REACH_MAX]) -> [u8; Self::REACH_MAX] {
+        ((u128::from_le_bytes(first) & !self.mask) | self.octets).to_le_bytes()
+    }
+
+    /// Overwrites the octets in a copy of the payload (without the original's number before it), as far as it reaches.
     #[inline]
     pub fn apply(&self, payload: &mut [u8]) {
-        for (offset, value) in &self.edits[..usize::from(self.len.min(4))] {
-            if let Some(byte) = payload.get_mut(usize::from(*offset)) {
-                *byte = *value;
-            }
+        let masks = self.mask.to_le_bytes().into_iter().zip(self.octets.to_le_bytes());
+        for (octet, (mask, value)) in payload.iter_mut().zip(masks) {
+            *octet = (*octet & !mask) | value;
         }
     }
 }

@@ -1,6 +1,7 @@
 //! One subscriber's half of one source: selects, rewrites, remembers what it sent.
 
 mod pad;
+mod payload_types;
 mod resend;
 
 use std::time::{Duration, Instant};
@@ -17,9 +18,10 @@ use super::source::Wish;
 use super::timeline::ticks;
 use super::{
     Claim, DescriptorOut, DropReason, EgressKey, Inbound, KeyframeRequest, Limits, OutExtensions, Outbound, Redundancy,
-    SenderNumbers, Target, Traffic, TransportSlot, report,
+    SenderNumbers, Sink, Target, Traffic, TransportSlot, report,
 };
 
+pub use payload_types::PayloadTypes;
 pub(super) use resend::Resends;
 
 /// How many outgoing numbers a forwarder remembers at most, for NACKs and late packets.
@@ -28,53 +30,6 @@ const AUDIO_MEMORY: usize = 128;
 
 /// Runs whose packets can still be resent.
 const RUNS_MAX: usize = 4;
-
-/// The payload types a subscriber's answer agreed: RTP and, where there is one, RTX.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct PayloadTypes(ArrayVec<(Codec, u8, Option<u8>), 8>);
-
-impl PayloadTypes {
-    /// Adds a codec. The first entry of a codec stays; a ninth entry is ignored.
-    pub fn add(&mut self, codec: Codec, payload_type: u8, rtx: Option<u8>) {
-        if self.get(codec).is_none() {
-            let _full = self.0.try_push((codec, payload_type, rtx));
-        }
-    }
-
-    /// Payload type and RTX payload type.
-    pub fn get(&self, codec: Codec) -> Option<(u8, Option<u8>)> {
-        self.0
-            .iter()
-            .find(|entry| entry.0 == codec)
-            .map(|entry| (entry.1, entry.2))
-    }
-
-    /// What is sent for a packet of this codec. Of redundant audio (RFC 2198) that is the primary encoding; the redundancy
-    /// goes along where it was agreed and is needed.
-    fn form(&self, codec: Codec) -> Option<Form> {
-        let form = |codec, primary_only| {
-            let (payload_type, rtx) = self.get(codec)?;
-            Some(Form {
-                payload_type,
-                rtx,
-                primary_only,
-            })
-        };
-        match codec {
-            Codec::Red => form(Codec::Opus, true).or_else(|| form(codec, false)),
-            Codec::Opus | Codec::Vp8 | Codec::Vp9 | Codec::H264 | Codec::Av1 => form(codec, false),
-        }
-    }
-}
-
-/// How packets of a codec go out.
-#[derive(Clone, Copy, Debug)]
-struct Form {
-    payload_type: u8,
-    rtx: Option<u8>,
-    /// Of a RED payload, only the primary encoding.
-    primary_only: bool,
-}
 
 /// What a forwarder is for. Agreed in the SDP once, kept while sources come and go on the seat.
 #[derive(Clone, Debug)]
@@ -300,20 +255,21 @@ impl Forwarder {
         self.cold.target = target;
     }
 
-    /// One packet: its numbers on the way out, or why it stays.
+    /// One packet: goes on its way, or here is why it stays.
     #[inline]
     pub(super) fn forward<'a>(
         &mut self,
         packet: &Inbound<'a>,
         facts: &Facts<'a>,
         started: &mut bool,
-    ) -> Result<Outbound<'a>, DropReason> {
+        sink: &mut impl Sink<'a>,
+    ) -> Result<(), DropReason> {
         if !self.selector.is_on(facts.encoding) {
             self.selector.may_start(facts.encoding, facts.entry)?;
             self.start(packet, facts)?;
             *started = true;
         } else if !self.rewriter.is_new(packet.index) {
-            return self.forward_late(packet, facts);
+            return self.forward_late(packet, facts, sink);
         } else if self.codec != Some(packet.codec) && !facts.empty {
             self.change_codec(packet, facts)?;
         }
@@ -333,13 +289,18 @@ impl Forwarder {
         }
         let marker = packet.header.marker || self.selector.cuts_picture_after(&packet.frame);
         let (sequence, slot) = self.rewriter.assign(marker);
-        let outbound = self.outbound(packet, facts, sequence, slot);
-        Ok(outbound)
+        sink.send(self.transport, &self.outbound(packet, facts, sequence, slot));
+        Ok(())
     }
 
     /// A packet of the run that others overtook: to the number kept open for it, or nowhere.
     #[cold]
-    fn forward_late<'a>(&mut self, packet: &Inbound<'a>, facts: &Facts<'a>) -> Result<Outbound<'a>, DropReason> {
+    fn forward_late<'a>(
+        &mut self,
+        packet: &Inbound<'a>,
+        facts: &Facts<'a>,
+        sink: &mut impl Sink<'a>,
+    ) -> Result<(), DropReason> {
         let sequence = match self.rewriter.place(packet.index) {
             Place::Open(sequence) => sequence,
             Place::Taken => return Err(DropReason::Duplicate),
@@ -356,10 +317,12 @@ impl Forwarder {
         let marker = packet.header.marker || self.selector.cuts_picture_after(&packet.frame);
         let slot = self.rewriter.fill(sequence, marker);
         // What came behind it has left already.
-        Ok(Outbound {
+        let late = Outbound {
             ends_frame: true,
             ..self.outbound(packet, facts, sequence, slot)
-        })
+        };
+        sink.send(self.transport, &late);
+        Ok(())
     }
 
     #[inline]

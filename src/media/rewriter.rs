@@ -77,15 +77,16 @@ impl Slot {
     #[inline]
     pub(super) fn rewrite(self, picture: &Picture, payload: &[u8]) -> (Numbers, Patch) {
         let mut numbers = PayloadNumbers::default();
-        let mut patch = Patch::default();
+        let mut edits = Edits::default();
         match picture {
-            Picture::None => return (Numbers::None, patch),
-            Picture::Described { .. } if !self.is_described() => return (Numbers::None, patch),
+            Picture::None => return (Numbers::None, Patch::default()),
+            Picture::Described { .. } if !self.is_described() => return (Numbers::None, Patch::default()),
             Picture::Vp8 { .. } | Picture::Vp9 { .. } if self.is_described() => {
-                return (Numbers::None, patch);
+                return (Numbers::None, Patch::default());
             }
             Picture::Described { frame_number } => {
-                return (Numbers::Frame(frame_number.wrapping_add(self.picture)), patch);
+                let number = frame_number.wrapping_add(self.picture);
+                return (Numbers::Frame(number), Patch::default());
             }
             Picture::Vp8 {
                 picture_id,
@@ -94,16 +95,16 @@ impl Slot {
             } => {
                 if let Some(id) = picture_id {
                     numbers.picture = id.value.wrapping_add(self.picture) & 0x7fff;
-                    patch_picture_id(&mut patch, id.wide, id.offset, numbers.picture);
+                    edits.set_picture_id(id.wide, id.offset, numbers.picture);
                 }
                 if let Some(field) = tl0_pic_idx {
                     numbers.tl0 = field.value.wrapping_add(self.tl0);
-                    patch.set(field.offset, numbers.tl0);
+                    edits.set(field.offset, numbers.tl0);
                 }
                 if let Some(field) = key_idx {
                     numbers.key = field.value.wrapping_add(self.bits) & Self::KEY;
                     let byte = payload.get(usize::from(field.offset)).copied().unwrap_or_default();
-                    patch.set(field.offset, (byte & !Self::KEY) | numbers.key);
+                    edits.set(field.offset, (byte & !Self::KEY) | numbers.key);
                 }
             }
             Picture::Vp9 {
@@ -112,24 +113,46 @@ impl Slot {
             } => {
                 if let Some(id) = picture_id {
                     numbers.picture = id.value.wrapping_add(self.picture) & 0x7fff;
-                    patch_picture_id(&mut patch, id.wide, id.offset, numbers.picture);
+                    edits.set_picture_id(id.wide, id.offset, numbers.picture);
                 }
                 if let Some(field) = tl0_pic_idx {
                     numbers.tl0 = field.value.wrapping_add(self.tl0);
-                    patch.set(field.offset, numbers.tl0);
+                    edits.set(field.offset, numbers.tl0);
                 }
             }
         }
-        (Numbers::Payload(numbers), patch)
+        (Numbers::Payload(numbers), edits.patch())
     }
 }
 
-fn patch_picture_id(patch: &mut Patch, wide: bool, offset: u8, value: u16) {
-    if wide {
-        patch.set(offset, 0x80 | (value >> 8) as u8);
-        patch.set(offset.saturating_add(1), value as u8);
-    } else {
-        patch.set(offset, value as u8 & 0x7f);
+/// Octets of a payload descriptor to overwrite. The fields that count are within its first eight octets.
+#[derive(Clone, Copy, Default)]
+struct Edits {
+    mask: u64,
+    octets: u64,
+}
+
+impl Edits {
+    #[inline]
+    fn set(&mut self, offset: u8, value: u8) {
+        let mask = 0xff_u64.checked_shl(u32::from(offset) * 8).unwrap_or(0);
+        self.mask |= mask;
+        self.octets |= mask & u64::from_ne_bytes([value; 8]);
+    }
+
+    #[inline]
+    fn set_picture_id(&mut self, wide: bool, offset: u8, value: u16) {
+        if wide {
+            self.set(offset, 0x80 | (value >> 8) as u8);
+            self.set(offset.saturating_add(1), value as u8);
+        } else {
+            self.set(offset, value as u8 & 0x7f);
+        }
+    }
+
+    #[inline]
+    fn patch(self) -> Patch {
+        Patch::of_first_eight(self.mask, self.octets)
     }
 }
 

@@ -214,12 +214,9 @@ impl Source {
             if pinned_only && !forwarder.wish().pinned {
                 continue;
             }
-            match forwarder.forward(packet, &facts, &mut started) {
-                Ok(outbound) => sink.send(forwarder.transport(), &outbound),
-                Err(reason) => {
-                    awaiting |= reason == DropReason::AwaitingKeyframe;
-                    sink.dropped(reason);
-                }
+            if let Err(reason) = forwarder.forward(packet, &facts, &mut started, sink) {
+                awaiting |= reason == DropReason::AwaitingKeyframe;
+                sink.dropped(reason);
             }
         }
         if awaiting {

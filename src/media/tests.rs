@@ -234,7 +234,7 @@ pub(super) fn forwarder(key: u64, kind: Kind) -> Forwarder {
 #[test]
 fn a_patch_is_applied_within_the_payload_only() {
     let mut patch = Patch::default();
-    for (offset, value) in [(0, 1), (2, 3), (200, 9), (1, 7), (0, 0)] {
+    for (offset, value) in [(0, 5), (2, 3), (16, 9), (200, 9), (1, 7), (0, 1)] {
         patch.set(offset, value);
     }
     let mut payload = [0; 3];

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::time::Instant;
 
-use enfilade::media::estimate::{Estimate, EstimateConfig, Estimator, SentLog, SentPacket};
+use enfilade::media::estimate::{Departure, Estimate, EstimateConfig, Estimator, SentLog, SentPacket};
 use enfilade::media::redundancy::RedundancyNeed;
 use enfilade::packet::rtcp::{RtcpBlock, blocks};
 
@@ -59,6 +59,8 @@ pub(crate) struct Flow {
     pub(crate) source: Source,
     pub(crate) estimator: Estimator,
     sent: SentLog,
+    /// When the first packet left.
+    epoch: Option<Instant>,
     sequence: u16,
     pacer: VecDeque<Queued>,
     credit: f64,
@@ -79,6 +81,7 @@ impl Flow {
             source: Source::new(config.video.clone(), seed.wrapping_mul(77).wrapping_add(13)),
             estimator: Estimator::new(config.estimate),
             sent: SentLog::default(),
+            epoch: None,
             sequence: config.first_sequence,
             pacer: VecDeque::new(),
             credit: 0.0,
@@ -161,10 +164,11 @@ impl Flow {
     }
 
     fn record(&mut self, now: Instant, bytes: usize, probe: Option<enfilade::media::estimate::ProbeCluster>) {
+        let epoch = *self.epoch.get_or_insert(now);
         self.sent.record(
             self.sequence,
             SentPacket {
-                at: now,
+                at: Departure::new(epoch, now),
                 bytes: bytes as u16,
                 probe,
             },

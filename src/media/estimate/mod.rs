@@ -11,7 +11,7 @@ mod window;
 
 use std::time::{Duration, Instant};
 
-pub use sent::{ProbeCluster, SentLog, SentPacket};
+pub use sent::{Departure, ProbeCluster, SentLog, SentPacket};
 
 use crate::packet::rtcp::{ReferenceClock, TransportCcFeedback};
 use burst::Verdict;

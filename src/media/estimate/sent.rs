@@ -6,11 +6,37 @@ use std::time::{Duration, Instant};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ProbeCluster(pub u16);
 
+/// A moment in which packets leave, on any number of paths: what is to be worked out of it for their logs is worked out once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Departure {
+    at: Instant,
+    /// Since an epoch that all departures of one sender count from.
+    us: u64,
+}
+
+impl Departure {
+    /// The moment `at` of a sender that counts from `epoch`.
+    pub fn new(epoch: Instant, at: Instant) -> Self {
+        let since = at.saturating_duration_since(epoch);
+        Departure {
+            at,
+            us: u64::try_from(since.as_micros()).unwrap_or(u64::MAX),
+        }
+    }
+
+    fn later(self, us: u64) -> Self {
+        Departure {
+            at: self.at + Duration::from_micros(us),
+            us: self.us.saturating_add(us),
+        }
+    }
+}
+
 /// One packet that left.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SentPacket {
     /// When it left.
-    pub at: Instant,
+    pub at: Departure,
     /// Its bytes as a UDP payload.
     pub bytes: u16,
     /// The probe it belonged to.
@@ -30,7 +56,7 @@ const IN_FLIGHT_US: u64 = 2_000_000;
 pub struct SentLog {
     slots: Box<[Slot]>,
     /// When the first packet left: what the times in the slots count from.
-    epoch: Option<Instant>,
+    first: Option<Departure>,
 }
 
 /// One packet. Sixteen octets, since every subscriber has some hundreds of them.
@@ -82,7 +108,7 @@ impl SentLog {
         if self.slots.is_empty() {
             self.slots = vec![Slot::default(); PACKETS_FIRST].into();
         }
-        let at_us = self.since_epoch(packet.at);
+        let at_us = packet.at.us.saturating_sub(self.first.get_or_insert(packet.at).us);
         let mut index = self.index(sequence);
         let occupant = &self.slots[index];
         if occupant.state == State::InFlight
@@ -105,7 +131,7 @@ impl SentLog {
     pub fn take(&mut self, sequence: u16) -> Option<SentPacket> {
         let told = self.arrived(sequence)?;
         Some(SentPacket {
-            at: self.epoch? + Duration::from_micros(told.at_us as u64),
+            at: self.first?.later(told.at_us as u64),
             bytes: told.bytes,
             probe: (told.probe != 0).then_some(ProbeCluster(told.probe)),
         })
@@ -140,13 +166,8 @@ impl SentLog {
 
     /// A moment on the log's own clock: microseconds since the first packet left.
     pub(super) fn micros(&self, now: Instant) -> i64 {
-        let epoch = self.epoch.unwrap_or(now);
-        i64::try_from(now.saturating_duration_since(epoch).as_micros()).unwrap_or(i64::MAX)
-    }
-
-    fn since_epoch(&mut self, at: Instant) -> u64 {
-        let epoch = *self.epoch.get_or_insert(at);
-        u64::try_from(at.saturating_duration_since(epoch).as_micros()).unwrap_or(u64::MAX)
+        let first = self.first.map_or(now, |first| first.at);
+        i64::try_from(now.saturating_duration_since(first).as_micros()).unwrap_or(i64::MAX)
     }
 
     fn index(&self, sequence: u16) -> usize {
@@ -192,13 +213,19 @@ impl Slot {
 mod tests {
     use super::*;
 
-    fn packet(at: Instant, bytes: u16) -> SentPacket {
+    fn packet(at: Departure, bytes: u16) -> SentPacket {
         SentPacket { at, bytes, probe: None }
+    }
+
+    /// An hour after the epoch.
+    fn now() -> Departure {
+        let epoch = Instant::now();
+        Departure::new(epoch, epoch + Duration::from_secs(3_600))
     }
 
     #[test]
     fn what_left_is_told_once_and_room_grows_while_nothing_is_told() {
-        let (mut log, now) = (SentLog::default(), Instant::now());
+        let (mut log, now) = (SentLog::default(), now());
         for number in 0..1_000u16 {
             log.record(number.wrapping_add(65_000), packet(now, number));
         }
@@ -210,7 +237,7 @@ mod tests {
 
     #[test]
     fn a_path_without_feedback_keeps_no_more_than_its_cap() {
-        let (mut log, now) = (SentLog::default(), Instant::now());
+        let (mut log, now) = (SentLog::default(), now());
         for number in 0..200_000u32 {
             log.record(number as u16, packet(now, 1));
         }
@@ -219,17 +246,17 @@ mod tests {
 
     #[test]
     fn packets_whose_feedback_was_lost_long_ago_take_no_more_room() {
-        let (mut log, start) = (SentLog::default(), Instant::now());
+        let (mut log, start) = (SentLog::default(), now());
         // One hundred packets each second for a minute, and never any feedback.
         for number in 0..6_000u32 {
-            log.record(number as u16, packet(start + Duration::from_millis(10) * number, 1));
+            log.record(number as u16, packet(start.later(10_000 * u64::from(number)), 1));
         }
         assert_eq!(log.slots.len(), PACKETS_FIRST);
     }
 
     #[test]
     fn a_missing_packet_may_still_arrive_and_each_is_told_once() {
-        let (mut log, now) = (SentLog::default(), Instant::now());
+        let (mut log, now) = (SentLog::default(), now());
         log.record(7, packet(now, 100));
         assert!(log.missing(7).is_some_and(|told| told.before == Before::Nothing));
         assert_eq!(log.missing(7), None);
@@ -240,7 +267,7 @@ mod tests {
 
     #[test]
     fn a_packet_whose_feedback_comes_late_is_skipped_once_and_told_once() {
-        let (mut log, now) = (SentLog::default(), Instant::now());
+        let (mut log, now) = (SentLog::default(), now());
         log.record(7, packet(now, 100));
         assert!(log.skipped(7).is_some());
         assert_eq!(log.skipped(7), None);

@@ -12,6 +12,7 @@ use crate::packet::rtcp::{RtcpBlock, blocks, write};
 struct Path {
     estimator: Estimator,
     sent: SentLog,
+    start: Instant,
     now: Instant,
     sequence: u16,
     count: u8,
@@ -19,10 +20,12 @@ struct Path {
 
 impl Path {
     fn new(config: EstimateConfig) -> Self {
+        let now = Instant::now();
         Path {
             estimator: Estimator::new(config),
             sent: SentLog::default(),
-            now: Instant::now(),
+            start: now,
+            now,
             sequence: 0,
             count: 0,
         }
@@ -44,7 +47,7 @@ impl Path {
 
     fn send(&mut self, bytes: usize, probe: Option<ProbeCluster>) -> u16 {
         let packet = SentPacket {
-            at: self.now,
+            at: Departure::new(self.start, self.now),
             bytes: bytes as u16,
             probe,
         };

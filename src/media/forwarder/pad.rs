@@ -2,7 +2,7 @@
 
 use crate::media::{OutExtensions, Outbound, Patch, Traffic};
 
-use super::{Forwarder, PayloadTypes};
+use super::Forwarder;
 
 impl Forwarder {
     /// One packet of so many octets of padding on the RTX stream, whose gaps and additions no decoder looks at (RFC 4588, and what
@@ -31,11 +31,5 @@ impl Forwarder {
             traffic: Traffic::Padding,
             ends_frame: true,
         })
-    }
-}
-
-impl PayloadTypes {
-    fn first_rtx(&self) -> Option<u8> {
-        self.0.iter().find_map(|(_, _, rtx)| *rtx)
     }
 }

@@ -1,6 +1,6 @@
 //! The RTP header of a packet on its way out (RFC 3550 section 5.1, RFC 8285), but for what is known only when it leaves.
 
-use crate::media::{OutExtensions, Outbound};
+use crate::media::Outbound;
 use crate::packet::extension::{ExtensionForm, ExtensionKind, ExtensionMap, ExtensionWriter};
 use crate::packet::rtp::{FIXED_HEADER_LEN, FixedHeader};
 
@@ -30,7 +30,7 @@ pub(super) fn write(out: &mut [u8], packet: &Outbound<'_>, map: &ExtensionMap, t
     };
     out[..FIXED_HEADER_LEN].copy_from_slice(&fixed.to_bytes());
     let extensions = &packet.extensions;
-    if *extensions == OutExtensions::default() {
+    if extensions.is_empty() {
         return write_transport_cc(out, transport_cc);
     }
     let descriptor = extensions
@@ -108,7 +108,7 @@ pub(super) fn set_padding(header: &mut [u8]) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::media::{DescriptorOut, Patch, Traffic};
+    use crate::media::{DescriptorOut, OutExtensions, Patch, Traffic};
     use crate::packet::extension::{AudioLevel, read_extensions};
     use crate::packet::rtp::RtpHeader;
 

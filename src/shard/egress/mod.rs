@@ -21,7 +21,7 @@ use std::time::Instant;
 use super::counters::{DoorReason, ShardCounters};
 use super::socket::Arrival;
 use crate::media::TransportSlot;
-use crate::media::estimate::{ProbeCluster, SentLog};
+use crate::media::estimate::{Departure, ProbeCluster, SentLog};
 use crate::packet::extension::{ExtensionKind, ExtensionMap};
 use crate::transport::srtp::Sealer;
 use path::{Path, Spare};
@@ -58,6 +58,8 @@ pub struct Egress {
     /// Where a run is sealed.
     burst: Box<[u8]>,
     segmentation: bool,
+    /// When something was sent first: departures count from it.
+    epoch: Option<Instant>,
 }
 
 impl Egress {
@@ -73,6 +75,7 @@ impl Egress {
             spare: Spare::default(),
             burst: vec![0; burst::BURST_BYTES_MAX + DATAGRAM_BYTES_MAX].into_boxed_slice(),
             segmentation,
+            epoch: None,
         }
     }
 
@@ -197,6 +200,7 @@ impl Egress {
         } = self;
         let segments_max = if self.segmentation { wire.segments_max() } else { 1 };
         let mut out = Out {
+            at: Departure::new(*self.epoch.get_or_insert(now), now),
             burst,
             segments_max,
             wire,
@@ -262,6 +266,7 @@ impl Egress {
         counters: &ShardCounters,
     ) {
         let mut out = Out {
+            at: Departure::new(*self.epoch.get_or_insert(now), now),
             burst: &mut self.burst,
             segments_max: if self.segmentation { wire.segments_max() } else { 1 },
             wire,

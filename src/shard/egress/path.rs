@@ -147,7 +147,7 @@ impl Path {
                 }
             };
             if fits {
-                self.way.send(now, store, &self.batch, out);
+                self.way.send(store, &self.batch, out);
                 return spare.take_batch(&mut self.batch);
             }
         }
@@ -209,10 +209,10 @@ impl Path {
         leaving.iter().for_each(|packet| {
             may_leave(packet);
         });
-        way.send(now, store, leaving, out);
+        way.send(store, leaving, out);
         for traffic in WAITING {
             queue.release(traffic, &mut may_leave, |kept, packets| {
-                way.send(now, kept, packets, out);
+                way.send(kept, packets, out);
             });
             leaving.clear();
             for packet in batch.iter().filter(|packet| packet.traffic == traffic) {
@@ -224,7 +224,7 @@ impl Path {
                     out.counters.turn_away(DoorReason::PacerFull);
                 }
             }
-            way.send(now, store, leaving, out);
+            way.send(store, leaving, out);
         }
     }
 

@@ -1,6 +1,6 @@
 //! Packets that are not sealed yet.
 
-use crate::media::{Outbound, Traffic};
+use crate::media::{Outbound, Patch, Traffic};
 use crate::packet::extension::ExtensionMap;
 
 use super::burst::PADDING_MAX;
@@ -116,10 +116,16 @@ impl Arena {
             lead[..2].copy_from_slice(&original.to_be_bytes());
             2
         });
-        let reach = packet.patch.reach();
         let mut taken = 0;
-        if own + reach > 0 {
-            taken = ((own + reach).next_multiple_of(LEAD_BLOCK) - own).min(packet.payload.len());
+        if own == 0 && packet.patch.is_empty() {
+            // The whole payload is shared.
+        } else if own == 0
+            && let Some(first) = packet.payload.first_chunk()
+        {
+            taken = Patch::REACH_MAX;
+            lead[..taken].copy_from_slice(&packet.patch.applied(*first));
+        } else {
+            taken = ((own + Patch::REACH_MAX).next_multiple_of(LEAD_BLOCK) - own).min(packet.payload.len());
             let copy = &mut lead[own..own + taken];
             copy.copy_from_slice(&packet.payload[..taken]);
             packet.patch.apply(copy);
@@ -141,5 +147,5 @@ impl Arena {
     }
 }
 
-/// Room that [`Arena::push`] needs: the lead reaches at most a block behind an original's number and 256 bytes of payload.
-pub(super) const HEAD_BYTES_MAX: usize = header::HEADER_BYTES_MAX + 2 + 256 + LEAD_BLOCK;
+/// Room that [`Arena::push`] needs: the lead reaches at most a block behind an original's number and a patch.
+pub(super) const HEAD_BYTES_MAX: usize = header::HEADER_BYTES_MAX + 2 + Patch::REACH_MAX + LEAD_BLOCK;

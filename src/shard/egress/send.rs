@@ -1,12 +1,11 @@
 //! Seals packets and sends them, run by run.
 
 use std::io;
-use std::time::Instant;
 
 use super::plain::Plain;
 use super::{Wire, burst, header};
 use crate::media::Traffic;
-use crate::media::estimate::{ProbeCluster, SentLog, SentPacket};
+use crate::media::estimate::{Departure, ProbeCluster, SentLog, SentPacket};
 use crate::shard::counters::{DoorReason, ShardCounters};
 use crate::shard::socket::Arrival;
 use crate::transport::srtp::Sealer;
@@ -38,6 +37,8 @@ pub struct ProbeSent {
 /// What sending needs beside the path.
 pub(super) struct Out<'a, W> {
     pub(super) burst: &'a mut [u8],
+    /// When all this leaves.
+    pub(super) at: Departure,
     pub(super) segments_max: usize,
     pub(super) wire: &'a W,
     pub(super) counters: &'a ShardCounters,
@@ -57,7 +58,7 @@ impl Way {
     }
 
     /// Seals and sends packets of a store, in their order.
-    pub(super) fn send<W: Wire>(&mut self, now: Instant, store: &[u8], packets: &[Plain], out: &mut Out<'_, W>) {
+    pub(super) fn send<W: Wire>(&mut self, store: &[u8], packets: &[Plain], out: &mut Out<'_, W>) {
         let (Some(to), Some(sealer)) = (self.to, self.sealer.as_ref()) else {
             return out
                 .counters
@@ -80,7 +81,7 @@ impl Way {
                 let len = seal(sealer, store, packet, missing, self.next, &mut out.burst[filled..]);
                 if len > 0 && packet.number_at > 0 {
                     let packet = SentPacket {
-                        at: now,
+                        at: out.at,
                         bytes: len as u16,
                         probe: self.probe,
                     };

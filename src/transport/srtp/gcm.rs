@@ -19,16 +19,18 @@ pub(super) struct Gcm {
 
 struct Half {
     key: LessSafeKey,
-    salt: [u8; SALT_LEN],
+    /// The first eight octets, and the other four.
+    salt: (u64, u32),
 }
 
 impl Half {
     fn new(key: &[u8], salt: [u8; SALT_LEN]) -> Half {
         let algorithm = if key.len() == 32 { &AES_256_GCM } else { &AES_128_GCM };
         let key = UnboundKey::new(algorithm, key).expect("the profile fixed the length of this key");
+        let [a, b, c, d, e, f, g, h, tail @ ..] = salt;
         Half {
             key: LessSafeKey::new(key),
-            salt,
+            salt: (u64::from_be_bytes([a, b, c, d, e, f, g, h]), u32::from_be_bytes(tail)),
         }
     }
 
@@ -36,13 +38,12 @@ impl Half {
     /// for RTCP it is the 31-bit SRTCP index (section 9.1).
     #[inline]
     fn nonce(&self, ssrc: u32, index: u64) -> Nonce {
-        let mut iv = self.salt;
-        for (byte, x) in iv[2..6].iter_mut().zip(ssrc.to_be_bytes()) {
-            *byte ^= x;
-        }
-        for (byte, x) in iv[6..].iter_mut().zip(&index.to_be_bytes()[2..]) {
-            *byte ^= x;
-        }
+        // In two words, as the cipher reads it: what is written octet by octet it would have to wait for.
+        let first = self.salt.0 ^ (u64::from(ssrc) << 16 | (index >> 32) & 0xffff);
+        let rest = self.salt.1 ^ index as u32;
+        let mut iv = [0; SALT_LEN];
+        iv[..8].copy_from_slice(&first.to_be_bytes());
+        iv[8..].copy_from_slice(&rest.to_be_bytes());
         Nonce::assume_unique_for_key(iv)
     }
 }
