@@ -23,6 +23,8 @@ pub(super) enum Timer {
     Quality,
     /// Tell publishers what nobody wants any more.
     Demand,
+    /// Tell a crowd who came and went.
+    Crowd,
     /// Nobody has needed a backup of the publication for a while.
     Backup(PublicationId),
     /// The session has lasted as long as it may.

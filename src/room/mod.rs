@@ -59,7 +59,7 @@ mod voices;
 use std::{
     collections::{BTreeSet, VecDeque},
     sync::Arc,
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 pub use config::{LinksConfig, RoomConfig};
@@ -90,6 +90,11 @@ use crate::{
 
 /// Sixteen unguessable bytes, each time others.
 pub type Random = Box<dyn FnMut() -> [u8; 16] + Send>;
+
+/// From so many people on, who comes and goes is told to all together,
+const CROWD: usize = 32;
+/// as late as this.
+const CROWD_WAITS: Duration = Duration::from_millis(100);
 
 /// Close codes of the WebSocket, from 4000 ours (RFC 6455 section 7.4.2).
 mod close {
@@ -386,6 +391,7 @@ impl Room {
                 Timer::Hush => self.handle_hush(now),
                 Timer::Quality => self.tell_quality(),
                 Timer::Demand => self.demand_due(),
+                Timer::Crowd => self.tell_crowd(),
                 Timer::Backup(publication) => self.handle_backup_idle(publication),
                 Timer::SessionEnd => self.handle_session_end(),
                 Timer::Departure => {
@@ -471,12 +477,34 @@ impl Room {
         else {
             return;
         };
+        session.send_waiting(&mut self.outputs);
         let seq = session.outbox.push(re, Arc::clone(&body));
         if let Some(socket) = session.socket {
             self.outputs.push_back(Output::Send {
                 socket,
                 frame: Frame::new(signal::frame(Some(seq), re, &body)),
             });
+        }
+    }
+
+    /// Tells everybody but one who comes and goes. In a crowd at most ten times a second, since each is told to all: a thousand people who
+    /// come in one after the other would be a million messages, each written by itself.
+    fn tell_coming_or_going(&mut self, now: Instant, but: Option<MemberKey>, message: &ServerMessage) {
+        if self.roster.len() < CROWD {
+            return self.tell_others(but, message);
+        }
+        let body = signal::encode(message);
+        for session in self.roster.sessions_but(but) {
+            if session.outbox.push_to_wait(Arc::clone(&body)) {
+                session.send_waiting(&mut self.outputs);
+            }
+        }
+        self.agenda.set_first(Timer::Crowd, now + CROWD_WAITS);
+    }
+
+    fn tell_crowd(&mut self) {
+        for session in self.roster.sessions_but(None) {
+            session.send_waiting(&mut self.outputs);
         }
     }
 }

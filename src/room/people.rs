@@ -219,7 +219,7 @@ impl Room {
             let message = ServerMessage::ParticipantJoined {
                 participant: participant.info(Vec::new()),
             };
-            self.tell_others(Some(key), &message);
+            self.tell_coming_or_going(now, Some(key), &message);
             self.note_joined(key);
             self.link_joined(now, key);
             self.record_person(key);
@@ -354,7 +354,8 @@ impl Room {
         self.speakers.forget(member);
         self.qualities.forget(member);
         self.backups.leave(member.owner());
-        self.tell_others(
+        self.tell_coming_or_going(
+            now,
             None,
             &ServerMessage::ParticipantLeft {
                 participant: participant.id.clone(),

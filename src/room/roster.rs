@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{SocketKey, participant::Participant};
+use super::{SocketKey, participant::Participant, session::Session};
 use crate::{shard::command::TransportKey, wire::ParticipantId};
 
 /// A participant by its rank in join order; never used twice in a room.
@@ -68,6 +68,12 @@ impl Roster {
 
     pub(super) fn len(&self) -> usize {
         self.members.len()
+    }
+
+    /// All sessions but one's.
+    pub(super) fn sessions_but(&mut self, but: Option<MemberKey>) -> impl Iterator<Item = &mut Session> {
+        let others = self.members.iter_mut().filter(move |(key, _)| Some(**key) != but);
+        others.filter_map(|(_, participant)| participant.session.as_mut())
     }
 
     pub(super) fn find(&self, id: &ParticipantId) -> Option<MemberKey> {

@@ -2,13 +2,15 @@
 
 use std::{collections::VecDeque, fmt, sync::Arc};
 
-use super::{Frame, SocketKey};
+use super::{Frame, Output, SocketKey};
 use crate::wire::{ResumeKey, signal};
 
 /// Messages kept for a resume.
 const KEPT_MAX: usize = 1_000;
 /// Bytes kept for a resume.
 const KEPT_BYTES_MAX: usize = 1024 * 1024;
+/// Messages that may wait to be sent with more of them: they are all still kept then, and what a large room says at the same time is not much.
+const WAITING_MAX: usize = 10;
 
 /// One session, attached to a socket or waiting for the next.
 #[derive(Debug)]
@@ -29,6 +31,14 @@ impl Session {
             outbox: Outbox::default(),
         }
     }
+
+    /// Sends what has waited for more of it.
+    pub(super) fn send_waiting(&mut self, outputs: &mut VecDeque<Output>) {
+        let socket = self.socket;
+        let frames = self.outbox.take_waiting();
+        // Without a socket they are kept for the next one.
+        outputs.extend(frames.filter_map(|frame| socket.map(|socket| Output::Send { socket, frame })));
+    }
 }
 
 /// More was missed than is kept.
@@ -38,6 +48,12 @@ pub(super) struct Gap;
 struct Kept {
     re: Option<u32>,
     body: Arc<str>,
+}
+
+impl Kept {
+    fn frame(&self, seq: u64) -> Frame {
+        Frame::new(signal::frame(Some(seq), self.re, &self.body))
+    }
 }
 
 impl fmt::Debug for Kept {
@@ -54,6 +70,8 @@ pub(super) struct Outbox {
     last: u64,
     kept: VecDeque<Kept>,
     bytes: usize,
+    /// The latest of those kept that were not sent yet.
+    waiting: usize,
 }
 
 impl Outbox {
@@ -68,6 +86,23 @@ impl Outbox {
         self.last
     }
 
+    /// Numbers and keeps a message that may wait for more of its kind. True when no more should.
+    pub(super) fn push_to_wait(&mut self, body: Arc<str>) -> bool {
+        self.push(None, body);
+        self.waiting += 1;
+        self.waiting >= WAITING_MAX
+    }
+
+    /// Frames of those that waited, in order; they are sent now.
+    pub(super) fn take_waiting(&mut self) -> impl Iterator<Item = Frame> + '_ {
+        // Whoever says it has seen what was not sent does without it.
+        let count = std::mem::take(&mut self.waiting).min(self.kept.len());
+        let numbered = (self.first_kept()..).zip(&self.kept);
+        numbered
+            .skip(self.kept.len() - count)
+            .map(|(seq, kept)| kept.frame(seq))
+    }
+
     fn drop_oldest(&mut self) {
         if let Some(oldest) = self.kept.pop_front() {
             self.bytes -= oldest.body.len();
@@ -78,10 +113,10 @@ impl Outbox {
         self.last + 1 - self.kept.len() as u64
     }
 
-    /// Number of the last message.
+    /// Number of the last message that was sent.
     #[cfg(test)]
-    pub(super) const fn last(&self) -> u64 {
-        self.last
+    pub(super) const fn last_sent(&self) -> u64 {
+        self.last - self.waiting as u64
     }
 
     /// The client has seen everything up to this number. One that was never sent is ignored.
@@ -96,17 +131,21 @@ impl Outbox {
         self.acknowledge(self.last);
     }
 
-    /// Frames after this number, in order.
-    pub(super) fn since(&self, seq: u64) -> Result<Vec<Frame>, Gap> {
+    /// Frames after this number, in order, those that waited among them.
+    pub(super) fn since(&mut self, seq: u64) -> Result<Vec<Frame>, Gap> {
         let first = self.first_kept();
         if seq > self.last || seq + 1 < first {
             return Err(Gap);
         }
+        self.waiting = 0;
         let skipped = usize::try_from(seq + 1 - first).unwrap_or(usize::MAX);
         let numbered = (first..).zip(&self.kept).skip(skipped);
-        Ok(numbered
-            .map(|(seq, kept)| Frame::new(signal::frame(Some(seq), kept.re, &kept.body)))
-            .collect())
+        Ok(numbered.map(|(seq, kept)| kept.frame(seq)).collect())
+    }
+
+    #[cfg(test)]
+    pub(super) const fn is_waiting(&self) -> bool {
+        self.waiting > 0
     }
 
     #[cfg(test)]
@@ -153,6 +192,30 @@ mod tests {
     }
 
     #[test]
+    fn what_waits_is_sent_once_and_in_order_whether_asked_for_or_missed() {
+        let mut outbox = Outbox::default();
+        outbox.push(None, body("sent"));
+        assert!(!outbox.push_to_wait(body("a")) && !outbox.push_to_wait(body("b")));
+        assert_eq!(outbox.last_sent(), 1);
+        let texts: Vec<_> = outbox.take_waiting().map(Frame::into_text).collect();
+        assert_eq!(texts, [r#"{"seq":2,"type":"a"}"#, r#"{"seq":3,"type":"b"}"#]);
+        assert_eq!(outbox.take_waiting().count(), 0);
+        outbox.push_to_wait(body("c"));
+        assert_eq!(outbox.since(3).map(|frames| frames.len()), Ok(1));
+        assert_eq!(outbox.take_waiting().count(), 0, "a resume has asked for it");
+        outbox.push_to_wait(body("d"));
+        outbox.acknowledge(5);
+        assert_eq!(outbox.take_waiting().count(), 0, "seen, says who was not told");
+    }
+
+    #[test]
+    fn so_many_messages_wait_and_no_more() {
+        let mut outbox = Outbox::default();
+        let full = (0..).find(|_| outbox.push_to_wait(body("x")));
+        assert_eq!(full, Some(WAITING_MAX - 1));
+    }
+
+    #[test]
     fn what_is_kept_for_a_client_does_not_show_in_debug() {
         let mut outbox = Outbox::default();
         outbox.push(None, body("secret"));
@@ -169,6 +232,6 @@ mod tests {
         assert!(outbox.since(10).is_ok());
         outbox.push(None, body(&"x".repeat(KEPT_BYTES_MAX)));
         assert_eq!(outbox.size(), (0, 0));
-        assert_eq!(outbox.since(outbox.last()), Ok(Vec::new()));
+        assert_eq!(outbox.since(outbox.last_sent()), Ok(Vec::new()));
     }
 }

@@ -6,6 +6,7 @@ mod backup;
 mod books;
 mod canned;
 mod client;
+mod crowd;
 mod house;
 mod http;
 mod large;

@@ -21,7 +21,7 @@ const FLOOR: &str = "127.0.0.1:7978";
 const MEDIA_PORT: u16 = 7_977;
 
 const JANUS_PORT: u16 = 7_976;
-pub(super) const JANUS: System = System::new(("janus", "--version"), "janus");
+pub(super) const JANUS: System = System::new(("janus", "--help"), "janus");
 /// One event loop, as suits one core, and nothing loaded but what is played to.
 const JANUS_CONFIG: &str = r#"general: { session_timeout = 0; event_loops = 1; debug_level = 2 }
 nat: { ice_lite = true }
