@@ -26,7 +26,7 @@ use crate::wire::{ErrorCode, ParticipantId, ResumeKey};
 /// A client that does not take a frame for this long is gone.
 const WRITE_TIMEOUT: Duration = Duration::from_secs(20);
 /// Texts that are written with another one, if they wait already: what a join tells is several.
-const TEXTS_AT_ONCE: usize = 31;
+const TEXTS_AT_ONCE: usize = 15;
 /// How long a client may take to answer a close before the socket is dropped.
 const FAREWELL_TIMEOUT: Duration = Duration::from_secs(2);
 // WebSocket close codes (RFC 6455 section 7.4); ours from 4000.

@@ -93,8 +93,12 @@ pub type Random = Box<dyn FnMut() -> [u8; 16] + Send>;
 
 /// From so many people on, who comes and goes is told to all together,
 const CROWD: usize = 32;
-/// as late as this.
+/// as late as this,
 const CROWD_WAITS: Duration = Duration::from_millis(100);
+/// or as soon as there are so many.
+const CROWD_NEWS: usize = 10;
+/// It is told to so many at a time, with pauses: all of a large room at once would be very much to write in one moment.
+const CROWD_PAUSE: Duration = Duration::from_millis(1);
 
 /// Close codes of the WebSocket, from 4000 ours (RFC 6455 section 7.4.2).
 mod close {
@@ -126,6 +130,8 @@ pub struct Room {
     began_at: Option<Instant>,
     owner: Option<MemberKey>,
     roster: Roster,
+    /// Who was told last in this round of telling a crowd.
+    crowd_told: Option<MemberKey>,
     lobby: lobby::Lobby,
     publications: publication::Publications,
     backups: backup::Backups,
@@ -219,6 +225,7 @@ impl Room {
             random,
             new_negotiation,
             roster: Roster::default(),
+            crowd_told: None,
             lobby: lobby::Lobby::default(),
             publications: publication::Publications::default(),
             backups: backup::Backups::default(),
@@ -391,7 +398,7 @@ impl Room {
                 Timer::Hush => self.handle_hush(now),
                 Timer::Quality => self.tell_quality(),
                 Timer::Demand => self.demand_due(),
-                Timer::Crowd => self.tell_crowd(),
+                Timer::Crowd => self.tell_crowd(now),
                 Timer::Backup(publication) => self.handle_backup_idle(publication),
                 Timer::SessionEnd => self.handle_session_end(),
                 Timer::Departure => {
@@ -494,17 +501,44 @@ impl Room {
             return self.tell_others(but, message);
         }
         let body = signal::encode(message);
-        for session in self.roster.sessions_but(but) {
-            if session.outbox.push_to_wait(Arc::clone(&body)) {
+        let mut most = 0;
+        let everybody = self.roster.sessions_after(None);
+        for (_, session) in everybody.filter(|(member, _)| Some(*member) != but) {
+            let waiting = session.outbox.push_to_wait(Arc::clone(&body));
+            if waiting >= session::WAITING_MAX {
                 session.send_waiting(&mut self.outputs);
             }
+            most = most.max(waiting);
         }
-        self.agenda.set_first(Timer::Crowd, now + CROWD_WAITS);
+        if most == CROWD_NEWS {
+            self.agenda.set(Timer::Crowd, now);
+        } else {
+            self.agenda.set_first(Timer::Crowd, now + CROWD_WAITS);
+        }
     }
 
-    fn tell_crowd(&mut self) {
-        for session in self.roster.sessions_but(None) {
+    /// Some of them, one after the other in rounds.
+    fn tell_crowd(&mut self, now: Instant) {
+        let mut waiting = self
+            .roster
+            .sessions_after(self.crowd_told)
+            .filter(|(_, session)| session.outbox.is_waiting());
+        let mut told = None;
+        for (member, session) in waiting.by_ref().take(CROWD) {
             session.send_waiting(&mut self.outputs);
+            told = Some(member);
+        }
+        let goes_on = waiting.next().is_some();
+        drop(waiting);
+        self.crowd_told = told.filter(|_| goes_on);
+        if goes_on {
+            self.agenda.set(Timer::Crowd, now + CROWD_PAUSE);
+        } else if self
+            .roster
+            .sessions_after(None)
+            .any(|(_, session)| session.outbox.is_waiting())
+        {
+            self.agenda.set_first(Timer::Crowd, now + CROWD_WAITS);
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Who is here, in join order, and by which names they are found.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, ops::Bound};
 
 use super::{SocketKey, participant::Participant, session::Session};
 use crate::{shard::command::TransportKey, wire::ParticipantId};
@@ -70,10 +70,14 @@ impl Roster {
         self.members.len()
     }
 
-    /// All sessions but one's.
-    pub(super) fn sessions_but(&mut self, but: Option<MemberKey>) -> impl Iterator<Item = &mut Session> {
-        let others = self.members.iter_mut().filter(move |(key, _)| Some(**key) != but);
-        others.filter_map(|(_, participant)| participant.session.as_mut())
+    /// The sessions of those who came after this one, or of all.
+    pub(super) fn sessions_after(
+        &mut self,
+        member: Option<MemberKey>,
+    ) -> impl Iterator<Item = (MemberKey, &mut Session)> {
+        let first = member.map_or(Bound::Unbounded, Bound::Excluded);
+        let members = self.members.range_mut((first, Bound::Unbounded));
+        members.filter_map(|(key, participant)| participant.session.as_mut().map(|session| (*key, session)))
     }
 
     pub(super) fn find(&self, id: &ParticipantId) -> Option<MemberKey> {

@@ -4,16 +4,24 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use super::support::{World, id};
-use crate::wire::signal::ServerMessage;
+use super::support::{World, config, id};
+use crate::{room::RoomConfig, wire::signal::ServerMessage};
 
-const TOLD_AFTER: Duration = Duration::from_millis(100);
+/// The wait, and a pause for each 32 people.
+const TOLD_AFTER: Duration = Duration::from_millis(110);
 const MS: Duration = Duration::from_millis(1);
 
 /// Forty people who know each other.
 fn crowd() -> World {
-    let mut world = World::new();
-    for number in 0..40 {
+    crowd_of(40)
+}
+
+fn crowd_of(people: usize) -> World {
+    let mut world = World::with_config(RoomConfig {
+        max_participants: 1_000,
+        ..config()
+    });
+    for number in 0..people {
         world.join(&format!("p{number}"));
     }
     world.pass(TOLD_AFTER);
@@ -42,7 +50,7 @@ fn who_comes_and_goes_is_told_to_a_crowd_together_and_in_order() {
     world.join("ann");
     world.join("bob");
     world.say_leave(40);
-    world.pass(TOLD_AFTER - MS);
+    world.pass(MS * 99);
     assert_eq!(told(&mut world, 7), Vec::<String>::new());
     world.pass(MS);
     assert_eq!(told(&mut world, 7), ["+ann", "+bob", "-ann"]);
@@ -89,14 +97,30 @@ fn who_was_away_meanwhile_learns_of_all_who_came() {
 }
 
 #[test]
-fn in_a_rush_nobody_waits_for_more_than_so_many() {
+fn in_a_rush_it_is_told_at_once_to_some_after_the_others() {
     let mut world = crowd();
     told(&mut world, 7);
-    for number in 0..36 {
+    told(&mut world, 39);
+    for number in 0..10 {
         world.join(&format!("late{number}"));
     }
-    assert_eq!(told(&mut world, 7).len(), 30);
+    world.pass(Duration::ZERO);
+    assert_eq!(told(&mut world, 7).len(), 10);
+    assert_eq!(told(&mut world, 39), Vec::<String>::new());
+    world.pass(MS);
+    assert_eq!(told(&mut world, 39).len(), 10);
+    world.check();
+}
+
+#[test]
+fn in_a_rush_without_a_pause_nobody_waits_for_more_than_so_many() {
+    let mut world = crowd_of(150);
+    told(&mut world, 149);
+    for number in 0..40 {
+        world.join(&format!("late{number}"));
+    }
+    assert_eq!(told(&mut world, 149).len(), 32);
     world.pass(TOLD_AFTER);
-    assert_eq!(told(&mut world, 7).len(), 6);
+    assert_eq!(told(&mut world, 149).len(), 8);
     world.check();
 }
