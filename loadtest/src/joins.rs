@@ -23,8 +23,6 @@ use crate::target::{Person, Protocol, Source, Target};
 const ASKS_EVERY: Duration = Duration::from_millis(50);
 /// What signalling may take in a rush.
 const ANSWER_MAX: Duration = Duration::from_secs(1);
-/// Tokens that are asked for at the same time, beforehand.
-const TOKENS_TOGETHER: usize = 16;
 
 #[derive(Debug, Args)]
 pub(crate) struct Joins {
@@ -86,23 +84,6 @@ fn room(number: u32) -> String {
     format!("rush-{number}")
 }
 
-async fn tokens(node: &Node, rooms: u32) -> anyhow::Result<Vec<String>> {
-    let mut tokens = Vec::new();
-    for first in (0..rooms).step_by(TOKENS_TOGETHER) {
-        let mut asked = JoinSet::new();
-        for number in first..rooms.min(first + TOKENS_TOGETHER as u32) {
-            let node = node.clone();
-            asked.spawn(async move { (number, node.token(&room(number), None).await) });
-        }
-        let mut some = asked.join_all().await;
-        some.sort_by_key(|(number, _)| *number);
-        for (_, token) in some {
-            tokens.push(token?);
-        }
-    }
-    Ok(tokens)
-}
-
 /// One comes in, stays, and goes.
 async fn visit(target: Arc<Target>, engine: Engine, person: Person, media: bool, stay: Duration) -> Fate {
     let began = Instant::now();
@@ -152,7 +133,7 @@ pub(crate) async fn run(arguments: Joins) -> anyhow::Result<Outcome> {
     ensure!(arguments.per_second > 0 && arguments.people > 0, "nobody would come");
     let count = arguments.per_second * arguments.seconds;
     let node = Node::new(&arguments.node);
-    let tokens = tokens(&node, count.div_ceil(arguments.people)).await?;
+    let tokens = node.tokens((0..count.div_ceil(arguments.people)).map(room)).await?;
     let seen = node.token("rush-witness", None).await?;
     let (end, over) = watch::channel(false);
     let witness = tokio::spawn(witness(node.join(&seen, "witness").await?, over));

@@ -1,6 +1,6 @@
 //! Plays a scenario against a server.
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::io::Write;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -98,6 +98,8 @@ struct Stage {
     engine: Engine,
     target: Arc<Target>,
     prefix: String,
+    /// By room, where people need one.
+    tokens: HashMap<String, String>,
     publishers: Vec<Guest>,
     subscribers: VecDeque<Guest>,
     next_subscriber: u32,
@@ -159,6 +161,7 @@ impl Stage {
             engine,
             target: Arc::new(target),
             prefix: format!("load{}", std::process::id()),
+            tokens: HashMap::new(),
             publishers: Vec::new(),
             subscribers: VecDeque::new(),
             next_subscriber: 0,
@@ -177,13 +180,22 @@ impl Stage {
 
     /// Brings everybody in: who sends first, then who receives, a few at a time.
     async fn gather(&mut self) -> anyhow::Result<()> {
+        if matches!(self.target.protocol, Protocol::Signal) {
+            let rooms = self.scenario.rooms(&self.prefix);
+            let tokens = self.target.node.tokens(rooms.clone()).await?;
+            self.tokens = rooms.into_iter().zip(tokens).collect();
+        }
         let people = self.scenario.publishers(&self.prefix);
+        let people = people
+            .into_iter()
+            .map(|person| self.admitted(person))
+            .collect::<Vec<_>>();
         self.tell(format_args!("{}: {}", self.arguments.scenario, self.scenario.about));
         self.tell(format_args!("{} who send come in", people.len()));
         self.publishers = self.join_all(people).await?;
         let count = self.scenario.rooms * self.scenario.subscribers;
         let people = (0..count)
-            .map(|nth| self.scenario.subscriber(&self.prefix, nth))
+            .map(|nth| self.admitted(self.scenario.subscriber(&self.prefix, nth)))
             .collect();
         self.next_subscriber = count;
         self.tell(format_args!("{count} who only receive come in"));
@@ -194,6 +206,11 @@ impl Stage {
         self.everybody_has_media().await?;
         self.filled = before.zip(self.arguments.node.clock()?);
         Ok(())
+    }
+
+    fn admitted(&self, person: Person) -> Person {
+        let token = self.tokens.get(&person.room).cloned();
+        Person { token, ..person }
     }
 
     async fn join_all(&self, people: Vec<Person>) -> anyhow::Result<Vec<Guest>> {
@@ -250,7 +267,7 @@ impl Stage {
                 if let Some(guest) = self.subscribers.pop_front() {
                     self.target.leave(&self.engine, guest).await;
                 }
-                let person = self.scenario.subscriber(&self.prefix, self.next_subscriber);
+                let person = self.admitted(self.scenario.subscriber(&self.prefix, self.next_subscriber));
                 self.next_subscriber += 1;
                 let (target, engine) = (self.target.clone(), self.engine.clone());
                 joins.spawn(async move { target.join(&engine, &person).await });

@@ -4,8 +4,12 @@ use anyhow::{Context, ensure};
 use clap::Args;
 use serde_json::{Value, json};
 use testkit::Signal;
+use tokio::task::JoinSet;
 
 use crate::measure::ServerClock;
+
+/// Tokens that are asked for at the same time.
+const TOKENS_TOGETHER: usize = 16;
 
 /// Which node.
 #[derive(Clone, Debug, Args)]
@@ -67,7 +71,27 @@ impl Node {
             .context("no token in the answer")
     }
 
-    /// The same, or nothing where the server gives none: it may want none.
+    /// A token for anybody for each of these rooms, asked for before anything is measured: elsewhere the node makes none, the operator's
+    /// own service does.
+    pub(crate) async fn tokens(&self, rooms: impl IntoIterator<Item = String>) -> anyhow::Result<Vec<String>> {
+        let rooms: Vec<String> = rooms.into_iter().collect();
+        let mut tokens = Vec::new();
+        for some in rooms.chunks(TOKENS_TOGETHER) {
+            let mut asked = JoinSet::new();
+            for (nth, room) in some.iter().enumerate() {
+                let (node, room) = (self.clone(), room.clone());
+                asked.spawn(async move { (nth, node.token(&room, None).await) });
+            }
+            let mut answers = asked.join_all().await;
+            answers.sort_by_key(|(nth, _)| *nth);
+            for (_, token) in answers {
+                tokens.push(token?);
+            }
+        }
+        Ok(tokens)
+    }
+
+    /// A token for one room, or nothing where the server gives none: it may want none.
     pub(crate) async fn token_if_there(&self, room: &str, participant: Option<&str>) -> String {
         self.token(room, participant).await.unwrap_or_default()
     }

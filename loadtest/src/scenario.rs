@@ -106,6 +106,11 @@ impl Scenario {
         voice.chain(camera).collect()
     }
 
+    /// The names of the rooms.
+    pub(crate) fn rooms(&self, prefix: &str) -> Vec<String> {
+        (0..self.rooms).map(|room| format!("{prefix}-{room}")).collect()
+    }
+
     /// Those who send, rooms in turn.
     pub(crate) fn publishers(&self, prefix: &str) -> Vec<Person> {
         let seats = if self.meeting { self.publishers as usize - 1 } else { 0 };

@@ -180,9 +180,14 @@ impl Records {
 
     /// What a room was made with, if it was made ahead. A room whose record cannot be read is like one that was not made.
     pub(super) async fn preset(&self, room: &RoomId) -> Option<Preset> {
-        let id = room.clone();
-        let (record, was_used): (RoomRecord, bool) =
-            self.read(move |store| store.room(id.as_str())).await.ok().flatten()?;
+        // Of every room that begins. One look into memory costs less than another thread to take it.
+        let found = if self.store.is_in_memory() {
+            self.store.room(room.as_str()).map_err(unreadable)
+        } else {
+            let id = room.clone();
+            self.read(move |store| store.room(id.as_str())).await
+        };
+        let (record, was_used): (RoomRecord, bool) = found.ok().flatten()?;
         Some(record.preset(unix_ms(), was_used))
     }
 
@@ -195,14 +200,8 @@ impl Records {
         read: impl FnOnce(&Store) -> Result<T, RecordsError> + Send + 'static,
     ) -> Result<T, RecordsClosed> {
         let store = Arc::clone(&self.store);
-        match tokio::task::spawn_blocking(move || read(&store)).await {
-            Ok(Ok(found)) => Ok(found),
-            Ok(Err(error)) => {
-                tracing::error!(%error, "the records cannot be read");
-                Err(RecordsClosed)
-            }
-            Err(_) => Err(RecordsClosed),
-        }
+        let found = tokio::task::spawn_blocking(move || read(&store)).await;
+        found.map_err(|_| RecordsClosed)?.map_err(unreadable)
     }
 
     /// Sessions of a room, or all, the newest first and older than this one, each with at most so many of its stays: those of all nodes, from
@@ -426,6 +425,11 @@ struct Replies {
     keys: Vec<(Vec<u8>, oneshot::Sender<Vec<u8>>)>,
     /// Whoever waits for no more than that it is done.
     done: Vec<oneshot::Sender<()>>,
+}
+
+fn unreadable(error: RecordsError) -> RecordsClosed {
+    tracing::error!(%error, "the records cannot be read");
+    RecordsClosed
 }
 
 impl Keeper {

@@ -210,6 +210,11 @@ impl Store {
         Ok(Some((record, was_used)))
     }
 
+    /// Whether nobody who reads waits for a disk.
+    pub fn is_in_memory(&self) -> bool {
+        self.config.directory.is_none()
+    }
+
     /// Rooms that were made ahead, by their ids.
     ///
     /// # Errors

@@ -55,7 +55,9 @@ fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     let context = Context {
-        root: PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+        // Asked while it runs: one target folder may serve several checkouts.
+        root: std::env::var_os("CARGO_MANIFEST_DIR")
+            .map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")), PathBuf::from)
             .parent()
             .expect("xtask lies in the workspace")
             .to_owned(),

@@ -61,7 +61,7 @@ pub(crate) struct Person {
     pub(crate) watches: Option<String>,
     /// Different for everybody.
     pub(crate) number: u32,
-    /// For the room; asked for on the way in where there is none.
+    /// For the room, where Enfilade's own signalling wants one.
     pub(crate) token: Option<String>,
 }
 
