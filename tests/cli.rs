@@ -8,6 +8,7 @@ use std::time::SystemTime;
 use enfilade::api::token::{Keyring, TokenError};
 use enfilade::config::Config;
 use enfilade::wire::{ParticipantId, RoomId};
+use testkit::Folder;
 
 const OWN_KEY: &str = r#"[{id = "own", secret = "a-secret-of-somebody-0123456789-0"}]"#;
 
@@ -169,16 +170,9 @@ fn config_print_shows_values_with_their_origins_and_no_secrets() {
 
 #[test]
 fn the_file_of_the_flag_wins_over_the_file_of_the_environment() {
-    let folder = std::env::temp_dir();
-    let file = |name: &str, text: &str| {
-        let path = folder.join(format!("enfilade-cli-{}-{name}.toml", std::process::id()));
-        std::fs::write(&path, text).unwrap();
-        path.display().to_string()
-    };
-    let (one, two) = (
-        file("one", "[room]\nmax_seats = 1\n"),
-        file("two", "[room]\nmax_seats = 2\n"),
-    );
+    let folder = Folder::new();
+    let one = folder.write("one.toml", "[room]\nmax_seats = 1\n");
+    let two = folder.write("two.toml", "[room]\nmax_seats = 2\n");
     let of_environment = enfilade(&["config", "print"], &[("ENFILADE_CONFIG", &one)]);
     assert!(
         stdout(&of_environment).contains("max_seats = 1  # file"),
@@ -191,9 +185,6 @@ fn the_file_of_the_flag_wins_over_the_file_of_the_environment() {
         "{}",
         stderr(&of_flag)
     );
-    for path in [one, two] {
-        std::fs::remove_file(path).unwrap();
-    }
 }
 
 #[test]

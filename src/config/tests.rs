@@ -2,9 +2,10 @@
 
 mod servers;
 
-use std::fs;
 use std::path::PathBuf;
 use std::time::Duration;
+
+use testkit::Folder;
 
 use super::layers::Layers;
 use super::*;
@@ -33,27 +34,28 @@ fn environment(pairs: &[(&str, &str)]) -> Sources {
     }
 }
 
+/// Of the files that are loaded.
+const NAME: &str = "enfilade.toml";
+
 /// A file that lives as long as the value.
-struct TempFile(PathBuf);
+struct TempFile(Folder);
 
 impl TempFile {
-    fn new(name: &str, text: &str) -> TempFile {
-        let path = std::env::temp_dir().join(format!("enfilade-config-{}-{name}.toml", std::process::id()));
-        fs::write(&path, text).unwrap();
-        TempFile(path)
+    fn new(text: &str) -> TempFile {
+        let folder = Folder::new();
+        folder.write(NAME, text);
+        TempFile(folder)
+    }
+
+    fn path(&self) -> PathBuf {
+        self.0.path().join(NAME)
     }
 
     fn sources(&self) -> Sources {
         Sources {
-            file: Some(self.0.clone()),
+            file: Some(self.path()),
             ..Sources::default()
         }
-    }
-}
-
-impl Drop for TempFile {
-    fn drop(&mut self) {
-        let _ = fs::remove_file(&self.0);
     }
 }
 
@@ -259,16 +261,14 @@ fn shards_must_fit_above_the_first_port() {
 
 #[test]
 fn all_problems_are_reported_at_once() {
-    let file = TempFile::new(
-        "all-problems",
-        "colour = 1\n[http]\nlistn = \"x\"\nmax_body = true\n[rooms]\nmax_seats = 3\n",
-    );
+    let file = TempFile::new("colour = 1\n[http]\nlistn = \"x\"\nmax_body = true\n[rooms]\nmax_seats = 3\n");
     let mut sources = file.sources();
     sources.environment = vec![("ENFILADE_ROOM__MAX_SEATS".to_owned(), "99".to_owned())];
     sources.flags = vec![("media.gso".to_owned(), "2".to_owned())];
     let problems = refusal(&sources);
     assert_eq!(problems.len(), 6, "{problems:#?}");
-    let path = file.0.display();
+    let path = file.path();
+    let path = path.display();
     let all = problems.join("\n");
     assert!(
         all.contains(&format!("colour (file {path}): there is no such key")),
@@ -298,10 +298,7 @@ fn all_problems_are_reported_at_once() {
 
 #[test]
 fn later_layers_win() {
-    let file = TempFile::new(
-        "later-layers",
-        "[room]\nmax_seats = 2\nmax_rooms = 2\nmax_publications = 2\n",
-    );
+    let file = TempFile::new("[room]\nmax_seats = 2\nmax_rooms = 2\nmax_publications = 2\n");
     let mut sources = file.sources();
     let variable = |name: &str, value: &str| (name.to_owned(), value.to_owned());
     sources.environment = vec![
@@ -347,7 +344,7 @@ fn files_that_cannot_be_used_are_refused_by_name() {
         ..Sources::default()
     };
     assert!(refusal(&missing)[0].contains("file /nowhere/enfilade.toml): cannot be read"));
-    let file = TempFile::new("not-toml", "[[keys]]\nid = \"a\"\nsecret = unquoted-secret\n");
+    let file = TempFile::new("[[keys]]\nid = \"a\"\nsecret = unquoted-secret\n");
     let problems = refusal(&file.sources());
     assert!(problems[0].contains("is not TOML: line 3"), "{problems:?}");
     assert!(!problems[0].contains("unquoted-secret"), "{problems:?}");
@@ -411,8 +408,8 @@ fn keys_are_checked_without_being_shown() {
 
 #[test]
 fn a_keys_file_replaces_the_development_key_and_joins_others() {
-    let file = TempFile::new("keys", &format!("[[keys]]\nid = \"mounted\"\nsecret = \"{SECRET}\"\n"));
-    let path = file.0.display().to_string();
+    let file = TempFile::new(&format!("[[keys]]\nid = \"mounted\"\nsecret = \"{SECRET}\"\n"));
+    let path = file.path().display().to_string();
     let ids = |sources: &Sources| -> Vec<String> {
         load(sources)
             .unwrap()
@@ -430,8 +427,8 @@ fn a_keys_file_replaces_the_development_key_and_joins_others() {
         ids(&flags(&[("keys_file", &path), ("keys", &keys_flag("own", SECRET))])),
         ["own", "mounted"]
     );
-    let wrong = TempFile::new("keys-wrong", "colour = 1\n");
-    let problems = refusal(&flags(&[("keys_file", &wrong.0.display().to_string())]));
+    let wrong = TempFile::new("colour = 1\n");
+    let problems = refusal(&flags(&[("keys_file", &wrong.path().display().to_string())]));
     assert!(problems.len() == 2 && problems[0].contains("colour"), "{problems:?}");
     assert!(refusal(&flags(&[("keys_file", "/nowhere/keys.toml")]))[0].starts_with("keys_file (file /nowhere"));
 }
@@ -455,7 +452,7 @@ fn what_is_printed_can_be_read_again() {
     let printed = loaded
         .to_toml()
         .replace("[redacted]", "enfilade-development-secret-known-to-everybody");
-    let file = TempFile::new("printed", &printed);
+    let file = TempFile::new(&printed);
     assert_eq!(load(&file.sources()).unwrap().config, loaded.config);
 }
 

@@ -10,29 +10,12 @@ use matroska_demuxer::{Frame, MatroskaFile};
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 use testkit::media::Stamp;
-use testkit::{Codec, Participant, Server, eventually};
+use testkit::{Codec, Folder, Participant, Server, eventually};
 
 use super::stage::{ROOM, Stage, token_for};
 
-/// A folder of a test's own, gone with it.
-struct Folder(PathBuf);
-
-impl Folder {
-    fn new(name: &str) -> Folder {
-        let path = std::env::temp_dir().join(format!("enfilade-{name}-{}", std::process::id()));
-        std::fs::create_dir_all(&path).unwrap();
-        Folder(path)
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        let _gone = std::fs::remove_dir_all(&self.0);
-    }
-}
-
 async fn stage(folder: &Folder, settings: &[(&str, &str)]) -> Stage {
-    let path = folder.0.to_str().unwrap();
+    let path = folder.text();
     let mut all = vec![
         ("ENFILADE_RECORDING__DIRECTORY", path),
         ("ENFILADE_RECORDING__MIN_FREE", "0"),
@@ -94,7 +77,7 @@ async fn holds(path: &Path, codec: &str, count: usize) -> Vec<(String, u64, bool
 
 #[tokio::test]
 async fn whoever_is_in_a_recorded_room_gets_a_file_with_sound_and_picture() {
-    let folder = Folder::new("record");
+    let folder = Folder::new();
     let stage = stage(&folder, &[]).await;
     let mut watcher = stage.listener("watcher", 2).await;
     let ann = stage.speaker("ann", 10, 0).await;
@@ -109,7 +92,7 @@ async fn whoever_is_in_a_recorded_room_gets_a_file_with_sound_and_picture() {
         (StatusCode::CONFLICT, &json!("recording-runs"))
     );
 
-    let place = folder.0.join(&recording);
+    let place = folder.path().join(&recording);
     let file = place.join("0002-ann-camera.webm");
     holds(&file, "V_VP8", 30).await;
     // Whoever comes later is recorded, too, and knows it.
@@ -164,7 +147,7 @@ async fn whoever_is_in_a_recorded_room_gets_a_file_with_sound_and_picture() {
 
 #[tokio::test]
 async fn every_codec_can_be_recorded() {
-    let folder = Folder::new("record-codecs");
+    let folder = Folder::new();
     let stage = stage(&folder, &[]).await;
     let codecs = [
         (Codec::Vp9, "V_VP9", "webm"),
@@ -178,7 +161,7 @@ async fn every_codec_can_be_recorded() {
     let recording = start(&stage.server).await;
     for (at, (_, name, extension)) in (1..).zip(codecs) {
         let file = folder
-            .0
+            .path()
             .join(&recording)
             .join(format!("{at:04}-p{at}-camera.{extension}"));
         let found = holds(&file, name, 10).await;
@@ -225,11 +208,11 @@ async fn is_at(path: &Path, layer: u8) {
 
 #[tokio::test]
 async fn of_simulcast_the_best_that_arrives_is_recorded_and_switches_run_on() {
-    let folder = Folder::new("record-simulcast");
+    let folder = Folder::new();
     let stage = stage(&folder, &[]).await;
     let ann = stage.speaker_with("ann", 10, 0, Codec::Vp8, &["q", "h", "f"]).await;
     let recording = start(&stage.server).await;
-    let place = folder.0.join(&recording);
+    let place = folder.path().join(&recording);
     let file = place.join("0001-ann-camera.webm");
     is_at(&file, 2).await;
     let top = ann.camera.ssrcs[2].to_be_bytes();
@@ -264,7 +247,7 @@ async fn of_simulcast_the_best_that_arrives_is_recorded_and_switches_run_on() {
 
 #[tokio::test]
 async fn a_room_over_two_shards_is_recorded_whole() {
-    let folder = Folder::new("record-shards");
+    let folder = Folder::new();
     let settings = [("ENFILADE_MEDIA__SHARDS", "2"), ("ENFILADE_MEDIA__ROOM_SPREAD", "1")];
     let stage = stage(&folder, &settings).await;
     let mut people = Vec::new();
@@ -280,7 +263,7 @@ async fn a_room_over_two_shards_is_recorded_whole() {
     let recording = start(&stage.server).await;
     for (number, name) in [(1, "ann"), (2, "bob")] {
         let file = folder
-            .0
+            .path()
             .join(&recording)
             .join(format!("{number:04}-{name}-camera.webm"));
         let found = holds(&file, "V_VP8", 30).await;
@@ -291,7 +274,7 @@ async fn a_room_over_two_shards_is_recorded_whole() {
     }
     let (status, _) = ask(&stage.server, Method::DELETE, &format!("/{recording}")).await;
     assert_eq!(status, StatusCode::OK);
-    let manifest = manifest(&folder.0.join(&recording)).unwrap();
+    let manifest = manifest(&folder.path().join(&recording)).unwrap();
     let files = manifest["files"].as_array().unwrap();
     assert!(
         files.len() == 2 && files.iter().all(|file| file["complete"] == true),
@@ -301,11 +284,11 @@ async fn a_room_over_two_shards_is_recorded_whole() {
 
 #[tokio::test]
 async fn a_server_that_is_killed_leaves_files_that_play() {
-    let folder = Folder::new("record-killed");
+    let folder = Folder::new();
     let stage = stage(&folder, &[]).await;
     let ann = stage.speaker("ann", 10, 0).await;
     let recording = start(&stage.server).await;
-    let file = folder.0.join(&recording).join("0001-ann-camera.webm");
+    let file = folder.path().join(&recording).join("0001-ann-camera.webm");
     let begun = std::time::Instant::now();
     holds(&file, "V_VP8", 50).await;
     let Stage { server } = stage;
@@ -315,7 +298,7 @@ async fn a_server_that_is_killed_leaves_files_that_play() {
     let found = frames(&file);
     let last = found.iter().map(|(_, ms, _)| *ms).max().unwrap();
     assert!(found.len() >= 50 && Duration::from_millis(last) <= lasted + Duration::from_secs(2));
-    let manifest = manifest(&folder.0.join(&recording)).unwrap();
+    let manifest = manifest(&folder.path().join(&recording)).unwrap();
     assert_eq!(
         (&manifest["end"], &manifest["files"][0]["complete"]),
         (&Value::Null, &json!(false))
@@ -349,12 +332,12 @@ async fn limits_end_a_recording_in_good_order_and_not_the_call() {
         ("ENFILADE_RECORDING__MAX_LENGTH", "3s", "too-long"),
         ("ENFILADE_RECORDING__MIN_FREE", "1048576MiB", "disk-full"),
     ] {
-        let folder = Folder::new(&format!("record-{reason}"));
+        let folder = Folder::new();
         let stage = stage(&folder, &[(setting, value)]).await;
         let mut ann = stage.speaker("ann", 10, 0).await;
         let recording = start(&stage.server).await;
         fails(&mut ann.person, reason).await;
-        let manifest = manifest(&folder.0.join(&recording)).unwrap();
+        let manifest = manifest(&folder.path().join(&recording)).unwrap();
         assert_eq!(manifest["end"], reason);
         let files = manifest["files"].as_array().unwrap();
         assert!(files.iter().all(|file| file["complete"] == true), "{manifest}");
@@ -369,8 +352,8 @@ async fn a_full_disk_ends_a_recording_that_plays_and_not_the_call() {
         eprintln!("skipped: this system lets nobody mount a disk of their own");
         return;
     }
-    let folder = Folder::new("record-full");
-    let (disk, program) = (folder.0.join("disk"), folder.0.join("server"));
+    let folder = Folder::new();
+    let (disk, program) = (folder.path().join("disk"), folder.path().join("server"));
     std::fs::create_dir(&disk).unwrap();
     // Only this server sees the disk.
     let script = format!(
@@ -417,9 +400,9 @@ async fn recording_takes_a_folder_and_a_permission() {
     assert_eq!(answer.status(), StatusCode::FORBIDDEN);
     drop(ann);
 
-    let folder = Folder::new("record-nowhere");
+    let folder = Folder::new();
     // A file is where the folder should be.
-    let place = folder.0.join("taken");
+    let place = folder.path().join("taken");
     std::fs::write(&place, "").unwrap();
     let stage = Stage::set_with(&[("ENFILADE_RECORDING__DIRECTORY", place.to_str().unwrap())]).await;
     let _ann = stage.speaker("ann", 10, 0).await;

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use enfilade::cluster::Table;
 use serde_json::json;
-use testkit::{Nats, NatsSettings, Signal};
+use testkit::{Folder, Nats, NatsSettings, Signal};
 
 use crate::house::{Cluster, code, gauge_is, token, try_join};
 use crate::proxy::Way;
@@ -144,10 +144,9 @@ async fn with_a_full_disk_of_nats_calls_go_on_and_people_come_in_and_all_is_well
 
 #[tokio::test(flavor = "multi_thread")]
 async fn nodes_reach_a_nats_with_a_certificate_and_a_password_and_none_without_them() {
-    let folder = std::env::temp_dir().join(format!("enfilade-nats-tls-{}", std::process::id()));
-    std::fs::create_dir_all(&folder).unwrap();
+    let folder = Folder::new();
     let made = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap();
-    let [certificate, key] = ["cert.pem", "key.pem"].map(|name| folder.join(name));
+    let [certificate, key] = ["cert.pem", "key.pem"].map(|name| folder.path().join(name));
     std::fs::write(&certificate, made.cert.pem()).unwrap();
     std::fs::write(&key, made.signing_key.serialize_pem()).unwrap();
     let settings = NatsSettings {
@@ -183,7 +182,6 @@ async fn nodes_reach_a_nats_with_a_certificate_and_a_password_and_none_without_t
     assert_eq!(ben.met(), ["ann"]);
     drop(ann);
     // It is the tests' own.
-    std::fs::remove_dir_all(&folder).unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]

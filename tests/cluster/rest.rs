@@ -10,7 +10,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use reqwest::Method;
 use serde_json::{Value, json};
-use testkit::{Codec, Participant};
+use testkit::{Codec, Folder, Participant};
 
 use crate::house::{Cluster, code, gauge_is, server_token, token, try_join};
 
@@ -83,10 +83,9 @@ fn strings(list: &Value, field: &str) -> Vec<String> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_done_to_a_living_room_is_done_from_whichever_node_is_asked() {
-    let folder = std::env::temp_dir().join(format!("enfilade-cluster-rest-{}", std::process::id()));
-    let path = folder.to_str().unwrap();
+    let folder = Folder::new();
     let recording = [
-        ("ENFILADE_RECORDING__DIRECTORY", path),
+        ("ENFILADE_RECORDING__DIRECTORY", folder.text()),
         ("ENFILADE_RECORDING__MIN_FREE", "0"),
     ];
     let cluster = Cluster::with(3, &recording).await;
@@ -171,7 +170,6 @@ async fn what_is_done_to_a_living_room_is_done_from_whichever_node_is_asked() {
     far.event("bye").await;
     drop(guest);
     // It is the test's own.
-    let _gone = std::fs::remove_dir_all(&folder);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -2,7 +2,9 @@
 
 use serde_json::{Value, json};
 
-use super::house::{Folder, ROOM, command, development, enter, printed, serve, token};
+use testkit::Folder;
+
+use super::house::{ROOM, command, development, enter, printed, serve, token};
 
 fn parsed(text: &str) -> Value {
     serde_json::from_str(text).unwrap()
@@ -88,7 +90,7 @@ async fn a_revoked_token_opens_nothing_and_puts_out_whoever_holds_it() {
 
 #[tokio::test]
 async fn what_is_revoked_stays_so_when_the_server_is_killed_and_what_is_taken_back_too() {
-    let folder = Folder::new("revoked");
+    let folder = Folder::new();
     let settings = [("ENFILADE_RECORDS__DIRECTORY", folder.path().to_str().unwrap())];
     let key = development();
     let server = serve(&settings).await;

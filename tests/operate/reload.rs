@@ -3,7 +3,9 @@
 use enfilade::api::token::Key;
 use serde_json::json;
 
-use super::house::{Folder, command, enter, key, printed, serve};
+use testkit::Folder;
+
+use super::house::{command, enter, key, printed, serve};
 
 fn keys_file(keys: &[&Key]) -> String {
     let entry = |key: &&Key| {
@@ -15,7 +17,7 @@ fn keys_file(keys: &[&Key]) -> String {
 
 #[tokio::test]
 async fn keys_are_rotated_by_a_signal_and_calls_go_on() {
-    let (folder, old, new) = (Folder::new("keys"), key("old"), key("new"));
+    let (folder, old, new) = (Folder::new(), key("old"), key("new"));
     let file = folder.write("keys.toml", &keys_file(&[&old]));
     let server = serve(&[("ENFILADE_KEYS_FILE", &file)]).await;
     let mut ann = enter(&server, &old, "ann").await.unwrap();
@@ -39,7 +41,7 @@ async fn keys_are_rotated_by_a_signal_and_calls_go_on() {
 
 #[tokio::test]
 async fn new_rooms_have_new_limits_and_what_needs_a_restart_is_named() {
-    let folder = Folder::new("limits");
+    let folder = Folder::new();
     let file = folder.write("enfilade.toml", "[room]\nmax_participants = 1\n");
     let key = super::house::development();
     let server = serve(&[("ENFILADE_CONFIG", &file)]).await;
@@ -68,7 +70,7 @@ async fn new_rooms_have_new_limits_and_what_needs_a_restart_is_named() {
 
 #[tokio::test]
 async fn those_who_are_here_are_told_of_other_turn_servers_and_of_another_secret() {
-    let folder = Folder::new("turn-servers");
+    let folder = Folder::new();
     let settings = |host: &str, secret: &str| format!("[turn]\nurls = [\"turn:{host}\"]\nsecret = \"{secret}\"\n");
     let file = folder.write("enfilade.toml", &settings("one.example.org", "the-first-secret"));
     let server = serve(&[("ENFILADE_CONFIG", &file)]).await;
@@ -95,7 +97,7 @@ async fn those_who_are_here_are_told_of_other_turn_servers_and_of_another_secret
 
 #[tokio::test]
 async fn a_signal_changes_what_is_logged_in_both_directions() {
-    let folder = Folder::new("log-filter");
+    let folder = Folder::new();
     let filter = |text: &str| format!("[log]\nfilter = \"{text}\"\n");
     let file = folder.write("enfilade.toml", &filter("info"));
     let server = serve(&[("ENFILADE_CONFIG", &file), ("ENFILADE_LOG__FILTER", "")]).await;
@@ -129,7 +131,7 @@ async fn a_signal_changes_what_is_logged_in_both_directions() {
 
 #[tokio::test]
 async fn an_unlawful_configuration_is_refused_with_every_problem_and_changes_nothing() {
-    let folder = Folder::new("unlawful");
+    let folder = Folder::new();
     let file = folder.write("enfilade.toml", "[room]\nmax_participants = 1\n");
     let server = serve(&[("ENFILADE_CONFIG", &file)]).await;
     let _ann = enter(&server, &super::house::development(), "ann").await.unwrap();

@@ -4,11 +4,11 @@ use axum::Router;
 use axum::extract::State;
 use enfilade::api::token::Key;
 use serde_json::{Value, json};
-use testkit::{ProtocolError, Server, Signal};
+use testkit::{Folder, ProtocolError, Server, Signal};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::sync::mpsc;
 
-use super::house::{Folder, ROOM, command, key, serve, token};
+use super::house::{ROOM, command, key, serve, token};
 use super::tls::{Made, certificate, connect, put};
 
 /// The server of a company: what is in its folder, and how it is started.
@@ -23,7 +23,7 @@ type Heard = State<mpsc::Sender<Value>>;
 
 impl Company {
     async fn new() -> Company {
-        let folder = Folder::new("story");
+        let folder = Folder::new();
         let keys: String = ["first", "second"].map(|id| entry(&key(id))).concat();
         let keys = folder.write("keys.toml", &keys);
         let (sender, told) = mpsc::channel(64);

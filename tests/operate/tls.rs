@@ -7,13 +7,13 @@ use rustls::pki_types::ServerName;
 use rustls::{ClientConfig, RootCertStore};
 use serde_json::json;
 use testkit::server::Metrics;
-use testkit::{Server, Signal};
+use testkit::{Folder, Server, Signal};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
-use super::house::{Folder, command, development, serve, token};
+use super::house::{command, development, serve, token};
 
 pub(super) type Made = rcgen::CertifiedKey<rcgen::KeyPair>;
 
@@ -73,7 +73,7 @@ async fn metrics(server: &Server, trusted: &Made) -> Metrics {
 
 #[tokio::test]
 async fn a_renewed_certificate_counts_for_new_connections_and_cuts_nobody_off() {
-    let (folder, old, new) = (Folder::new("renewed"), certificate(), certificate());
+    let (folder, old, new) = (Folder::new(), certificate(), certificate());
     let server = start(&folder, &old).await;
     let stream = connect(&server, &old).await.unwrap();
     let (socket, _) = tokio_tungstenite::client_async("wss://localhost/v1/signal", stream)
@@ -107,7 +107,7 @@ async fn a_renewed_certificate_counts_for_new_connections_and_cuts_nobody_off() 
 
 #[tokio::test]
 async fn a_certificate_that_does_not_fit_its_key_is_refused_and_the_old_one_stays() {
-    let (folder, old, new) = (Folder::new("refused"), certificate(), certificate());
+    let (folder, old, new) = (Folder::new(), certificate(), certificate());
     let server = start(&folder, &old).await;
     put(
         folder.path(),
@@ -133,7 +133,7 @@ async fn a_certificate_that_does_not_fit_its_key_is_refused_and_the_old_one_stay
 
 #[tokio::test]
 async fn the_command_line_asks_over_tls_whom_it_is_told_to_trust() {
-    let (folder, made) = (Folder::new("asked"), certificate());
+    let (folder, made) = (Folder::new(), certificate());
     let server = start(&folder, &made).await;
     let ca = folder.write("ca.pem", &made.cert.pem());
     let trusted = ["rooms", "--server", &server.url, "--ca", &ca];

@@ -20,11 +20,11 @@ use rtc_turn::proto::lifetime::Lifetime;
 use rtc_turn::proto::peeraddr::PeerAddress;
 use rtc_turn::proto::reqtrans::RequestedTransport;
 use serde_json::Value;
-use testkit::{Server, Signal};
+use testkit::{Folder, Server, Signal};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpStream, UdpSocket};
 
-use super::house::{Folder, ROOM, development, enter, serve, token};
+use super::house::{ROOM, development, enter, serve, token};
 use super::tls::certificate;
 
 /// A port that nobody listens at, for UDP or TCP.
@@ -192,7 +192,7 @@ async fn the_client_of_coturn_relays_over_udp_tcp_and_tls() {
         assert!(std::env::var_os("CI").is_none(), "coturn is not installed");
         return eprintln!("skipped: coturn is not installed");
     }
-    let (folder, made) = (Folder::new("turn"), certificate());
+    let (folder, made) = (Folder::new(), certificate());
     let (tls_port, echo_port) = (free_port(), free_port());
     let mut echo = Command::new("turnutils_peer");
     echo.args(["-L", "127.0.0.1", "-p", &echo_port.to_string()]);

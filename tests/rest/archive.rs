@@ -9,7 +9,7 @@ use enfilade::room::{EndReason, Happening, RoomEvent, Sample};
 use enfilade::wire::signal::{LeaveReason, LinkCloseReason, Mode, SourceKind};
 use enfilade::wire::{ParticipantId, PublicationId, RoomId};
 use serde_json::json;
-use testkit::Postgres;
+use testkit::{Folder, Postgres};
 use tokio_postgres::{Client, NoTls};
 
 use super::stage::Stage;
@@ -23,34 +23,6 @@ async fn client(postgres: &Postgres) -> Client {
 
 fn all(page: &serde_json::Value) -> usize {
     page["data"].as_array().map_or(0, Vec::len)
-}
-
-fn folder(name: &str) -> tempfolder::Folder {
-    tempfolder::Folder::new(name)
-}
-
-mod tempfolder {
-    use std::path::PathBuf;
-
-    pub(super) struct Folder(pub(super) PathBuf);
-
-    impl Folder {
-        pub(super) fn new(name: &str) -> Self {
-            let path = std::env::temp_dir().join(format!("enfilade-archive-{}-{name}", std::process::id()));
-            std::fs::create_dir_all(&path).unwrap();
-            Self(path)
-        }
-
-        pub(super) fn text(&self) -> &str {
-            self.0.to_str().unwrap()
-        }
-    }
-
-    impl Drop for Folder {
-        fn drop(&mut self) {
-            let _nothing_there = std::fs::remove_dir_all(&self.0);
-        }
-    }
 }
 
 #[tokio::test]
@@ -80,7 +52,7 @@ async fn every_node_lists_the_sessions_of_all() {
 #[tokio::test]
 async fn a_database_that_dies_harms_no_call_and_gets_everything_when_it_is_back() {
     let mut postgres = Postgres::start().await.unwrap();
-    let kept = folder("dies");
+    let kept = Folder::new();
     let settings = [("ENFILADE_RECORDS__DIRECTORY", kept.text())];
     let stage = Stage::set_on(&postgres, &settings).await;
     let mut ann = stage.join("talk", "ann").await;
@@ -111,7 +83,7 @@ fn all_of(session: &serde_json::Value) -> usize {
 #[tokio::test]
 async fn what_a_server_could_not_write_before_it_stopped_is_written_by_the_next() {
     let mut postgres = Postgres::start().await.unwrap();
-    let kept = folder("stops");
+    let kept = Folder::new();
     let settings = [("ENFILADE_RECORDS__DIRECTORY", kept.text())];
     let mut stage = Stage::set_on(&postgres, &settings).await;
     let ann = stage.join("talk", "ann").await;
@@ -217,14 +189,14 @@ async fn over_tls_the_certificate_of_the_database_is_checked() {
         ("ssl_key_file", "server.key", key.as_str()),
     ];
     let postgres = Postgres::start_with(&files).await.unwrap();
-    let kept = folder("tls");
-    let url = kept.0.join("url");
+    let kept = Folder::new();
+    let url = kept.path().join("url");
     std::fs::write(&url, format!("{}?sslmode=verify-full\n", postgres.url())).unwrap();
     for (name, pem, words) in [
         ("right", pem.clone(), None),
         ("wrong", other.cert.pem(), Some("invalid peer certificate")),
     ] {
-        let authorities = kept.0.join(name);
+        let authorities = kept.path().join(name);
         std::fs::write(&authorities, pem).unwrap();
         let settings = [
             ("ENFILADE_RECORDS__POSTGRES_FILE", url.to_str().unwrap()),

@@ -1,33 +1,16 @@
 //! Recordings that are had over HTTP, and removed.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
-use testkit::{Codec, Participant, Shape};
+use testkit::{Codec, Folder, Participant, Shape};
 
 use super::stage::{Stage, crawler, token};
 
-/// A folder that is gone when the test is over.
-struct Folder(PathBuf);
-
-impl Folder {
-    fn new(name: &str) -> Folder {
-        let path = std::env::temp_dir().join(format!("enfilade-{name}-{}", std::process::id()));
-        std::fs::create_dir_all(&path).unwrap();
-        Folder(path)
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        let _gone = std::fs::remove_dir_all(&self.0);
-    }
-}
-
 async fn stage(folder: &Folder, settings: &[(&str, &str)]) -> Stage {
     let own = [
-        ("ENFILADE_RECORDING__DIRECTORY", folder.0.to_str().unwrap()),
+        ("ENFILADE_RECORDING__DIRECTORY", folder.text()),
         ("ENFILADE_RECORDING__MIN_FREE", "0"),
     ];
     Stage::set(&[settings, &own].concat()).await
@@ -53,7 +36,7 @@ fn moderator() -> String {
 
 #[tokio::test]
 async fn a_recording_is_listed_shown_downloaded_in_parts_and_removed() {
-    let folder = Folder::new("rest-recordings");
+    let folder = Folder::new();
     let stage = stage(&folder, &[]).await;
     let ann = token(json!({"roomId": "studio", "participantId": "ann"}));
     let mut ann = Participant::join(&stage.server.url, &ann, json!({})).await.unwrap();
@@ -66,7 +49,7 @@ async fn a_recording_is_listed_shown_downloaded_in_parts_and_removed() {
     let (status, _, info) = stage.raw(Method::POST, all, &headers, None).await;
     assert_eq!(status, 201, "{info}");
     let id = info["recording"].as_str().unwrap().to_owned();
-    let file = folder.0.join(&id).join("0001-ann-camera.webm");
+    let file = folder.path().join(&id).join("0001-ann-camera.webm");
     let path = format!("/v2/recordings/{id}");
     // It is seen to grow.
     let is_long = |shown: &Value| shown["files"][0]["bytes"].as_u64().is_some_and(|bytes| bytes > 20_000);
@@ -125,7 +108,7 @@ async fn a_recording_is_listed_shown_downloaded_in_parts_and_removed() {
     assert_eq!(manifest["recording"], json!(id));
 
     assert_eq!(delete(&stage, &path, &crawler()).await, 204);
-    assert!(!folder.0.join(&id).exists());
+    assert!(!folder.path().join(&id).exists());
     assert_eq!(stage.get(&path).await.0, 404);
     assert_eq!(delete(&stage, &path, &crawler()).await, 404);
     let metrics = stage.server.metrics().await.unwrap();
@@ -152,17 +135,17 @@ fn ids(page: &Value) -> Vec<&str> {
 
 #[tokio::test]
 async fn recordings_of_the_past_are_listed_by_room_and_session_page_by_page() {
-    let folder = Folder::new("rest-past");
-    lay(&folder.0, "a1", "east", 1_000, Some(2_000));
-    lay(&folder.0, "a2", "west", 3_000, Some(4_000));
-    lay(&folder.0, "a3", "east", 5_000, Some(6_000));
+    let folder = Folder::new();
+    lay(folder.path(), "a1", "east", 1_000, Some(2_000));
+    lay(folder.path(), "a2", "west", 3_000, Some(4_000));
+    lay(folder.path(), "a3", "east", 5_000, Some(6_000));
     // None of these is a recording.
-    lay(&folder.0, "Other_Name", "east", 1, Some(2));
-    std::fs::create_dir_all(folder.0.join("a4")).unwrap();
-    std::fs::write(folder.0.join("a4/manifest.json"), "{").unwrap();
-    std::fs::write(folder.0.join("a5"), "a file").unwrap();
-    lay(&folder.0, "a6", "east", 1, Some(2));
-    std::fs::rename(folder.0.join("a6"), folder.0.join("a7")).unwrap();
+    lay(folder.path(), "Other_Name", "east", 1, Some(2));
+    std::fs::create_dir_all(folder.path().join("a4")).unwrap();
+    std::fs::write(folder.path().join("a4/manifest.json"), "{").unwrap();
+    std::fs::write(folder.path().join("a5"), "a file").unwrap();
+    lay(folder.path(), "a6", "east", 1, Some(2));
+    std::fs::rename(folder.path().join("a6"), folder.path().join("a7")).unwrap();
     let stage = stage(&folder, &[]).await;
     let (_, page) = stage.get("/v2/recordings").await;
     assert_eq!(ids(&page), ["a3", "a2", "a1"]);
@@ -179,10 +162,10 @@ async fn recordings_of_the_past_are_listed_by_room_and_session_page_by_page() {
 
 #[tokio::test]
 async fn no_path_leads_out_of_a_recording_and_no_token_into_that_of_another_room() {
-    let folder = Folder::new("rest-paths");
-    lay(&folder.0, "a1", "east", 1_000, Some(2_000));
-    std::fs::write(folder.0.join("a1/secret.txt"), "secret").unwrap();
-    std::fs::write(folder.0.join("secret.txt"), "secret").unwrap();
+    let folder = Folder::new();
+    lay(folder.path(), "a1", "east", 1_000, Some(2_000));
+    std::fs::write(folder.path().join("a1/secret.txt"), "secret").unwrap();
+    std::fs::write(folder.path().join("secret.txt"), "secret").unwrap();
     let stage = stage(&folder, &[]).await;
     let names = [
         "secret.txt",
@@ -216,21 +199,21 @@ async fn no_path_leads_out_of_a_recording_and_no_token_into_that_of_another_room
         assert_eq!((ask(&elsewhere).await, ask(&bound("east")).await), (404, 200), "{path}");
     }
     assert_eq!(delete(&stage, "/v2/recordings/a1", &elsewhere).await, 404);
-    assert!(folder.0.join("a1/0001-ann-camera.webm").exists());
+    assert!(folder.path().join("a1/0001-ann-camera.webm").exists());
     assert_eq!(delete(&stage, "/v2/recordings/a1", &bound("east")).await, 204);
 }
 
 #[tokio::test]
 async fn what_is_older_than_it_may_be_is_removed_and_nothing_else() {
-    let folder = Folder::new("rest-old");
+    let folder = Folder::new();
     let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
     let now = since.unwrap().as_millis() as u64;
     let hour = 3_600_000;
-    lay(&folder.0, "a1", "east", now - 5 * hour, Some(now - 3 * hour));
-    lay(&folder.0, "a2", "east", now - 5 * hour, Some(now - hour));
-    lay(&folder.0, "a3", "east", now - 5 * hour, None);
-    std::fs::create_dir_all(folder.0.join("photos")).unwrap();
-    std::fs::create_dir_all(folder.0.join(".removed-a9")).unwrap();
+    lay(folder.path(), "a1", "east", now - 5 * hour, Some(now - 3 * hour));
+    lay(folder.path(), "a2", "east", now - 5 * hour, Some(now - hour));
+    lay(folder.path(), "a3", "east", now - 5 * hour, None);
+    std::fs::create_dir_all(folder.path().join("photos")).unwrap();
+    std::fs::create_dir_all(folder.path().join(".removed-a9")).unwrap();
     let stage = stage(&folder, &[("ENFILADE_RECORDING__RETENTION", "2h")]).await;
     stage.server.logged("too old is removed").await.unwrap();
     let (_, page) = stage.get("/v2/recordings").await;
@@ -241,7 +224,7 @@ async fn what_is_older_than_it_may_be_is_removed_and_nothing_else() {
         ["a2", "a3"],
         "one that was written just now may be going on, wherever"
     );
-    assert!(folder.0.join("photos").exists() && !folder.0.join(".removed-a9").exists());
+    assert!(folder.path().join("photos").exists() && !folder.path().join(".removed-a9").exists());
     let metrics = stage.server.metrics().await.unwrap();
     assert_eq!(metrics.sum("enfilade_recordings_removed_total", "age"), 1.0);
 }

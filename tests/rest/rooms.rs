@@ -2,7 +2,7 @@
 
 use reqwest::Method;
 use serde_json::json;
-use testkit::ProtocolError;
+use testkit::{Folder, ProtocolError};
 
 use super::stage::{Stage, crawler};
 
@@ -96,8 +96,8 @@ async fn a_room_that_is_deactivated_puts_everybody_out_and_stays_shut() {
 
 #[tokio::test]
 async fn rooms_outlive_the_server_when_there_is_a_folder_for_them() {
-    let folder = std::env::temp_dir().join(format!("enfilade-rooms-{}", std::process::id()));
-    let settings = [("ENFILADE_RECORDS__DIRECTORY", folder.to_str().unwrap())];
+    let folder = Folder::new();
+    let settings = [("ENFILADE_RECORDS__DIRECTORY", folder.text())];
     let stage = Stage::set(&settings).await;
     stage
         .post("/v2/rooms", json!({"customRoomId": "kept", "lobby": true}))
@@ -107,7 +107,6 @@ async fn rooms_outlive_the_server_when_there_is_a_folder_for_them() {
     let stage = Stage::set(&settings).await;
     assert_eq!(stage.get("/v2/rooms/kept").await, (200, before));
     drop(stage);
-    std::fs::remove_dir_all(folder).unwrap();
 }
 
 #[tokio::test]

@@ -1,32 +1,17 @@
 //! Those who are told hear everything, in order, signed, and again until they have taken it.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
 
 use aws_lc_rs::signature::{RSA_PKCS1_2048_8192_SHA256, UnparsedPublicKey};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use reqwest::Method;
 use serde_json::{Value, json};
+use testkit::Folder;
 
 use super::stage::{Ear, Letter, Stage, token, words};
 
 const SECRET: &str = "a secret that two programs share with each other";
-
-/// A folder that is gone when the test is over.
-struct Folder(PathBuf);
-
-impl Folder {
-    fn new(name: &str) -> Folder {
-        Folder(std::env::temp_dir().join(format!("enfilade-{name}-{}", std::process::id())))
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        let _gone = std::fs::remove_dir_all(&self.0);
-    }
-}
 
 fn endpoints(ears: &[&Ear]) -> String {
     let urls: Vec<&str> = ears.iter().map(|ear| ear.url.as_str()).collect();
@@ -132,12 +117,12 @@ async fn an_endpoint_that_is_dead_holds_up_no_other_and_shows_in_metrics() {
 
 #[tokio::test]
 async fn nothing_is_lost_when_the_server_is_killed_while_it_tells() {
-    let folder = Folder::new("webhooks");
+    let folder = Folder::new();
     let ear = Ear::new().await;
     let urls = endpoints(&[&ear]);
     let settings = [
         ("ENFILADE_WEBHOOKS__ENDPOINTS", urls.as_str()),
-        ("ENFILADE_RECORDS__DIRECTORY", folder.0.to_str().unwrap()),
+        ("ENFILADE_RECORDS__DIRECTORY", folder.text()),
         ("ENFILADE_ROOM__DEPARTURE_TIMEOUT", "0s"),
     ];
     // The first is on its way and never answered; the others wait.
@@ -189,12 +174,11 @@ async fn nothing_is_lost_when_the_server_is_killed_while_it_tells() {
 
 #[tokio::test]
 async fn a_recording_is_told_from_beginning_to_end_though_the_room_ends_first() {
-    let (ear, folder) = (Ear::new().await, Folder::new("told-recording"));
-    std::fs::create_dir_all(&folder.0).unwrap();
+    let (ear, folder) = (Ear::new().await, Folder::new());
     let urls = endpoints(&[&ear]);
     let stage = Stage::set(&[
         ("ENFILADE_WEBHOOKS__ENDPOINTS", &urls),
-        ("ENFILADE_RECORDING__DIRECTORY", folder.0.to_str().unwrap()),
+        ("ENFILADE_RECORDING__DIRECTORY", folder.text()),
         ("ENFILADE_RECORDING__MIN_FREE", "0"),
         ("ENFILADE_ROOM__DEPARTURE_TIMEOUT", "0s"),
     ])
@@ -228,7 +212,7 @@ async fn a_recording_is_told_from_beginning_to_end_though_the_room_ends_first() 
     );
     assert_eq!(told_stopped["reason"], "room-closed");
     assert_eq!(told_stopped["recordingId"], begun["recording"]);
-    let manifest = folder.0.join(told_stopped["filePath"].as_str().unwrap());
+    let manifest = folder.path().join(told_stopped["filePath"].as_str().unwrap());
     assert!(manifest.is_file(), "{manifest:?}");
 }
 
@@ -267,9 +251,8 @@ fn is_signed(letter: &Letter, public: &UnparsedPublicKey<Vec<u8>>, secret: &str)
 
 #[tokio::test]
 async fn keys_from_files_sign_and_others_do_once_the_files_are_read_again() {
-    let folder = Folder::new("webhook-keys");
-    std::fs::create_dir_all(&folder.0).unwrap();
-    let (key_file, secret_file) = (folder.0.join("key.pem"), folder.0.join("secret"));
+    let folder = Folder::new();
+    let (key_file, secret_file) = (folder.path().join("key.pem"), folder.path().join("secret"));
     let ear = Ear::new().await;
     let urls = endpoints(&[&ear]);
     let (pem, public) = key_pair();

@@ -29,8 +29,8 @@ fn turn_servers_take_a_secret_which_is_never_shown() {
     );
     assert!(!format!("{:?}", loaded.config).contains(SECRET));
 
-    let file = TempFile::new("turn", &format!("{SECRET}\n"));
-    let path = file.0.display().to_string();
+    let file = TempFile::new(&format!("{SECRET}\n"));
+    let path = file.path().display().to_string();
     let mounted = load(&flags(&[("turn.urls", url), ("turn.secret_file", &path)])).unwrap();
     assert_eq!(
         mounted.config.room.turn[0].secret, turn.secret,
@@ -100,8 +100,8 @@ fn the_url_of_a_database_may_stand_in_a_file_and_is_shown_nowhere() {
             .any(|warning| warning.contains("sslmode=require"))
     );
 
-    let file = TempFile::new("postgres", &format!("{url}?sslmode=verify-full\n"));
-    let path = file.0.display().to_string();
+    let file = TempFile::new(&format!("{url}?sslmode=verify-full\n"));
+    let path = file.path().display().to_string();
     let mounted = load(&flags(&[("records.postgres_file", &path)])).unwrap().config;
     assert!(mounted.records.postgres.is_some());
     assert!(mounted.warnings().iter().all(|warning| !warning.contains("sslmode")));
@@ -119,8 +119,8 @@ fn the_url_of_a_database_may_stand_in_a_file_and_is_shown_nowhere() {
         let problems = refusal(&flags(&[("records.postgres", wrong)]));
         assert!(problems[0].starts_with("records.postgres = [redacted]"), "{problems:?}");
     }
-    let empty = TempFile::new("postgres-empty", "\n");
-    let path = empty.0.display().to_string();
+    let empty = TempFile::new("\n");
+    let path = empty.path().display().to_string();
     assert!(refusal(&flags(&[("records.postgres_file", &path)]))[0].contains("not empty"));
 }
 
@@ -128,11 +128,11 @@ fn the_url_of_a_database_may_stand_in_a_file_and_is_shown_nowhere() {
 fn the_key_that_signs_webhooks_is_read_from_its_file_or_refused_with_why() {
     let key = "webhooks.signing_key_file";
     assert!(refusal(&flags(&[(key, "/nowhere/key.pem")]))[0].contains("No such file"));
-    let nonsense = TempFile::new("signing-key", "nonsense");
-    let problems = refusal(&flags(&[(key, &nonsense.0.display().to_string())]));
+    let nonsense = TempFile::new("nonsense");
+    let problems = refusal(&flags(&[(key, &nonsense.path().display().to_string())]));
     assert!(problems[0].contains("no key in PKCS #8"), "{problems:?}");
     let other = rcgen::KeyPair::generate().unwrap().serialize_pem();
-    let other = TempFile::new("signing-key-other", &other);
-    let problems = refusal(&flags(&[(key, &other.0.display().to_string())]));
+    let other = TempFile::new(&other);
+    let problems = refusal(&flags(&[(key, &other.path().display().to_string())]));
     assert!(problems[0].contains("not one of RSA"), "{problems:?}");
 }

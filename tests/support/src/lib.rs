@@ -5,6 +5,7 @@
 //! see, drop and redirect every datagram.
 
 pub mod endpoint;
+pub mod folder;
 pub mod media;
 pub mod nats;
 pub mod participant;
@@ -17,6 +18,7 @@ pub mod whip;
 use std::time::Duration;
 
 pub use endpoint::{Endpoint, Options, Sending};
+pub use folder::Folder;
 pub use media::{Codec, Shape};
 pub use nats::{Nats, NatsSettings};
 pub use participant::Participant;
