@@ -68,8 +68,8 @@ impl Bench<'_> {
         Ok(())
     }
 
-    /// Memory after a hundred thousand people were there, beside that after thirty thousand: what is kept for a while (a quarter of a
-    /// minute) is full by then. Few sessions are kept on record, because those would grow for longer, up to the number that is configured.
+    /// Memory after a hundred thousand people were there, beside that after thirty thousand: what outlasts a visit, by some twenty
+    /// seconds, is there by then. Few sessions are kept on record, because those would grow for longer, up to the number that is configured.
     pub(super) fn comings_and_goings(&mut self) -> anyhow::Result<()> {
         if !self.wants("comings-and-goings") {
             return Ok(());
