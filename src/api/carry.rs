@@ -4,6 +4,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use serde::Deserialize;
+
 use super::Api;
 use super::line::{Frame, Line, Written};
 use super::signal::{First, RESTART, Socket, TOO_BIG, binary_refused};
@@ -98,7 +100,7 @@ impl Socket {
         let mut pings = tokio::time::interval(self.api.config.ping_interval);
         pings.reset();
         let mut silent_pings = 0;
-        let mut is_answered = false;
+        let (mut is_answered, mut is_refused) = (false, false);
         let too_late = tokio::time::sleep(ANSWER_TIMEOUT);
         tokio::pin!(too_late);
         // What the room is told of a client that goes.
@@ -106,7 +108,7 @@ impl Socket {
             tokio::select! {
                 event = relay.recv() => match event {
                     RelayEvent::Text(text) => {
-                        is_answered = true;
+                        is_refused = !std::mem::replace(&mut is_answered, true) && is_refusal(&text);
                         if !self.write(Written::Text(text)).await {
                             break false;
                         }
@@ -122,7 +124,8 @@ impl Socket {
                         return Carried::Over;
                     }
                 },
-                frame = self.line.read() => {
+                // Who was refused may ask again before the end of this relay is here: that is not for this relay any more.
+                frame = self.line.read(), if !is_refused => {
                     silent_pings = 0;
                     match frame {
                         Frame::Text(text) => {
@@ -151,7 +154,7 @@ impl Socket {
                         break false;
                     }
                 }
-                () = &mut too_late, if !is_answered => {
+                () = &mut too_late, if !is_answered || is_refused => {
                     self.close(RESTART, "the room does not answer").await;
                     break false;
                 }
@@ -160,4 +163,14 @@ impl Socket {
         relay.end(RelayEnd::Gone { going_away: gone }).await;
         Carried::Over
     }
+}
+
+/// Whether this first answer, to a `join` or a `resume`, lets nobody in. The relay ends right behind it.
+fn is_refusal(text: &str) -> bool {
+    #[derive(Deserialize)]
+    struct Answer<'a> {
+        #[serde(rename = "type")]
+        kind: &'a str,
+    }
+    serde_json::from_str(text).is_ok_and(|answer: Answer<'_>| answer.kind == "error")
 }
