@@ -108,7 +108,7 @@ impl Scenario {
 
     /// The names of the rooms.
     pub(crate) fn rooms(&self, prefix: &str) -> Vec<String> {
-        (0..self.rooms).map(|room| format!("{prefix}-{room}")).collect()
+        (0..self.rooms).map(|number| room(prefix, number)).collect()
     }
 
     /// Those who send, rooms in turn.
@@ -116,9 +116,9 @@ impl Scenario {
         let seats = if self.meeting { self.publishers as usize - 1 } else { 0 };
         let mut people = Vec::new();
         for place in 0..self.publishers {
-            for room in 0..self.rooms {
+            for number in 0..self.rooms {
                 people.push(Person {
-                    room: format!("{prefix}-{room}"),
+                    room: room(prefix, number),
                     id: format!("publisher-{place}"),
                     sends: self.sources(),
                     seats,
@@ -134,7 +134,7 @@ impl Scenario {
     /// The `nth` of those who only receive.
     pub(crate) fn subscriber(&self, prefix: &str, nth: u32) -> Person {
         Person {
-            room: format!("{prefix}-{}", nth % self.rooms),
+            room: room(prefix, nth % self.rooms),
             id: format!("subscriber-{nth}"),
             sends: Vec::new(),
             seats: self.publishers as usize,
@@ -143,6 +143,10 @@ impl Scenario {
             token: None,
         }
     }
+}
+
+fn room(prefix: &str, number: u32) -> String {
+    format!("{prefix}-{number}")
 }
 
 #[cfg(test)]

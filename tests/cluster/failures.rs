@@ -181,7 +181,6 @@ async fn nodes_reach_a_nats_with_a_certificate_and_a_password_and_none_without_t
     let ben = cluster.join(1, "r", "ben").await;
     assert_eq!(ben.met(), ["ann"]);
     drop(ann);
-    // It is the tests' own.
 }
 
 #[tokio::test(flavor = "multi_thread")]

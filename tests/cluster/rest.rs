@@ -169,7 +169,6 @@ async fn what_is_done_to_a_living_room_is_done_from_whichever_node_is_asked() {
     assert_eq!(status, 204);
     far.event("bye").await;
     drop(guest);
-    // It is the test's own.
 }
 
 #[tokio::test(flavor = "multi_thread")]

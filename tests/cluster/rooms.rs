@@ -73,7 +73,7 @@ async fn a_session_is_taken_up_again_at_another_node() {
     }
 }
 
-/// So many show what goes wrong once in a hundred times.
+/// So many show what goes wrong once in some twenty times.
 const ATTEMPTS: usize = 500;
 
 #[tokio::test(flavor = "multi_thread")]
